@@ -1,0 +1,79 @@
+"""The tenant scope: the one door through which every edge enters an organization's data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.db import connection, transaction
+
+from accounts.postgresql.wall import API_KEY_SETTING, ORGANIZATION_SETTING, USER_SETTING
+
+_current: ContextVar[int | None] = ContextVar("organization_id", default=None)
+
+
+class TenantScopeError(RuntimeError):
+    """Data of an organization was asked for outside its scope, or inside another's."""
+
+
+@contextmanager
+def tenant(organization_id: int) -> Iterator[None]:
+    """Open a transaction in which the database shows and accepts rows of this organization alone.
+
+    Entering the scope of the same organization again is a savepoint.
+
+    Raises:
+        TenantScopeError: inside the scope of another organization.
+    """
+    outer = _current.get()
+    if outer is not None and outer != organization_id:
+        raise TenantScopeError(f"inside organization {outer}, cannot enter {organization_id}")
+    with transaction.atomic():
+        set_local(ORGANIZATION_SETTING, str(organization_id))
+        token = _current.set(organization_id)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+        # A rollback restores the setting by itself; inside an outer transaction a normal end has to.
+        if outer is None and not connection.needs_rollback:
+            set_local(ORGANIZATION_SETTING, "")
+
+
+def current_organization_id() -> int:
+    """The organization of the scope we are in.
+
+    Raises:
+        TenantScopeError: outside any scope.
+    """
+    if (organization_id := _current.get()) is None:
+        raise TenantScopeError("outside every organization; enter one with tenant(organization_id)")
+    return organization_id
+
+
+@contextmanager
+def signed_in_user(user_id: int) -> Iterator[None]:
+    """Show, before an organization is chosen, the memberships and organizations of one user."""
+    with _identity(USER_SETTING, str(user_id)):
+        yield
+
+
+@contextmanager
+def presented_api_key(key_hash: str) -> Iterator[None]:
+    """Show, before the organization is known, the API key with this hash and its organization."""
+    with _identity(API_KEY_SETTING, key_hash):
+        yield
+
+
+@contextmanager
+def _identity(setting: str, value: str) -> Iterator[None]:
+    with transaction.atomic():
+        set_local(setting, value)
+        yield
+        if not connection.needs_rollback:
+            set_local(setting, "")
+
+
+def set_local(setting: str, value: str) -> None:
+    """Set a PostgreSQL setting until the end of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("select set_config(%s, %s, true)", [setting, value])

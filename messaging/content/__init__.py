@@ -1,0 +1,1 @@
+"""What a message says: templates checked, compiled once and rendered for each recipient."""

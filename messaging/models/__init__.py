@@ -1,0 +1,20 @@
+from messaging.models.account import SenderAccount, SenderKind
+from messaging.models.delivery import Chunk, Delivery, DeliveryState, SkipReason
+from messaging.models.dispatch import Dispatch, DispatchState
+from messaging.models.suppression import Suppression, SuppressionReason
+from messaging.models.template import MessageTemplate, TemplateVersion
+
+__all__ = [
+    "Chunk",
+    "Delivery",
+    "DeliveryState",
+    "Dispatch",
+    "DispatchState",
+    "MessageTemplate",
+    "SenderAccount",
+    "SenderKind",
+    "SkipReason",
+    "Suppression",
+    "SuppressionReason",
+    "TemplateVersion",
+]

@@ -1,0 +1,99 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import TenantModel
+from crm.models import Customer
+from messaging.models.dispatch import Dispatch
+
+
+class DeliveryState(models.TextChoices):
+    PLANNED = "planned", _("planned")
+    SKIPPED = "skipped", _("skipped")
+    SENT = "sent", _("sent")
+    RETRYING = "retrying", _("will be tried again")
+    FAILED = "failed", _("failed")
+    BOUNCED = "bounced", _("bounced")
+    DELIVERED = "delivered", _("delivered")
+    # The connection broke between the message and its receipt: it may have arrived, and is never sent again by itself.
+    AMBIGUOUS = "ambiguous", _("uncertain")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class SkipReason(models.TextChoices):
+    NO_ADDRESS = "no_address", _("has no address for this channel")
+    NO_CONSENT = "no_consent", _("never agreed to messages like this")
+    WITHDRAWN = "withdrawn", _("unsubscribed")
+    SUPPRESSED = "suppressed", _("the address is on the suppression list")
+    FREQUENCY_CAP = "frequency_cap", _("got enough messages lately")
+    DUPLICATE_ADDRESS = "duplicate_address", _("another customer with this address gets it")
+    EXCLUDED = "excluded", _("is in an excluded segment")
+    HOLDOUT = "holdout", _("is in the control group")
+
+
+class Delivery(TenantModel):
+    """The ledger: what happened to one message for one customer.
+
+    Written in one statement by ``messaging.planning``, in id order, so that a chunk is a range of ids. The references
+    are not database-enforced: the statement that writes them reads them in the same scope, and checking a million of
+    each would cost more than the plan itself.
+    """
+
+    dispatch = models.ForeignKey(Dispatch, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False, db_index=False)
+    customer = models.ForeignKey(Customer, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False)
+    address = models.CharField(_("address"), max_length=254, blank=True)
+    state = models.CharField(_("state"), max_length=10, choices=DeliveryState, default=DeliveryState.PLANNED)
+    reason = models.CharField(_("reason"), max_length=20, blank=True)
+    detail = models.CharField(_("answer of the provider"), max_length=300, blank=True, db_default="")
+    attempts = models.SmallIntegerField(_("attempts"), default=0, db_default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True)
+    provider_id = models.CharField(_("id at the provider"), max_length=120, blank=True, db_default="")
+    sent_at = models.DateTimeField(_("sent"), null=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True)
+    bounced_at = models.DateTimeField(_("bounced"), null=True)
+    opened_at = models.DateTimeField(_("opened"), null=True)
+    open_count = models.IntegerField(_("opens"), default=0, db_default=0)
+    clicked_at = models.DateTimeField(_("clicked"), null=True)
+    click_count = models.IntegerField(_("clicks"), default=0, db_default=0)
+    machine_opened_at = models.DateTimeField(_("opened by a machine"), null=True)
+    machine_clicked_at = models.DateTimeField(_("clicked by a machine"), null=True)
+    unsubscribed_at = models.DateTimeField(_("unsubscribed"), null=True)
+    complained_at = models.DateTimeField(_("complained"), null=True)
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["organization", "dispatch", "customer"], name="delivery_once")]
+        indexes = [
+            models.Index(fields=["organization", "next_attempt_at"], name="delivery_retry", condition=models.Q(state="retrying")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.state})"
+
+
+class Chunk(TenantModel):
+    """A range of the ledger that one worker holds at a time (``messaging.sending``).
+
+    ``done_through`` and ``sending_through`` are delivery ids: up to the first every outcome is known (``exceptions``
+    holds those that are not "sent"), between them messages may be leaving right now, after them none has left.
+    """
+
+    dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="chunks")
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    done_through = models.BigIntegerField()
+    sending_through = models.BigIntegerField()
+    exceptions = models.JSONField(default=list)
+    lease = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("chunk")
+        verbose_name_plural = _("chunks")
+        ordering = ["id"]
+        indexes = [models.Index(fields=["organization", "dispatch", "id"], name="chunk_open", condition=models.Q(finished_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.first_id}–{self.last_id}"
