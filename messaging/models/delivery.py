@@ -1,3 +1,4 @@
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -65,7 +66,9 @@ class Delivery(TenantModel):
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["organization", "dispatch", "customer"], name="delivery_once")]
         indexes = [
-            models.Index(fields=["organization", "next_attempt_at"], name="delivery_retry", condition=models.Q(state="retrying")),
+            # Not conditional on the state: then every change of state would have to touch all indexes (no HOT update).
+            models.Index(fields=["organization", "dispatch", "next_attempt_at"], name="delivery_retry",
+                         condition=models.Q(next_attempt_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -73,18 +76,21 @@ class Delivery(TenantModel):
 
 
 class Chunk(TenantModel):
-    """A range of the ledger that one worker holds at a time (``messaging.sending``).
+    """A part of the ledger that one worker holds at a time (``messaging.sending``): a range of ids, or a list of retries.
 
-    ``done_through`` and ``sending_through`` are delivery ids: up to the first every outcome is known (``exceptions``
-    holds those that are not "sent"), between them messages may be leaving right now, after them none has left.
+    The watermark is in delivery ids: ``in_flight`` may be leaving right now (one per connection at most), ``held_back``
+    and everything after ``sending_through`` has not left, and everything else up to there is done. Fates other than
+    "sent" are in the ledger as soon as the watermark covers them.
     """
 
     dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="chunks")
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
+    retry_ids = ArrayField(models.BigIntegerField(), null=True)
     done_through = models.BigIntegerField()
     sending_through = models.BigIntegerField()
-    exceptions = models.JSONField(default=list)
+    in_flight = ArrayField(models.BigIntegerField(), default=list, db_default=[])
+    held_back = ArrayField(models.BigIntegerField(), default=list, db_default=[])
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

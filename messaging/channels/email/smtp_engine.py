@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from messaging.channels.base import ChunkStore, Fate, LeaseLost, Outcome, Outgoing, Report, Stage, Trouble
+from messaging.channels.base import ChunkStore, Fate, Outcome, Outgoing, Report, Stage, Trouble
 from messaging.channels.email.smtp_connection import SmtpConnection
 from messaging.channels.email.smtp_line import Line
 from messaging.channels.email.smtp_settings import SmtpSettings
@@ -253,8 +253,10 @@ class SmtpEngine:
     def _feed_idle(self) -> None:
         while self._idle:
             connection = self._idle[0]
-            if connection.is_ready and not connection.is_busy and not connection.carry_next():
-                return
+            if connection.is_ready and not connection.is_busy:
+                if not connection.carry_next():
+                    return
+                self._watch_blocked(connection)
             self._idle.popleft()
 
     def _check_deadlines(self) -> None:
@@ -293,6 +295,3 @@ class SmtpMessenger:
     def run(self, store: ChunkStore) -> Report:
         """Send until the store is exhausted or trouble stops it."""
         return SmtpEngine(self.settings, store).run()
-
-
-__all__ = ["LeaseLost", "SmtpEngine", "SmtpMessenger"]
