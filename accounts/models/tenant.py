@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 from django.db import models
 
 from accounts.tenancy import current_organization_id
@@ -17,3 +19,16 @@ class TenantModel(models.Model):
 
     class Meta:
         abstract = True
+
+    def validate(self, *, trusted: Iterable[str] = ()) -> None:
+        """Check fields and unique constraints of the row within its organization.
+
+        Args:
+            trusted: references that were read in this scope and need no query to be known to exist.
+
+        Raises:
+            ValidationError: per field, or for the whole row.
+        """
+        self.clean_fields(exclude={"organization", *trusted})
+        self.clean()
+        self.validate_constraints()

@@ -102,7 +102,6 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('source', models.CharField(max_length=20)),
                 ('key', models.CharField(max_length=120)),
-                ('event_id', models.BigIntegerField()),
                 ('organization', models.ForeignKey(db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
             ],
         ),

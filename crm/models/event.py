@@ -53,7 +53,6 @@ class EventKey(TenantModel):
 
     source = models.CharField(max_length=20)
     key = models.CharField(max_length=120)
-    event_id = models.BigIntegerField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "source", "key"], name="event_key_once")]

@@ -1,0 +1,89 @@
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.audit import Actor, changed_fields, record_audit
+from accounts.queries import current_organization
+from crm.attributes import validate_attributes
+from crm.events import NewEvent, record_event
+from crm.models import Customer, CustomerFacts
+from crm.normalisation.emails import normalise_email
+from crm.normalisation.errors import NormalisationError
+from crm.normalisation.names import clean_text, search_key
+from crm.normalisation.phones import normalise_phone
+
+TEXTS = ("external_id", "first_name", "last_name", "street", "city", "state", "postal_code")
+WRITABLE = frozenset(
+    [*TEXTS, "email", "phone", "birthday", "gender", "language", "time_zone", "country", "tags", "attributes",
+     "preferred_location", "preferred_staff"]
+)
+
+
+@transaction.atomic
+def create_customer(*, actor: Actor, now: datetime, source: str = "page", **values: Any) -> Customer:
+    """Create a customer with their facts, an audit entry and a ``customer.created`` event.
+
+    Args:
+        values: fields of ``Customer`` as people typed them; phones and e-mails are normalised here.
+
+    Raises:
+        ValidationError: per field, what cannot be kept; also when e-mail, phone or number is another customer's.
+    """
+    customer = Customer(**_normalised(values))
+    customer.search_key = search_key(customer.first_name, customer.last_name)
+    _validate(customer)
+    customer.save(force_insert=True)
+    CustomerFacts.objects.create(customer=customer)
+    record_audit(action="customer.created", subject=customer, actor=actor, after=values)
+    record_event(NewEvent("customer.created", now, customer.pk, source))
+    return customer
+
+
+@transaction.atomic
+def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: str = "page", **values: Any) -> Customer:
+    """Change fields of a customer; only what differs is written, audited and told as ``customer.changed``.
+
+    Raises:
+        ValidationError: as ``create_customer``.
+    """
+    customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
+    before, after = changed_fields(customer, _normalised(values))
+    if not after:
+        return customer
+    customer.search_key = search_key(customer.first_name, customer.last_name)
+    _validate(customer)
+    customer.save(update_fields=[*after, "search_key", "updated_at"])
+    record_audit(action="customer.changed", subject=customer, actor=actor, before=before, after=after)
+    record_event(NewEvent("customer.changed", now, customer.pk, source, {"fields": sorted(after)}))
+    return customer
+
+
+def _normalised(values: dict[str, Any]) -> dict[str, Any]:
+    if unknown := set(values) - WRITABLE:
+        raise ValidationError({name: "This field cannot be set." for name in sorted(unknown)})
+    done, errors = dict(values), {}
+    for name in TEXTS:
+        if name in done:
+            done[name] = clean_text(done[name] or "")
+    for name, rule in (("email", normalise_email), ("phone", _normalise_phone)):
+        if done.get(name):
+            try:
+                done[name] = rule(done[name])
+            except NormalisationError as error:
+                errors[name] = error.message
+    if "tags" in done:
+        done["tags"] = sorted({clean_text(tag) for tag in done["tags"] if clean_text(tag)})
+    if errors:
+        raise ValidationError(errors)
+    return done
+
+
+def _normalise_phone(text: str) -> str:
+    return normalise_phone(text, region=current_organization().region)
+
+
+def _validate(customer: Customer) -> None:
+    customer.attributes = validate_attributes(customer.attributes)
+    customer.validate(trusted=["preferred_location", "preferred_staff"])

@@ -1,0 +1,101 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from accounts.audit import Actor, record_audit
+from accounts.models import Location, Membership
+from accounts.queries import current_organization
+from crm.events import NewEvent, record_event
+from crm.facts import count_purchase
+from crm.models import Customer, Purchase, PurchaseKind, PurchaseLine
+
+MAX_LINES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A line of a receipt; the amount is quantity × unit price, in minor units."""
+
+    unit_price_minor: int
+    quantity: int = 1
+    product_code: str = ""
+    description: str = ""
+    category: str = ""
+
+
+@transaction.atomic
+def record_purchase(
+    *, lines: Sequence[NewLine], purchased_at: datetime, actor: Actor, customer: Customer | None = None, number: str = "",
+    payment_method: str = "", location: Location | None = None, staff: Membership | None = None, source: str = "page",
+    currency: str = "",
+) -> Purchase:
+    """Record a sale with its lines; without a customer it is anonymous.
+
+    Raises:
+        ValidationError: no lines, too many, a currency that is not the organization's, or a number that exists.
+    """
+    home = current_organization().currency
+    if not 1 <= len(lines) <= MAX_LINES:
+        raise ValidationError({"lines": _("Give between 1 and %(most)s lines.") % {"most": MAX_LINES}})
+    if currency not in ("", home):
+        raise ValidationError({"currency": _("Purchases of this organization are in %(currency)s.") % {"currency": home}})
+    total = sum(line.quantity * line.unit_price_minor for line in lines)
+    purchase = Purchase(customer=customer, location=location, staff=staff, number=number, purchased_at=purchased_at, currency=home,
+                        total_minor=total, payment_method=payment_method, source=source)
+    return _save(purchase, lines, actor)
+
+
+@transaction.atomic
+def refund_purchase(
+    *, purchase: Purchase, amount_minor: int, refunded_at: datetime, actor: Actor, number: str = "", source: str = "page"
+) -> Purchase:
+    """Give back a part of a sale or all of it, as a receipt of its own.
+
+    Raises:
+        ValidationError: not a sale, or more than is left of it.
+    """
+    purchase = Purchase.objects.select_for_update(of=("self",)).get(pk=purchase.pk)
+    if purchase.kind != PurchaseKind.SALE:
+        raise ValidationError({"purchase": _("Only a sale can be refunded.")})
+    left = purchase.total_minor + (purchase.refunds.aggregate(total=Sum("total_minor"))["total"] or 0)
+    if not 0 < amount_minor <= left:
+        raise ValidationError({"amount_minor": _("Between 1 and %(left)s can be refunded.") % {"left": left}})
+    refund = Purchase(customer_id=purchase.customer_id, location_id=purchase.location_id, kind=PurchaseKind.REFUND, refund_of=purchase,
+                      number=number, purchased_at=refunded_at, currency=purchase.currency, total_minor=-amount_minor,
+                      payment_method=purchase.payment_method, source=source)
+    line = NewLine(unit_price_minor=-amount_minor, description=_("Refund of %(number)s") % {"number": purchase})
+    return _save(refund, [line], actor)
+
+
+def _save(purchase: Purchase, lines: Sequence[NewLine], actor: Actor) -> Purchase:
+    purchase.validate(trusted=["customer", "location", "staff", "refund_of"])
+    purchase.save(force_insert=True)
+    PurchaseLine.objects.bulk_create(
+        PurchaseLine(purchase=purchase, product_code=line.product_code, description=line.description, category=line.category,
+                     quantity=line.quantity, unit_price_minor=line.unit_price_minor,
+                     amount_minor=line.quantity * line.unit_price_minor)
+        for line in lines
+    )
+    count_purchase(purchase)
+    verb = "refunded" if purchase.kind == PurchaseKind.REFUND else "completed"
+    after = {"customer": purchase.customer_id, "total_minor": purchase.total_minor, "currency": purchase.currency}
+    record_audit(action=f"purchase.{verb}", subject=purchase, actor=actor, after=after)
+    record_event(_event(purchase, lines, verb))
+    return purchase
+
+
+def _event(purchase: Purchase, lines: Sequence[NewLine], verb: str) -> NewEvent:
+    properties = {
+        "purchase": purchase.pk,
+        "total_minor": purchase.total_minor,
+        "currency": purchase.currency,
+        "payment_method": purchase.payment_method,
+        "categories": sorted({line.category for line in lines if line.category}),
+        "location": purchase.location_id,
+    }
+    return NewEvent(f"purchase.{verb}", purchase.purchased_at, purchase.customer_id, purchase.source, properties)

@@ -1,0 +1,66 @@
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.audit import Actor, record_audit
+from accounts.models import Location, Membership
+from crm.events import NewEvent, record_event
+from crm.facts import count_visit
+from crm.models import Customer, Visit, VisitState
+
+NEXT_STATES = {
+    VisitState.BOOKED: {VisitState.ARRIVED, VisitState.COMPLETED, VisitState.NO_SHOW, VisitState.CANCELLED},
+    VisitState.ARRIVED: {VisitState.COMPLETED, VisitState.CANCELLED},
+    VisitState.NO_SHOW: set(),
+    VisitState.COMPLETED: set(),
+    VisitState.CANCELLED: set(),
+}
+
+
+@transaction.atomic
+def book_visit(
+    *, customer: Customer, starts_at: datetime, actor: Actor, now: datetime, location: Location | None = None,
+    staff: Membership | None = None, service: str = "", note: str = "", amount_minor: int = 0,
+    state: VisitState = VisitState.BOOKED, source: str = "page",
+) -> Visit:
+    """Record an appointment, or with ``state=COMPLETED`` a walk-in that has ended.
+
+    Raises:
+        ValidationError: per field.
+    """
+    visit = Visit(customer=customer, location=location, staff=staff, service=service, note=note, amount_minor=amount_minor,
+                  starts_at=starts_at, state=state)
+    visit.validate(trusted=["customer", "location", "staff"])
+    visit.save(force_insert=True)
+    count_visit(visit)
+    record_audit(action=f"visit.{state}", subject=visit, actor=actor, after={"customer": customer.pk, "starts_at": starts_at, "service": service})
+    record_event(_event(visit, now if state == VisitState.BOOKED else starts_at, source))
+    return visit
+
+
+@transaction.atomic
+def change_visit_state(*, visit: Visit, state: VisitState, actor: Actor, now: datetime, source: str = "page") -> Visit:
+    """Move a visit on: booked → arrived → completed, or no-show, or cancelled. Repeating the last step changes nothing.
+
+    Raises:
+        ValidationError: the step is not possible from where the visit is.
+    """
+    visit = Visit.objects.select_for_update(of=("self",)).get(pk=visit.pk)
+    if visit.state == state:
+        return visit
+    if state not in NEXT_STATES[VisitState(visit.state)]:
+        raise ValidationError({"state": _("A visit that is “%(now)s” cannot become “%(then)s”.") % {
+            "now": visit.get_state_display(), "then": VisitState(state).label}})
+    before, visit.state = visit.state, state
+    visit.save(update_fields=["state"])
+    count_visit(visit)
+    record_audit(action=f"visit.{state}", subject=visit, actor=actor, before={"state": before}, after={"state": state})
+    record_event(_event(visit, now, source))
+    return visit
+
+
+def _event(visit: Visit, occurred_at: datetime, source: str) -> NewEvent:
+    properties = {"visit": visit.pk, "service": visit.service, "location": visit.location_id, "amount_minor": visit.amount_minor}
+    return NewEvent(f"visit.{visit.state}", occurred_at, visit.customer_id, source, properties)

@@ -1,0 +1,61 @@
+"""Custom attributes: declared by the organization, checked on every write."""
+
+from datetime import date
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from crm.models import AttributeDefinition, AttributeType
+
+MAX_TEXT = 500
+
+
+def validate_attributes(values: Any) -> dict[str, Any]:
+    """Return the attributes with their declared types; a value of ``None`` or ``""`` removes the attribute.
+
+    Raises:
+        ValidationError: for ``attributes``, naming each undeclared key and each value of a wrong type.
+    """
+    if not isinstance(values, dict):
+        raise ValidationError({"attributes": _("Give an object of keys and values.")})
+    if not values:
+        return {}
+    definitions = {definition.key: definition for definition in AttributeDefinition.objects.all()}
+    kept: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, value in values.items():
+        if value is None or value == "":
+            continue
+        if (definition := definitions.get(key)) is None:
+            problems.append(_("“%(key)s” is not declared.") % {"key": str(key)[:60]})
+        elif not is_of_type(value, definition):
+            problems.append(_("“%(key)s” has to be of type %(type)s.") % {"key": key, "type": definition.get_type_display()})
+        else:
+            kept[key] = value
+    if problems:
+        raise ValidationError({"attributes": problems})
+    return kept
+
+
+def is_of_type(value: Any, definition: AttributeDefinition) -> bool:
+    """Whether a JSON value fits the declared type; dates are ISO 8601 text."""
+    match definition.type:
+        case AttributeType.TEXT:
+            return isinstance(value, str) and len(value) <= MAX_TEXT
+        case AttributeType.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case AttributeType.BOOLEAN:
+            return isinstance(value, bool)
+        case AttributeType.DATE:
+            return isinstance(value, str) and _is_date(value)
+        case _:
+            return value in definition.choices
+
+
+def _is_date(value: str) -> bool:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""The cast and the stage of every test: Alice owns Saffron, Bob works there, Charlie belongs to another organization."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker, blocking_manager_key
+
+from accounts.actions import add_member, create_location, create_organization
+from accounts.audit import Actor
+from accounts.models import Location, Organization, Role, User
+from accounts.models.audit import ActorKind
+from accounts.tenancy import tenant
+from config.embedded import start_embedded
+from tests.database import RUN, TEMPLATE, build_template, create_database, drop_database, truncate_all, use_database
+
+SHARED_DATA = Path(settings.BASE_DIR).parent / "shared" / "data"
+PASSWORD = "correct horse battery"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    if not hasattr(config, "workerinput"):
+        start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
+        with config.stash[blocking_manager_key].unblock():
+            build_template()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        drop_database(TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: DjangoDbBlocker, worker_id: str) -> Iterator[None]:
+    """Each worker has its clone of the migrated template."""
+    uid = RUN if worker_id == "master" else TEMPLATE.split("_")[1]
+    name = f"test_{uid}_{worker_id}"
+    create_database(name, TEMPLATE)
+    with django_db_blocker.unblock():
+        use_database(name)
+    yield
+    with django_db_blocker.unblock():
+        use_database("postgres")
+    drop_database(name)
+
+
+@pytest.fixture
+def committed_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A database whose commits are real, for tests with several connections or processes; emptied afterwards."""
+    with django_db_blocker.unblock():
+        try:
+            yield
+        finally:
+            truncate_all()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real data beside the project; tests that need it are marked ``realdata``."""
+    if not SHARED_DATA.exists():
+        pytest.skip("the real data is not on this machine")
+    return SHARED_DATA
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who plays: two organizations and their people."""
+
+    saffron: Organization
+    rival: Organization
+    alice: User
+    bob: User
+    charlie: User
+    downtown: Location
+    uptown: Location
+
+    @property
+    def alice_acts(self) -> Actor:
+        return Actor(ActorKind.USER, self.alice.pk, "Alice")
+
+    @property
+    def bob_acts(self) -> Actor:
+        return Actor(ActorKind.USER, self.bob.pk, "Bob")
+
+    @property
+    def charlie_acts(self) -> Actor:
+        return Actor(ActorKind.USER, self.charlie.pk, "Charlie")
+
+
+def make_cast() -> Cast:
+    """Create both organizations: Alice owns Saffron Barbers, Bob is at its front desk, Charlie owns Rival Cuts."""
+    saffron = create_organization(name="Saffron Barbers", slug="saffron", time_zone="America/New_York", postal_address="1 Main St, New York")
+    rival = create_organization(name="Rival Cuts", slug="rival")
+    alice, bob, charlie = (
+        User.objects.create_user(f"{name.lower()}@example.com", PASSWORD, name=name) for name in ("Alice", "Bob", "Charlie")
+    )
+    alice_acts = Actor(ActorKind.USER, alice.pk, "Alice")
+    with tenant(saffron.pk):
+        downtown = create_location(name="Downtown", slug="downtown", actor=alice_acts)
+        uptown = create_location(name="Uptown", slug="uptown", actor=alice_acts)
+        add_member(user=alice, role=Role.OWNER, actor=alice_acts)
+        add_member(user=bob, role=Role.FRONT_DESK, actor=alice_acts)
+    with tenant(rival.pk):
+        add_member(user=charlie, role=Role.OWNER, actor=Actor(ActorKind.USER, charlie.pk, "Charlie"))
+    return Cast(saffron, rival, alice, bob, charlie, downtown, uptown)
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return make_cast()
+
+
+@pytest.fixture
+def committed_cast(committed_db: None) -> Cast:
+    return make_cast()
+
+
+@pytest.fixture
+def in_saffron(cast: Cast) -> Iterator[Cast]:
+    """The cast, inside the tenant scope of Saffron Barbers."""
+    with tenant(cast.saffron.pk):
+        yield cast
+
+
+def signed_in(user: User) -> Client:
+    """A browser in which the user is logged in."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def as_alice(cast: Cast) -> Client:
+    return signed_in(cast.alice)
+
+
+@pytest.fixture
+def as_bob(cast: Cast) -> Client:
+    return signed_in(cast.bob)
+
+
+@pytest.fixture
+def as_charlie(cast: Cast) -> Client:
+    return signed_in(cast.charlie)
