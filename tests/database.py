@@ -56,12 +56,12 @@ def owner() -> str:
     return name
 
 
-def administrator() -> psycopg.Connection:
+def administrator(database: str = "postgres") -> psycopg.Connection:
     """A connection that may create databases."""
     entry = settings.DATABASES["owner"]
     user = SUPERUSER_ROLE if settings.EMBEDDED_POSTGRES else entry["USER"]
     return psycopg.connect(host=entry["HOST"] or None, port=entry.get("PORT") or None, user=user, password=entry.get("PASSWORD") or None,
-                           dbname="postgres", autocommit=True)
+                           dbname=database, autocommit=True)
 
 
 __all__ = ["APPLICATION_ROLE", "OWNER_ROLE", "TEMPLATE", "build_template", "create_database", "drop_database", "truncate_all", "use_database"]
