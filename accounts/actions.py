@@ -64,8 +64,12 @@ def create_api_key(
         raise ValueError(f"API keys cannot have: {', '.join(refused)}")
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
     key = ApiKey.objects.create(
-        name=name, prefix=secret[:12], key_hash=hash_api_key(secret), scopes=[str(scope) for scope in wanted],
-        created_by=created_by, expires_at=expires_at,
+        name=name,
+        prefix=secret[:12],
+        key_hash=hash_api_key(secret),
+        scopes=[str(scope) for scope in wanted],
+        created_by=created_by,
+        expires_at=expires_at,
     )
     record_audit(action="api_key.created", subject=key, actor=actor, after={"name": name, "scopes": wanted})
     return key, secret

@@ -67,11 +67,12 @@ def _seat(user: User, membership: Membership) -> Seat:
 def access_of_api_key(key_hash: str) -> Access | None:
     """What the key with this hash may do; ``None`` when it is unknown, revoked, expired or its organization is closed."""
     with presented_api_key(key_hash):
-        key = ApiKey.objects.filter(key_hash=key_hash, revoked_at=None, organization__is_active=True).first()
+        keys = ApiKey.objects.select_related("organization")
+        key = keys.filter(key_hash=key_hash, revoked_at=None, organization__is_active=True).first()
     if key is None or (key.expires_at is not None and key.expires_at <= timezone.now()):
         return None
     scopes = frozenset(Permission(scope) for scope in key.scopes if scope in set(API_SCOPES))
-    return Access(key.organization_id, Actor(ActorKind.API_KEY, key.pk, str(key)), scopes)
+    return Access(key.organization.pk, Actor(ActorKind.API_KEY, key.pk, str(key)), scopes)
 
 
 def current_organization() -> Organization:

@@ -26,14 +26,18 @@ class Campaign(TenantModel):
     purpose = models.CharField(_("purpose"), max_length=15, choices=Purpose, default=Purpose.MARKETING)
     state = models.CharField(_("state"), max_length=10, choices=CampaignState, default=CampaignState.DRAFT, editable=False)
     state_reason = models.CharField(_("reason"), max_length=300, blank=True, editable=False)
-    template = models.ForeignKey(MessageTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="campaigns",
-                                 verbose_name=_("template"))
-    account = models.ForeignKey(SenderAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="campaigns",
-                                verbose_name=_("sender"))
+    template = models.ForeignKey(
+        MessageTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="campaigns", verbose_name=_("template")
+    )
+    account = models.ForeignKey(
+        SenderAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="campaigns", verbose_name=_("sender")
+    )
     dispatch = models.ForeignKey(Dispatch, on_delete=models.PROTECT, null=True, related_name="campaigns", editable=False)
     scheduled_at = models.DateTimeField(_("starts"), null=True, blank=True)
     attribution_days = models.PositiveSmallIntegerField(
-        _("attribution window in days"), default=7, validators=[MinValueValidator(1), MaxValueValidator(90)],
+        _("attribution window in days"),
+        default=7,
+        validators=[MinValueValidator(1), MaxValueValidator(90)],
         help_text=_("A purchase this long after a click, or else an open, counts for the campaign."),
     )
     created_by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+", editable=False)

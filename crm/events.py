@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
 
 from accounts.tenancy import current_organization_id
-from crm.models import Event, EventCursor, EventKey
+from crm.models import Event, EventCursor
 
 # Months whose partition this process has seen; a partition is never dropped while the product runs.
 _known_months: set[tuple[int, int]] = set()
@@ -56,12 +57,16 @@ def ensure_months(moments: Iterable[datetime]) -> None:
     for year, month in sorted(months):
         with connection.cursor() as cursor:
             cursor.execute("select crm_ensure_event_partition(%s)", [date(year, month, 1)])
-        transaction.on_commit(lambda seen=(year, month): _known_months.add(seen))
+        transaction.on_commit(partial(_known_months.add, (year, month)))
 
 
 def _row(event: NewEvent) -> Event:
     return Event(
-        kind=event.kind, occurred_at=event.occurred_at, customer_id=event.customer_id, source=event.source, properties=event.properties,
+        kind=event.kind,
+        occurred_at=event.occurred_at,
+        customer_id=event.customer_id,
+        source=event.source,
+        properties=event.properties,
     )
 
 
@@ -71,7 +76,7 @@ def _claim_keys(events: Sequence[NewEvent]) -> set[tuple[str, str]]:
     wanted = sorted({(event.source, event.key) for event in events})
     with connection.cursor() as cursor:
         cursor.execute(
-            f"insert into {EventKey._meta.db_table} (organization_id, source, key)"
+            "insert into crm_eventkey (organization_id, source, key)"
             " select %s, source, key from unnest(%s::text[], %s::text[]) as wanted (source, key)"
             " on conflict do nothing returning source, key",
             [organization_id, [source for source, _ in wanted], [key for _, key in wanted]],
@@ -106,7 +111,7 @@ def _locked_cursor(consumer: str) -> EventCursor:
 def _batch_after(cursor_row: EventCursor, limit: int) -> list[Event]:
     return list(
         Event.objects.raw(
-            f"select * from {Event._meta.db_table}"
+            "select * from crm_event"
             " where organization_id = %s and (transaction_id, id) > (%s::xid8, %s)"
             " and transaction_id < pg_snapshot_xmin(pg_current_snapshot())"
             " order by transaction_id, id limit %s",

@@ -39,7 +39,7 @@ def _derive(secret: str) -> bytes:
     return base64.urlsafe_b64encode(HKDF(SHA256(), 32, salt=None, info=b"regulars.credentials").derive(secret.encode()))
 
 
-class EncryptedJSONField(models.TextField):
+class EncryptedJSONField(models.TextField[Any, dict[str, Any]]):
     """A JSON object that stands encrypted in the database; it cannot be searched."""
 
     def get_prep_value(self, value: Any) -> Any:

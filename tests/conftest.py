@@ -94,7 +94,9 @@ class Cast:
 
 def make_cast() -> Cast:
     """Create both organizations: Alice owns Saffron Barbers, Bob is at its front desk, Charlie owns Rival Cuts."""
-    saffron = create_organization(name="Saffron Barbers", slug="saffron", time_zone="America/New_York", postal_address="1 Main St, New York")
+    saffron = create_organization(
+        name="Saffron Barbers", slug="saffron", time_zone="America/New_York", postal_address="1 Main St, New York"
+    )
     rival = create_organization(name="Rival Cuts", slug="rival")
     alice, bob, charlie = (
         User.objects.create_user(f"{name.lower()}@example.com", PASSWORD, name=name) for name in ("Alice", "Bob", "Charlie")

@@ -60,8 +60,23 @@ def administrator(database: str = "postgres") -> psycopg.Connection:
     """A connection that may create databases."""
     entry = settings.DATABASES["owner"]
     user = SUPERUSER_ROLE if settings.EMBEDDED_POSTGRES else entry["USER"]
-    return psycopg.connect(host=entry["HOST"] or None, port=entry.get("PORT") or None, user=user, password=entry.get("PASSWORD") or None,
-                           dbname=database, autocommit=True)
+    return psycopg.connect(
+        host=entry["HOST"] or None,
+        port=entry.get("PORT") or None,
+        user=user,
+        password=entry.get("PASSWORD") or None,
+        dbname=database,
+        autocommit=True,
+    )
 
 
-__all__ = ["APPLICATION_ROLE", "OWNER_ROLE", "TEMPLATE", "build_template", "create_database", "drop_database", "truncate_all", "use_database"]
+__all__ = [
+    "APPLICATION_ROLE",
+    "OWNER_ROLE",
+    "TEMPLATE",
+    "build_template",
+    "create_database",
+    "drop_database",
+    "truncate_all",
+    "use_database",
+]

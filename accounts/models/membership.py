@@ -22,7 +22,11 @@ class Membership(TenantModel):
     role = models.CharField(_("role"), max_length=20, choices=Role)
     is_active = models.BooleanField(_("active"), default=True)
     locations = models.ManyToManyField(
-        "accounts.Location", through="accounts.MembershipLocation", blank=True, related_name="memberships", verbose_name=_("locations"),
+        "accounts.Location",
+        through="accounts.MembershipLocation",
+        blank=True,
+        related_name="memberships",
+        verbose_name=_("locations"),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -22,11 +22,16 @@ class Organization(models.Model):
     currency = models.CharField(_("currency"), max_length=3, default="USD", validators=[RegexValidator(r"^[A-Z]{3}$")])
     money_unit = models.CharField(_("money shown as"), max_length=10, choices=MoneyUnit, default=MoneyUnit.CURRENCY)
     region = models.CharField(
-        _("region"), max_length=2, default="US", validators=[RegexValidator(r"^[A-Z]{2}$")],
+        _("region"),
+        max_length=2,
+        default="US",
+        validators=[RegexValidator(r"^[A-Z]{2}$")],
         help_text=_("Phone numbers without a country code are read as numbers of this region."),
     )
     postal_address = models.TextField(
-        _("postal address"), max_length=500, blank=True,
+        _("postal address"),
+        max_length=500,
+        blank=True,
         help_text=_("Stands at the foot of every marketing message; the law asks for it."),
     )
     brand_color = models.CharField(_("brand colour"), max_length=7, default="#7c3aed", validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$")])

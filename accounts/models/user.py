@@ -28,7 +28,8 @@ class User(AbstractBaseUser):
     language = models.CharField(_("language"), max_length=8, blank=True, choices=[("en", _("English")), ("fa", _("Persian"))])
     is_active = models.BooleanField(_("active"), default=True)
     is_superuser = models.BooleanField(
-        _("platform administrator"), default=False,
+        _("platform administrator"),
+        default=False,
         help_text=_("Manages users and organizations; sees no organization's data without a membership."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -7,7 +7,6 @@ primary key ``(organization_id, id)`` and, because foreign keys do not see row-l
 
 from __future__ import annotations
 
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,28 +29,27 @@ class TenantSchemaEditor(DatabaseSchemaEditor):
         " REFERENCES %(to_table)s (organization_id, %(to_column)s)%(deferrable)s"
     )
     # Django adds the foreign key of a new column inside ADD COLUMN, where a composite one cannot stand.
-    sql_create_column_inline_fk = None
+    sql_create_column_inline_fk = ""
 
     def create_model(self, model: type[models.Model]) -> None:
         super().create_model(model)
         table = self.quote_name(model._meta.db_table)
         if is_tenant(model):
-            key = self.quote_name(model._meta.pk.column)
+            key = self.quote_name(str(model._meta.pk.column))
             self.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (organization_id, {key})")
             for statement in wall(table):
                 self.execute(statement)
         self.execute(grant(table, settings.APPLICATION_ROLE))
 
-    def _iter_column_sql(self, column_db_type: str, params: list[Any], model: type[models.Model], field: models.Field[Any, Any],
-                         *args: Any) -> Iterator[str]:
-        for part in super()._iter_column_sql(column_db_type, params, model, field, *args):
+    def _iter_column_sql(self, column_db_type: str, params: list[Any], model: type[models.Model], *args: Any) -> Iterator[str]:
+        parts: Iterator[str] = super()._iter_column_sql(column_db_type, params, model, *args)  # type: ignore[misc]  # not in the stubs
+        for part in parts:
             if part == "PRIMARY KEY" and is_tenant(model):
                 continue
             yield part
 
-    def _create_fk_sql(self, model: type[models.Model], field: models.Field[Any, Any], suffix: str) -> Statement:
-        target = field.remote_field.model
-        if field.name == "organization" or not (is_tenant(model) and is_tenant(target)):
-            return super()._create_fk_sql(model, field, suffix)
-        statement: Statement = super()._create_fk_sql(model, field, suffix)
+    def _create_fk_sql(self, model: type[models.Model], field: models.ForeignKey[Any, Any], suffix: str) -> Statement:
+        statement: Statement = super()._create_fk_sql(model, field, suffix)  # type: ignore[misc]  # not in the stubs
+        if field.name == "organization" or not (is_tenant(model) and is_tenant(field.remote_field.model)):
+            return statement
         return Statement(self.sql_create_composite_fk, **statement.parts)

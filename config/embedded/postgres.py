@@ -52,8 +52,19 @@ def start_postgres(home: EmbeddedHome) -> None:
         return
     _prepare_folders(home)
     if not (home.postgres_data / "PG_VERSION").exists():
-        _run(home, "initdb", "-D", str(home.postgres_data), "-U", SUPERUSER_ROLE, "--auth=trust", "--encoding=UTF8",
-             "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions")
+        _run(
+            home,
+            "initdb",
+            "-D",
+            str(home.postgres_data),
+            "-U",
+            SUPERUSER_ROLE,
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+        )
     options = " ".join(f"-c {name}='{value}'" for name, value in _settings(home).items())
     _run(home, "pg_ctl", "-D", str(home.postgres_data), "-l", str(home.postgres_log), "-o", options, "-w", "-t", "60", "start")
     _create_roles_and_database(home)

@@ -22,8 +22,25 @@ def start_valkey(home: EmbeddedHome) -> None:
     home.sockets.mkdir(parents=True, exist_ok=True)
     log = home.folder / "valkey.log"
     subprocess.run(
-        [str(get_binary_path()), "--port", "0", "--unixsocket", str(home.valkey_socket), "--unixsocketperm", "700",
-         "--save", "", "--appendonly", "no", "--daemonize", "yes", "--dir", str(home.folder), "--logfile", str(log)],
+        [
+            str(get_binary_path()),
+            "--port",
+            "0",
+            "--unixsocket",
+            str(home.valkey_socket),
+            "--unixsocketperm",
+            "700",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--daemonize",
+            "yes",
+            "--dir",
+            str(home.folder),
+            "--logfile",
+            str(log),
+        ],
         stdout=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
         check=True,

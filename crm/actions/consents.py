@@ -10,7 +10,14 @@ from crm.models import Channel, Consent, ConsentChange, ConsentState, Customer, 
 
 @transaction.atomic
 def set_consent(
-    *, customer: Customer, channel: Channel, purpose: Purpose, state: ConsentState, source: str, now: datetime, actor: Actor,
+    *,
+    customer: Customer,
+    channel: Channel,
+    purpose: Purpose,
+    state: ConsentState,
+    source: str,
+    now: datetime,
+    actor: Actor,
     proof: dict[str, Any] | None = None,
 ) -> Consent:
     """Record what a customer agreed to or withdrew, with its proof; saying the same again changes nothing.
@@ -24,12 +31,23 @@ def set_consent(
     if consent and before == state:
         return consent
     consent, _created = Consent.objects.update_or_create(
-        customer=customer, channel=channel, purpose=purpose, defaults={"state": state, "changed_at": now},
+        customer=customer,
+        channel=channel,
+        purpose=purpose,
+        defaults={"state": state, "changed_at": now},
     )
     ConsentChange.objects.create(
-        customer=customer, channel=channel, purpose=purpose, state=state, at=now, source=source, proof=proof or {},
+        customer=customer,
+        channel=channel,
+        purpose=purpose,
+        state=state,
+        at=now,
+        source=source,
+        proof=proof or {},
     )
     named = {"channel": channel, "purpose": purpose}
-    record_audit(action=f"consent.{state}", subject=customer, actor=actor, before={**named, "state": before}, after={**named, "state": state})
+    record_audit(
+        action=f"consent.{state}", subject=customer, actor=actor, before={**named, "state": before}, after={**named, "state": state}
+    )
     record_event(NewEvent(f"consent.{state}", now, customer.pk, source, {"channel": str(channel), "purpose": str(purpose)}))
     return consent

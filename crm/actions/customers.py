@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, changed_fields, record_audit
 from accounts.queries import current_organization
@@ -16,8 +17,20 @@ from crm.normalisation.phones import normalise_phone
 
 TEXTS = ("external_id", "first_name", "last_name", "street", "city", "state", "postal_code")
 WRITABLE = frozenset(
-    [*TEXTS, "email", "phone", "birthday", "gender", "language", "time_zone", "country", "tags", "attributes",
-     "preferred_location", "preferred_staff"]
+    [
+        *TEXTS,
+        "email",
+        "phone",
+        "birthday",
+        "gender",
+        "language",
+        "time_zone",
+        "country",
+        "tags",
+        "attributes",
+        "preferred_location",
+        "preferred_staff",
+    ]
 )
 
 
@@ -62,7 +75,7 @@ def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: 
 
 def _normalised(values: dict[str, Any]) -> dict[str, Any]:
     if unknown := set(values) - WRITABLE:
-        raise ValidationError({name: "This field cannot be set." for name in sorted(unknown)})
+        raise ValidationError(dict.fromkeys(sorted(unknown), _("This field cannot be set.")))
     done, errors = dict(values), {}
     for name in TEXTS:
         if name in done:
@@ -77,6 +90,8 @@ def _normalised(values: dict[str, Any]) -> dict[str, Any]:
         done["tags"] = sorted({clean_text(tag) for tag in done["tags"] if clean_text(tag)})
     if errors:
         raise ValidationError(errors)
+    if "attributes" in done:
+        done["attributes"] = validate_attributes(done["attributes"])
     return done
 
 
@@ -85,5 +100,4 @@ def _normalise_phone(text: str) -> str:
 
 
 def _validate(customer: Customer) -> None:
-    customer.attributes = validate_attributes(customer.attributes)
     customer.validate(trusted=["preferred_location", "preferred_staff"])

@@ -30,8 +30,16 @@ class NewLine:
 
 @transaction.atomic
 def record_purchase(
-    *, lines: Sequence[NewLine], purchased_at: datetime, actor: Actor, customer: Customer | None = None, number: str = "",
-    payment_method: str = "", location: Location | None = None, staff: Membership | None = None, source: str = "page",
+    *,
+    lines: Sequence[NewLine],
+    purchased_at: datetime,
+    actor: Actor,
+    customer: Customer | None = None,
+    number: str = "",
+    payment_method: str = "",
+    location: Location | None = None,
+    staff: Membership | None = None,
+    source: str = "page",
     currency: str = "",
 ) -> Purchase:
     """Record a sale with its lines; without a customer it is anonymous.
@@ -45,8 +53,17 @@ def record_purchase(
     if currency not in ("", home):
         raise ValidationError({"currency": _("Purchases of this organization are in %(currency)s.") % {"currency": home}})
     total = sum(line.quantity * line.unit_price_minor for line in lines)
-    purchase = Purchase(customer=customer, location=location, staff=staff, number=number, purchased_at=purchased_at, currency=home,
-                        total_minor=total, payment_method=payment_method, source=source)
+    purchase = Purchase(
+        customer=customer,
+        location=location,
+        staff=staff,
+        number=number,
+        purchased_at=purchased_at,
+        currency=home,
+        total_minor=total,
+        payment_method=payment_method,
+        source=source,
+    )
     return _save(purchase, lines, actor)
 
 
@@ -65,9 +82,18 @@ def refund_purchase(
     left = purchase.total_minor + (purchase.refunds.aggregate(total=Sum("total_minor"))["total"] or 0)
     if not 0 < amount_minor <= left:
         raise ValidationError({"amount_minor": _("Between 1 and %(left)s can be refunded.") % {"left": left}})
-    refund = Purchase(customer_id=purchase.customer_id, location_id=purchase.location_id, kind=PurchaseKind.REFUND, refund_of=purchase,
-                      number=number, purchased_at=refunded_at, currency=purchase.currency, total_minor=-amount_minor,
-                      payment_method=purchase.payment_method, source=source)
+    refund = Purchase(
+        customer_id=purchase.customer_id,
+        location_id=purchase.location_id,
+        kind=PurchaseKind.REFUND,
+        refund_of=purchase,
+        number=number,
+        purchased_at=refunded_at,
+        currency=purchase.currency,
+        total_minor=-amount_minor,
+        payment_method=purchase.payment_method,
+        source=source,
+    )
     line = NewLine(unit_price_minor=-amount_minor, description=_("Refund of %(number)s") % {"number": purchase})
     return _save(refund, [line], actor)
 
@@ -76,9 +102,15 @@ def _save(purchase: Purchase, lines: Sequence[NewLine], actor: Actor) -> Purchas
     purchase.validate(trusted=["customer", "location", "staff", "refund_of"])
     purchase.save(force_insert=True)
     PurchaseLine.objects.bulk_create(
-        PurchaseLine(purchase=purchase, product_code=line.product_code, description=line.description, category=line.category,
-                     quantity=line.quantity, unit_price_minor=line.unit_price_minor,
-                     amount_minor=line.quantity * line.unit_price_minor)
+        PurchaseLine(
+            purchase=purchase,
+            product_code=line.product_code,
+            description=line.description,
+            category=line.category,
+            quantity=line.quantity,
+            unit_price_minor=line.unit_price_minor,
+            amount_minor=line.quantity * line.unit_price_minor,
+        )
         for line in lines
     )
     count_purchase(purchase)

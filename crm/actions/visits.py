@@ -21,21 +21,40 @@ NEXT_STATES = {
 
 @transaction.atomic
 def book_visit(
-    *, customer: Customer, starts_at: datetime, actor: Actor, now: datetime, location: Location | None = None,
-    staff: Membership | None = None, service: str = "", note: str = "", amount_minor: int = 0,
-    state: VisitState = VisitState.BOOKED, source: str = "page",
+    *,
+    customer: Customer,
+    starts_at: datetime,
+    actor: Actor,
+    now: datetime,
+    location: Location | None = None,
+    staff: Membership | None = None,
+    service: str = "",
+    note: str = "",
+    amount_minor: int = 0,
+    state: VisitState = VisitState.BOOKED,
+    source: str = "page",
 ) -> Visit:
     """Record an appointment, or with ``state=COMPLETED`` a walk-in that has ended.
 
     Raises:
         ValidationError: per field.
     """
-    visit = Visit(customer=customer, location=location, staff=staff, service=service, note=note, amount_minor=amount_minor,
-                  starts_at=starts_at, state=state)
+    visit = Visit(
+        customer=customer,
+        location=location,
+        staff=staff,
+        service=service,
+        note=note,
+        amount_minor=amount_minor,
+        starts_at=starts_at,
+        state=state,
+    )
     visit.validate(trusted=["customer", "location", "staff"])
     visit.save(force_insert=True)
     count_visit(visit)
-    record_audit(action=f"visit.{state}", subject=visit, actor=actor, after={"customer": customer.pk, "starts_at": starts_at, "service": service})
+    record_audit(
+        action=f"visit.{state}", subject=visit, actor=actor, after={"customer": customer.pk, "starts_at": starts_at, "service": service}
+    )
     record_event(_event(visit, now if state == VisitState.BOOKED else starts_at, source))
     return visit
 
@@ -51,8 +70,12 @@ def change_visit_state(*, visit: Visit, state: VisitState, actor: Actor, now: da
     if visit.state == state:
         return visit
     if state not in NEXT_STATES[VisitState(visit.state)]:
-        raise ValidationError({"state": _("A visit that is “%(now)s” cannot become “%(then)s”.") % {
-            "now": visit.get_state_display(), "then": VisitState(state).label}})
+        raise ValidationError(
+            {
+                "state": _("A visit that is “%(now)s” cannot become “%(then)s”.")
+                % {"now": visit.get_state_display(), "then": VisitState(state).label}
+            }
+        )
     before, visit.state = visit.state, state
     visit.save(update_fields=["state"])
     count_visit(visit)

@@ -41,7 +41,9 @@ class Consent(TenantModel):
         verbose_name_plural = _("consents")
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "customer", "channel", "purpose"], include=["state"], name="consent_once",
+                fields=["organization", "customer", "channel", "purpose"],
+                include=["state"],
+                name="consent_once",
             )
         ]
 

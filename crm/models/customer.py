@@ -33,11 +33,21 @@ class Customer(TenantModel):
     tags = ArrayField(models.CharField(max_length=60), verbose_name=_("tags"), default=list, blank=True, db_default=[])
     attributes = models.JSONField(_("custom attributes"), default=dict, blank=True, db_default={})
     preferred_location = models.ForeignKey(
-        "accounts.Location", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False,
+        "accounts.Location",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
         verbose_name=_("preferred location"),
     )
     preferred_staff = models.ForeignKey(
-        "accounts.Membership", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False,
+        "accounts.Membership",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
         verbose_name=_("preferred staff member"),
     )
     search_key = models.CharField(max_length=200, blank=True, editable=False, help_text="Folded names: see crm.normalisation.names.")

@@ -26,7 +26,9 @@ class Event(TenantModel):
     and customers are never deleted apart from their events.
     """
 
-    customer = models.ForeignKey(Customer, on_delete=models.DO_NOTHING, null=True, related_name="events", db_constraint=False, db_index=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.DO_NOTHING, null=True, related_name="events", db_constraint=False, db_index=False
+    )
     kind = models.CharField(_("kind"), max_length=60)
     occurred_at = models.DateTimeField(_("when"))
     recorded_at = models.DateTimeField(_("recorded"), db_default=Now())

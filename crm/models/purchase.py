@@ -22,15 +22,19 @@ class PaymentMethod(models.TextChoices):
 class Purchase(TenantModel):
     """A receipt. A refund is a receipt of its own with a negative total; without a customer it is an anonymous sale."""
 
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="purchases",
-                                 verbose_name=_("customer"))
-    location = models.ForeignKey("accounts.Location", on_delete=models.PROTECT, null=True, blank=True, related_name="+",
-                                 verbose_name=_("location"))
-    staff = models.ForeignKey("accounts.Membership", on_delete=models.SET_NULL, null=True, blank=True, related_name="+",
-                              verbose_name=_("staff member"))
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="purchases", verbose_name=_("customer")
+    )
+    location = models.ForeignKey(
+        "accounts.Location", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("location")
+    )
+    staff = models.ForeignKey(
+        "accounts.Membership", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("staff member")
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=PurchaseKind, default=PurchaseKind.SALE)
-    refund_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="refunds",
-                                  verbose_name=_("refund of"))
+    refund_of = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="refunds", verbose_name=_("refund of")
+    )
     number = models.CharField(_("receipt number"), max_length=60, blank=True)
     purchased_at = models.DateTimeField(_("when"))
     currency = models.CharField(_("currency"), max_length=3)

@@ -17,10 +17,12 @@ class Visit(TenantModel):
     """An appointment or a walk-in, from booking to the end."""
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="visits", verbose_name=_("customer"))
-    location = models.ForeignKey("accounts.Location", on_delete=models.PROTECT, null=True, blank=True, related_name="+",
-                                 verbose_name=_("location"))
-    staff = models.ForeignKey("accounts.Membership", on_delete=models.SET_NULL, null=True, blank=True, related_name="+",
-                              verbose_name=_("staff member"))
+    location = models.ForeignKey(
+        "accounts.Location", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("location")
+    )
+    staff = models.ForeignKey(
+        "accounts.Membership", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("staff member")
+    )
     service = models.CharField(_("service"), max_length=120, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=VisitState, default=VisitState.BOOKED)
     starts_at = models.DateTimeField(_("starts"))

@@ -1,5 +1,5 @@
 from messaging.models.account import SenderAccount, SenderKind
-from messaging.models.delivery import Chunk, Delivery, DeliveryState, SkipReason
+from messaging.models.delivery import Chunk, Delivery, DeliveryState, FateReason, SkipReason
 from messaging.models.dispatch import Dispatch, DispatchState
 from messaging.models.suppression import Suppression, SuppressionReason
 from messaging.models.template import MessageTemplate, TemplateVersion
@@ -10,6 +10,7 @@ __all__ = [
     "DeliveryState",
     "Dispatch",
     "DispatchState",
+    "FateReason",
     "MessageTemplate",
     "SenderAccount",
     "SenderKind",

@@ -25,8 +25,9 @@ class SenderAccount(TenantModel):
     from_name = models.CharField(_("sender name"), max_length=80, blank=True)
     from_email = models.EmailField(_("sender address"), blank=True)
     reply_to = models.EmailField(_("answers go to"), blank=True)
-    options = models.JSONField(_("options"), default=dict, blank=True,
-                               help_text=_('For SMTP: {"host": …, "port": …, "security": "none" | "starttls" | "tls"}.'))
+    options = models.JSONField(
+        _("options"), default=dict, blank=True, help_text=_('For SMTP: {"host": …, "port": …, "security": "none" | "starttls" | "tls"}.')
+    )
     credentials = EncryptedJSONField(_("credentials"), default=dict, blank=True)
     connections = models.PositiveSmallIntegerField(_("connections"), default=16, validators=[MinValueValidator(1), MaxValueValidator(64)])
     rate_per_second = models.PositiveIntegerField(_("messages per second"), null=True, blank=True, help_text=_("Empty: no limit."))

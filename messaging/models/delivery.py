@@ -31,6 +31,18 @@ class SkipReason(models.TextChoices):
     HOLDOUT = "holdout", _("is in the control group")
 
 
+class FateReason(models.TextChoices):
+    """Why a message was not sent, or not surely; the provider's words stand in ``detail``."""
+
+    NO_SUCH_ADDRESS = "no_such_address", _("the address does not exist")
+    REFUSED = "refused", _("the mail server refused the message")
+    TEMPORARY = "temporary", _("the mail server asked to come back later")
+    GAVE_UP = "gave_up", _("still refused after several attempts")
+    NOT_MADE = "not_made", _("the message could not be made for this person")
+    LINE_LOST = "line_lost", _("the connection broke before the receipt")
+    WORKER_LOST = "worker_lost", _("the sending process ended before the receipt")
+
+
 class Delivery(TenantModel):
     """The ledger: what happened to one message for one customer.
 
@@ -67,8 +79,11 @@ class Delivery(TenantModel):
         constraints = [models.UniqueConstraint(fields=["organization", "dispatch", "customer"], name="delivery_once")]
         indexes = [
             # Not conditional on the state: then every change of state would have to touch all indexes (no HOT update).
-            models.Index(fields=["organization", "dispatch", "next_attempt_at"], name="delivery_retry",
-                         condition=models.Q(next_attempt_at__isnull=False)),
+            models.Index(
+                fields=["organization", "dispatch", "next_attempt_at"],
+                name="delivery_retry",
+                condition=models.Q(next_attempt_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -29,6 +29,8 @@ class Dispatch(TenantModel):
     version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="dispatches", verbose_name=_("template version"))
     state = models.CharField(_("state"), max_length=10, choices=DispatchState, default=DispatchState.PLANNING)
     state_reason = models.CharField(_("reason"), max_length=300, blank=True)
+    # Paused by the circuit breaker of its sender, so that the breaker may let it go on.
+    waits_for_account = models.BooleanField(default=False, db_default=False, editable=False)
     planned_count = models.IntegerField(_("planned"), default=0)
     skipped_count = models.IntegerField(_("skipped"), default=0)
     sent_count = models.IntegerField(_("sent"), default=0)
@@ -44,8 +46,7 @@ class Dispatch(TenantModel):
         verbose_name_plural = _("dispatches")
         ordering = ["-id"]
         indexes = [
-            models.Index(fields=["organization", "state"], name="dispatch_open",
-                         condition=models.Q(state__in=["planning", "running"]))
+            models.Index(fields=["organization", "state"], name="dispatch_open", condition=models.Q(state__in=["planning", "running"]))
         ]
 
     def __str__(self) -> str:

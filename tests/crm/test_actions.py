@@ -1,0 +1,171 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from accounts.models import AuditEntry
+from crm.actions import (
+    NewLine,
+    book_visit,
+    change_visit_state,
+    create_customer,
+    record_purchase,
+    refund_purchase,
+    set_consent,
+    update_customer,
+)
+from crm.models import (
+    AttributeDefinition,
+    AttributeType,
+    Channel,
+    Consent,
+    ConsentChange,
+    ConsentState,
+    Customer,
+    CustomerFacts,
+    Event,
+    Purchase,
+    Purpose,
+    VisitState,
+)
+from tests.conftest import Cast
+from tests.factories import CustomerFactory
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+
+def test_a_new_customer_is_normalised_and_leaves_facts_audit_and_event(in_saffron: Cast) -> None:
+    customer = create_customer(
+        actor=in_saffron.alice_acts,
+        now=NOW,
+        first_name="  علي ",
+        email="Dana@Example.TEST".replace(".TEST", ".com"),
+        phone="(202) 555-0123",
+    )
+    assert (customer.first_name, customer.email, customer.phone) == ("علی", "dana@example.com", "+12025550123")
+    assert CustomerFacts.objects.get(customer=customer).spent_minor == 0
+    assert AuditEntry.objects.get(action="customer.created").actor_label == "Alice"
+    event = Event.objects.get(customer=customer)
+    assert (event.kind, event.occurred_at) == ("customer.created", NOW)
+
+
+def test_two_customers_cannot_share_an_address(in_saffron: Cast) -> None:
+    create_customer(actor=in_saffron.alice_acts, now=NOW, email="dana@example.com")
+    with pytest.raises(ValidationError):
+        create_customer(actor=in_saffron.alice_acts, now=NOW, email="DANA@example.com")
+    assert Customer.objects.count() == 1
+    assert Event.objects.count() == 1
+
+
+def test_an_unreadable_phone_is_refused_at_its_field_and_nothing_is_kept(in_saffron: Cast) -> None:
+    with pytest.raises(ValidationError) as refused:
+        create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Dana", phone="12")
+    assert set(refused.value.message_dict) == {"phone"}
+    assert not Customer.objects.exists()
+
+
+def test_an_update_audits_only_what_differs(in_saffron: Cast) -> None:
+    customer = create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Dana", city="Boston")
+    update_customer(customer=customer, actor=in_saffron.bob_acts, now=NOW, first_name="Dana", city="Austin")
+    entry = AuditEntry.objects.get(action="customer.changed")
+    assert (entry.before, entry.after, entry.actor_label) == ({"city": "Boston"}, {"city": "Austin"}, "Bob")
+
+
+def test_an_update_that_changes_nothing_leaves_no_trace(in_saffron: Cast) -> None:
+    customer = create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Dana")
+    update_customer(customer=customer, actor=in_saffron.alice_acts, now=NOW, first_name=" Dana ")
+    assert AuditEntry.objects.filter(action="customer.changed").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("type_", "good", "bad"),
+    [
+        (AttributeType.TEXT, "green", 5),
+        (AttributeType.NUMBER, 4.5, "4.5"),
+        (AttributeType.BOOLEAN, True, 1),
+        (AttributeType.DATE, "2026-02-28", "2026-02-30"),
+        (AttributeType.CHOICE, "oat", "cow"),
+    ],
+)
+def test_custom_attributes_keep_their_declared_type(in_saffron: Cast, type_: AttributeType, good: object, bad: object) -> None:
+    AttributeDefinition.objects.create(key="milk", label="Milk", type=type_, choices=["oat", "soy"])
+    customer = create_customer(actor=in_saffron.alice_acts, now=NOW, attributes={"milk": good})
+    assert customer.attributes == {"milk": good}
+    with pytest.raises(ValidationError):
+        update_customer(customer=customer, actor=in_saffron.alice_acts, now=NOW, attributes={"milk": bad})
+    assert Customer.objects.get(pk=customer.pk).attributes == {"milk": good}
+
+
+def test_an_undeclared_attribute_is_refused(in_saffron: Cast) -> None:
+    with pytest.raises(ValidationError, match="not declared"):
+        create_customer(actor=in_saffron.alice_acts, now=NOW, attributes={"shoe": 43})
+
+
+def test_consent_keeps_its_history_and_saying_it_twice_changes_nothing(in_saffron: Cast) -> None:
+    customer = CustomerFactory.create()
+
+    def say(state: ConsentState, minutes: int) -> None:
+        set_consent(
+            customer=customer,
+            channel=Channel.EMAIL,
+            purpose=Purpose.MARKETING,
+            state=state,
+            source="page",
+            now=NOW + timedelta(minutes=minutes),
+            actor=in_saffron.bob_acts,
+            proof={"form": "counter"},
+        )
+
+    say(ConsentState.GRANTED, 0)
+    say(ConsentState.GRANTED, 1)
+    say(ConsentState.WITHDRAWN, 2)
+    consent = Consent.objects.get(customer=customer)
+    assert (consent.state, consent.changed_at) == ("withdrawn", NOW + timedelta(minutes=2))
+    assert list(ConsentChange.objects.values_list("state", flat=True)) == ["withdrawn", "granted"]
+    assert sorted(Event.objects.values_list("kind", flat=True)) == ["consent.granted", "consent.withdrawn"]
+
+
+def test_purchases_and_refunds_keep_the_facts_in_step(in_saffron: Cast) -> None:
+    customer = CustomerFactory.create()
+    sale = record_purchase(
+        lines=[NewLine(unit_price_minor=1250, quantity=2, category="care"), NewLine(unit_price_minor=500)],
+        purchased_at=NOW,
+        actor=in_saffron.bob_acts,
+        customer=customer,
+        number="A-1",
+    )
+    refund = refund_purchase(purchase=sale, amount_minor=1000, refunded_at=NOW + timedelta(days=1), actor=in_saffron.bob_acts)
+    facts = CustomerFacts.objects.get(customer=customer)
+    assert (sale.total_minor, refund.total_minor) == (3000, -1000)
+    assert (facts.purchase_count, facts.refund_count, facts.spent_minor) == (1, 1, 2000)
+    assert (facts.first_purchase_at, facts.last_purchase_at) == (NOW, NOW)
+    assert list(Event.objects.order_by("occurred_at").values_list("kind", flat=True)) == ["purchase.completed", "purchase.refunded"]
+
+
+def test_no_more_can_be_refunded_than_was_paid(in_saffron: Cast) -> None:
+    sale = record_purchase(lines=[NewLine(unit_price_minor=1000)], purchased_at=NOW, actor=in_saffron.bob_acts)
+    refund_purchase(purchase=sale, amount_minor=600, refunded_at=NOW, actor=in_saffron.bob_acts)
+    with pytest.raises(ValidationError, match="400"):
+        refund_purchase(purchase=sale, amount_minor=401, refunded_at=NOW, actor=in_saffron.bob_acts)
+    assert Purchase.objects.filter(kind="refund").count() == 1
+
+
+def test_a_receipt_number_counts_once(in_saffron: Cast) -> None:
+    record_purchase(lines=[NewLine(unit_price_minor=1)], purchased_at=NOW, actor=in_saffron.bob_acts, number="A-1")
+    with pytest.raises(ValidationError):
+        record_purchase(lines=[NewLine(unit_price_minor=1)], purchased_at=NOW, actor=in_saffron.bob_acts, number="A-1")
+    assert Purchase.objects.count() == 1
+
+
+def test_a_visit_moves_only_forward_and_counts_when_it_ends(in_saffron: Cast) -> None:
+    customer = CustomerFactory.create()
+    visit = book_visit(
+        customer=customer, starts_at=NOW, actor=in_saffron.bob_acts, now=NOW, service="Haircut", location=in_saffron.downtown
+    )
+    for state in (VisitState.ARRIVED, VisitState.COMPLETED, VisitState.COMPLETED):
+        change_visit_state(visit=visit, state=state, actor=in_saffron.bob_acts, now=NOW)
+    with pytest.raises(ValidationError):
+        change_visit_state(visit=visit, state=VisitState.BOOKED, actor=in_saffron.bob_acts, now=NOW)
+    facts = CustomerFacts.objects.get(customer=customer)
+    assert (facts.visit_count, facts.no_show_count, facts.last_visit_at) == (1, 0, NOW)
+    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["visit.booked", "visit.arrived", "visit.completed"]

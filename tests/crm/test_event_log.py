@@ -1,0 +1,65 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Event as Signal
+
+from django.db import connection, connections
+
+from accounts.tenancy import tenant
+from crm.events import NewEvent, record_event, record_events, unread_events
+from crm.models import Event
+from tests.conftest import Cast
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+
+def test_an_event_with_a_known_key_is_recorded_once(in_saffron: Cast) -> None:
+    first = record_event(NewEvent("order.placed", NOW, source="shop", key="order-1"))
+    again = record_event(NewEvent("order.placed", NOW, source="shop", key="order-1"))
+    elsewhere = record_event(NewEvent("order.placed", NOW, source="till", key="order-1"))
+    assert first is not None
+    assert again is None
+    assert elsewhere is not None
+    assert Event.objects.count() == 2
+
+
+def test_the_same_key_twice_in_one_batch_counts_once(in_saffron: Cast) -> None:
+    recorded = record_events([NewEvent("order.placed", NOW, key="k"), NewEvent("order.placed", NOW, key="k")])
+    assert len(recorded) == 1
+
+
+def test_a_month_without_a_partition_gets_one(in_saffron: Cast) -> None:
+    for year in (1999, 2011, 2031):
+        record_event(NewEvent("order.placed", datetime(year, 2, 3, tzinfo=UTC)))
+    assert list(Event.objects.values_list("occurred_at__year", flat=True)) == [2031, 2011, 1999]
+
+
+def test_a_consumer_never_skips_a_writer_that_commits_late(committed_cast: Cast) -> None:
+    organization = committed_cast.saffron.pk
+    written, may_commit = Signal(), Signal()
+    with tenant(organization):
+        record_event(NewEvent("warm.up", NOW))
+    consume(organization)
+
+    def write_slowly() -> None:
+        with tenant(organization):
+            record_event(NewEvent("slow.write", NOW))
+            written.set()
+            may_commit.wait(10)
+        connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(write_slowly)
+        assert written.wait(10)
+        with tenant(organization):
+            record_event(NewEvent("fast.write", NOW))
+        assert consume(organization) == []  # the fast one waits for the slow one, else the slow one would be passed over
+        may_commit.set()
+        slow.result()
+    assert sorted(consume(organization)) == ["fast.write", "slow.write"]
+    assert consume(organization) == []
+    connection.close()
+
+
+def consume(organization_id: int) -> list[str]:
+    with tenant(organization_id):
+        return [event.kind for batch in unread_events("test", limit=2) for event in batch]
