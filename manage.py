@@ -9,7 +9,7 @@ SERVERLESS = {"stop_servers", "help", "--help", "--version", "version", "compile
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - says so in words where the wrong Python is used
         sys.exit(f"Regulars needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line

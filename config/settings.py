@@ -1,6 +1,5 @@
 """Settings, read from the environment (docs/operator.md lists every variable)."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,6 @@ from config.embedded.home import OWNER_ROLE as EMBEDDED_OWNER_ROLE
 from config.embedded.home import EmbeddedHome
 
 django_stubs_ext.monkeypatch()  # lets Django's generic classes be subscripted at run time, as the types want
-
-if sys.version_info < (3, 11):
-    raise ImproperlyConfigured(f"Regulars needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
