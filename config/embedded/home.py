@@ -46,6 +46,10 @@ class EmbeddedHome:
         return self.folder / "postgres" / "server.log"
 
     @property
+    def postgres_socket(self) -> Path:
+        return self.sockets / ".s.PGSQL.5432"
+
+    @property
     def valkey_socket(self) -> Path:
         return self.sockets / "valkey.sock"
 

@@ -48,23 +48,12 @@ def start_postgres(home: EmbeddedHome) -> None:
     Raises:
         EmbeddedServerError: no disk space, or the server refused to start.
     """
-    if answers(_socket(home)):
+    if answers(home.postgres_socket):
         return
     _prepare_folders(home)
     if not (home.postgres_data / "PG_VERSION").exists():
-        _run(
-            home,
-            "initdb",
-            "-D",
-            str(home.postgres_data),
-            "-U",
-            SUPERUSER_ROLE,
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--locale=C.UTF-8",
-            "--no-instructions",
-        )
+        _create_cluster(home)
+    remove_stale_locks(home)
     options = " ".join(f"-c {name}='{value}'" for name, value in _settings(home).items())
     _run(home, "pg_ctl", "-D", str(home.postgres_data), "-l", str(home.postgres_log), "-o", options, "-w", "-t", "60", "start")
     _create_roles_and_database(home)
@@ -72,12 +61,41 @@ def start_postgres(home: EmbeddedHome) -> None:
 
 def stop_postgres(home: EmbeddedHome) -> None:
     """Stop the server if it runs."""
-    if answers(_socket(home)):
+    if answers(home.postgres_socket):
         _run(home, "pg_ctl", "-D", str(home.postgres_data), "-m", "fast", "-w", "stop")
 
 
-def _socket(home: EmbeddedHome) -> Path:
-    return home.sockets / ".s.PGSQL.5432"
+def _create_cluster(home: EmbeddedHome) -> None:
+    # Made aside and moved when whole: a first start that is killed must not leave half a cluster behind.
+    new = home.postgres_data.with_name("postgres.new")
+    shutil.rmtree(new, ignore_errors=True)
+    _own(new)
+    locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+    _run(home, "initdb", "-D", str(new), "-U", SUPERUSER_ROLE, "--auth=trust", *locale, "--no-instructions")
+    home.postgres_data.rmdir()
+    new.rename(home.postgres_data)
+
+
+def remove_stale_locks(home: EmbeddedHome) -> None:
+    """Remove lock files that a killed server left behind.
+
+    PostgreSQL does so itself unless the process id in the file is in use again, as it often is in a container.
+    """
+    for lock in (home.postgres_data / "postmaster.pid", home.sockets / ".s.PGSQL.5432.lock"):
+        try:
+            pid = int(lock.read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            continue
+        if not _is_postgres(pid):
+            lock.unlink(missing_ok=True)
+
+
+def _is_postgres(pid: int) -> bool:
+    try:
+        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    except OSError:
+        # Gone, or a system without /proc: there PostgreSQL decides for itself.
+        return not Path("/proc/self").exists()
 
 
 def _settings(home: EmbeddedHome) -> dict[str, str]:
@@ -91,14 +109,19 @@ def _prepare_folders(home: EmbeddedHome) -> None:
             "Free some space or set REGULARS_HOME to a folder on another disk."
         )
     for folder in (home.postgres_data, home.sockets):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        if os.geteuid() == 0:
-            wheel.ensure_user_exists(SYSTEM_USER)
-            wheel.ensure_prefix_permissions(folder)
-            wheel.ensure_prefix_permissions(BIN)
-            user = pwd.getpwnam(SYSTEM_USER)
-            os.chown(folder, user.pw_uid, user.pw_gid)
+        _own(folder)
+
+
+def _own(folder: Path) -> None:
+    """Create a folder that belongs to the user who runs the server."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    if os.geteuid() == 0:
+        wheel.ensure_user_exists(SYSTEM_USER)
+        wheel.ensure_prefix_permissions(folder)
+        wheel.ensure_prefix_permissions(BIN)
+        user = pwd.getpwnam(SYSTEM_USER)
+        os.chown(folder, user.pw_uid, user.pw_gid)
 
 
 def _run(home: EmbeddedHome, program: str, *arguments: str) -> None:
