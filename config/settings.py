@@ -78,10 +78,10 @@ INSTALLED_APPS = [
     "messaging",
     "crm",
     "config",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    "config.admin_app.RegularsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.humanize",
     "django_htmx",
+    "jalali_suite",  # Persian font and date picker
     "django_celery_beat",
     "rest_framework",
     "django_filters",
@@ -111,6 +112,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.OrganizationMiddleware",
+    "accounts.middleware.ShellPolicyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -143,7 +145,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
+LOGIN_REDIRECT_URL = "crm:today"
+LOGOUT_REDIRECT_URL = "admin:login"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -174,8 +177,13 @@ USE_TZ = True
 
 # --- Files ---------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None  # elsewhere files are served from where they lie
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "config.mended_static.MendedUnfoldFinder",  # first: what it mends stands in for the original
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+]
 MEDIA_URL = "/media/"
 MEDIA_ROOT = Path(env("MEDIA_ROOT", default=str(EMBEDDED_HOME.folder / "media")))
 STORAGES = {
@@ -205,6 +213,14 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
+
+# --- Sending -------------------------------------------------------------------------------------
+# A lost worker's messages wait this long before another worker takes them over.
+SENDING_LEASE_SECONDS = env.float("SENDING_LEASE_SECONDS", default=30.0)
+SENDING_RUN_SECONDS = env.float("SENDING_RUN_SECONDS", default=300.0)
+SENDING_WORKERS = env.int("SENDING_WORKERS", default=1)  # processes that send one dispatch at the same time
+SENDING_RETRY_SECONDS = env.float("SENDING_RETRY_SECONDS", default=60.0)  # the first pause; each next is three times as long
+SENDING_ATTEMPTS = env.int("SENDING_ATTEMPTS", default=8)
 
 LOGGING = {
     "version": 1,

@@ -55,15 +55,17 @@ class Outgoing:
     recipient: str
     body: bytes
     chunk_id: int = 0
+    attempts: int = 0
+    seven_bit: Callable[[bytes], bytes] | None = None
     permitted: bool = False
     tries: int = 0
 
 
-class LeaseLost(Exception):
+class LeaseLostError(Exception):
     """Another worker owns this chunk now: nothing more may leave from here."""
 
 
-class UnsupportedFeature(Exception):
+class UnsupportedFeatureError(Exception):
     """The message needs something that this channel or provider cannot do."""
 
 
@@ -92,11 +94,14 @@ class ChunkStore(Protocol):
     def give_back(self, outgoing: Outgoing) -> None:
         """Return a message whose body never left: it stays to be sent another time."""
 
+    def has_news(self) -> bool:
+        """Tell whether fates wait to be made durable."""
+
     def permit(self, starting: Sequence[Outgoing]) -> None:
-        """Start writing that these bodies may leave, along with all fates noted so far."""
+        """Start writing that these bodies may leave (perhaps none), along with all fates noted so far."""
 
     def permitted(self) -> bool:
-        """Tell whether the started write is on disk; raise LeaseLost if it may not be."""
+        """Tell whether the started write is on disk; raise LeaseLostError if it may not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ def transport(channel: str, kind: str) -> Transport:
     try:
         return _transports[(channel, kind)]
     except KeyError:
-        raise UnsupportedFeature(f"no transport {kind!r} for channel {channel!r}") from None
+        raise UnsupportedFeatureError(f"no transport {kind!r} for channel {channel!r}") from None
 
 
 def transports(channel: str | None = None) -> list[Transport]:

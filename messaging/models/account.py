@@ -12,7 +12,7 @@ class SenderKind(models.TextChoices):
     SENDGRID = "sendgrid", "SendGrid"
     MAILGUN = "mailgun", "Mailgun"
     POSTMARK = "postmark", "Postmark"
-    SES = "amazon_ses", "Amazon SES"
+    BREVO = "brevo", "Brevo"
     ANYMAIL_TEST = "test", _("Test service (keeps messages in memory)")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
-from messaging.channels.base import LeaseLost
+from messaging.channels.base import LeaseLostError
 from messaging.sending.progress import Mark
 
 RECONNECT_SECONDS = 0.25
@@ -53,7 +53,7 @@ MARK_WITH_FATES = (
         bounced_at = case when fates.state = 'bounced' then now() end
     from fates
     where delivery.organization_id = $1::bigint and delivery.id = fates.id
-        and delivery.state in ('planned', 'retrying')
+        and (delivery.state = 'planned' or delivery.state = 'retrying' and delivery.next_attempt_at is null)
     returning delivery.dispatch_id, delivery.address, delivery.state, delivery.detail
 ), suppressed as (
     insert into messaging_suppression (organization_id, channel, address, reason, detail, created_at)
@@ -96,7 +96,7 @@ class MarkLog:
         self._parameters = parameters
         self._scope = str(organization_id)
         self._head = [self._scope.encode(), lease.encode(), str(lease_seconds).encode()]
-        self._open: tuple[bytes, list[bytes | None], int] | None = None
+        self._open: tuple[bytes, list[bytes], int] | None = None
         self._connection: psycopg.Connection[Any] | None = None
         self._lost_at: float | None = None
         self._retry_at = 0.0
@@ -116,7 +116,7 @@ class MarkLog:
         """Tell whether no write is open any more.
 
         Raises:
-            LeaseLost: the row is another's now, or PostgreSQL stayed away for too long.
+            LeaseLostError: the row is another's now, or PostgreSQL stayed away for too long.
         """
         if self._open is None:
             return True
@@ -152,11 +152,12 @@ class MarkLog:
         assert self._open is not None
         expected, self._open = self._open[2], None
         if marked != expected:
-            raise LeaseLost(f"{expected - marked} of {expected} chunks belong to another worker")
+            raise LeaseLostError(f"{expected - marked} of {expected} chunks belong to another worker")
         return True
 
     def _send(self) -> None:
-        assert self._open is not None and self._connection is not None
+        assert self._open is not None
+        assert self._connection is not None
         name, values, _ = self._open
         try:
             self._connection.pgconn.send_query_prepared(name, values)
@@ -192,7 +193,7 @@ class MarkLog:
             self._connect()
         except psycopg.OperationalError as error:
             if self._lost_at is not None and now - self._lost_at > GIVE_UP_SECONDS:
-                raise LeaseLost(f"PostgreSQL has been away for {GIVE_UP_SECONDS:.0f} s: {error}") from error
+                raise LeaseLostError(f"PostgreSQL has been away for {GIVE_UP_SECONDS:.0f} s: {error}") from error
             return
         self._send()
 

@@ -13,11 +13,11 @@ from collections.abc import Generator
 from enum import IntEnum
 from typing import Protocol
 
-from messaging.channels.base import SENT, Fate, Outcome, Outgoing, Stage, UnsupportedFeature
+from messaging.channels.base import SENT, Fate, Outcome, Outgoing, Stage, UnsupportedFeatureError
 from messaging.channels.email.smtp_line import Line, TlsLine
 from messaging.channels.email.smtp_settings import Security, SmtpSettings
 from messaging.channels.email.smtp_wire import (
-    AddressRefused,
+    AddressRefusedError,
     Capabilities,
     Reply,
     ReplyReader,
@@ -48,7 +48,7 @@ _ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
 _STAGES = {Step.MAIL: Stage.SENDER, Step.RCPT: Stage.RECIPIENT, Step.DATA: Stage.CONTENT, Step.BODY: Stage.BODY}
 
 
-class SessionRefused(Exception):
+class SessionRefusedError(Exception):
     """The server does not let us in; `permanent` if trying again is pointless."""
 
     def __init__(self, reason: str, *, permanent: bool = False) -> None:
@@ -112,7 +112,7 @@ class SmtpConnection:
             if self.line.blocked:
                 self.line.flush()
             self._receive()
-        except SessionRefused as refused:
+        except SessionRefusedError as refused:
             self.lose(str(refused), permanent=refused.permanent)
         except ssl.SSLCertVerificationError as error:
             self.lose(f"certificate refused: {error.verify_message}", permanent=True)
@@ -192,7 +192,7 @@ class SmtpConnection:
         self._learn((yield))
         if settings.security is Security.STARTTLS:
             if not self._can.starttls:
-                raise SessionRefused("server does not offer STARTTLS", permanent=True)
+                raise SessionRefusedError("server does not offer STARTTLS", permanent=True)
             self.line.write(b"STARTTLS\r\n")
             _demand((yield), b"2", "server refused STARTTLS")
             self._secure()
@@ -203,7 +203,7 @@ class SmtpConnection:
                 answer = yield
                 _demand(answer, b"23", "server refused the login", permanent=answer[:1] == b"5")
             if answer[:1] != b"2":
-                raise SessionRefused(f"login did not end: {Reply.parse(answer).text}")
+                raise SessionRefusedError(f"login did not end: {Reply.parse(answer).text}")
 
     def _say_hello(self) -> None:
         self.line.write(b"EHLO " + self._hub.hello_name + b"\r\n")
@@ -215,7 +215,7 @@ class SmtpConnection:
     def _secure(self) -> None:
         # Whatever arrived in the clear after STARTTLS was put there by somebody else (CVE-2011-0411).
         if self._reader.pending:
-            raise SessionRefused("data in the clear after STARTTLS")
+            raise SessionRefusedError("data in the clear after STARTTLS")
         assert self._hub.tls is not None
         self.line = TlsLine(self.line, self._hub.tls, self._hub.settings.host)
         self.line.handshake()
@@ -254,7 +254,7 @@ class SmtpConnection:
             self.deadline = math.inf
             self._hub.opened(self)
         if self.line is not before and not alone:
-            raise SessionRefused("data in the clear after STARTTLS")
+            raise SessionRefusedError("data in the clear after STARTTLS")
 
     def _on_reply(self, raw: bytes) -> None:
         if not self._expected:
@@ -335,10 +335,10 @@ class SmtpConnection:
         while (outgoing := self._hub.next_message()) is not None:
             try:
                 commands = self._envelope(outgoing)
-            except AddressRefused as error:
+            except AddressRefusedError as error:
                 self._hub.settle(outgoing, Outcome(Fate.FAILED, Stage.RECIPIENT, 553, "5.1.3", str(error)))
                 continue
-            except UnsupportedFeature as unfit:
+            except UnsupportedFeatureError as unfit:
                 self._hub.settle(outgoing, Outcome(Fate.FAILED, Stage.CONTENT, 554, "5.6.0", str(unfit)))
                 continue
             self._next, self._refusal = outgoing, None
@@ -352,11 +352,13 @@ class SmtpConnection:
         utf8 = sender_utf8 or recipient_utf8
         eight_bit = not outgoing.body.isascii()
         if utf8 and not self._can.utf8:
-            raise UnsupportedFeature("the address needs SMTPUTF8, which the server does not offer")
+            raise UnsupportedFeatureError("the address needs SMTPUTF8, which the server does not offer")
+        if eight_bit and not self._can.eight_bit and outgoing.seven_bit is not None:
+            outgoing.body, eight_bit = outgoing.seven_bit(outgoing.body), False
         if eight_bit and not self._can.eight_bit:
-            raise UnsupportedFeature("the message needs 8BITMIME, which the server does not offer")
+            raise UnsupportedFeatureError("the message needs 8BITMIME, which the server does not offer")
         if self._can.size and len(outgoing.body) > self._can.size:
-            raise UnsupportedFeature(f"the message is larger than the server takes ({self._can.size} bytes)")
+            raise UnsupportedFeatureError(f"the message is larger than the server takes ({self._can.size} bytes)")
         reset, self._needs_reset = self._needs_reset, False
         return envelope(sender, recipient, eight_bit=eight_bit, utf8=utf8, reset=reset)
 
@@ -375,7 +377,7 @@ class SmtpConnection:
 
 def _demand(raw: bytes, wanted: bytes, complaint: str, *, permanent: bool = False) -> None:
     if raw[:1] not in {bytes([digit]) for digit in wanted}:
-        raise SessionRefused(f"{complaint}: {Reply.parse(raw).code} {Reply.parse(raw).text}", permanent=permanent)
+        raise SessionRefusedError(f"{complaint}: {Reply.parse(raw).code} {Reply.parse(raw).text}", permanent=permanent)
 
 
 def _refusal(raw: bytes, stage: Stage) -> Outcome:

@@ -29,9 +29,7 @@ CEILING_SECONDS = 30.0
 class SmtpEngine:
     """Sends what a store holds through one SMTP account. An engine runs once."""
 
-    def __init__(
-        self, settings: SmtpSettings, store: ChunkStore, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: SmtpSettings, store: ChunkStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.hello_name = settings.greeting_name().encode("idna")
         self.tls = settings.tls_context()
@@ -88,8 +86,8 @@ class SmtpEngine:
         if any(connection.is_busy for connection in self._connections.values()) or self._asked is not None:
             return False
         if self.report.trouble is not None:
-            return True
-        return not self._returned and self._store.exhausted()
+            return not self._store.has_news()
+        return not self._returned and self._store.exhausted() and not self._store.has_news()
 
     def _part(self) -> None:
         """Give back what never left and say goodbye on every line."""
@@ -112,17 +110,17 @@ class SmtpEngine:
 
     def _ask_permission(self) -> None:
         """Start the next durable write: at most one body per connection may be permitted and unanswered."""
-        if self._asked is not None or not self._waiting:
+        if self._asked is not None:
             return
-        room = self.settings.connections - self._open_permits
-        starting = list(self._waiting)[:room] if room < len(self._waiting) else list(self._waiting)
-        if starting:
+        starting = [outgoing for outgoing in self._waiting if not outgoing.permitted]
+        del starting[max(0, self.settings.connections - self._open_permits) :]
+        if starting or self._store.has_news():
             self._open_permits += len(starting)
             self._asked = starting
             self._store.permit(starting)
 
     def _hear_store(self) -> None:
-        if self._asked is None or not self._store.permitted():
+        if not self._store.permitted() or self._asked is None:
             return
         granted, self._asked = self._asked, None
         for outgoing in granted:
@@ -235,7 +233,7 @@ class SmtpEngine:
             return
         self._failures += 1
         backoff = min(LONGEST_BACKOFF, 0.25 * 2**self._failures)
-        self._retry_at = self.now + backoff * random.uniform(0.5, 1.0)
+        self._retry_at = self.now + backoff * random.uniform(0.5, 1.0)  # noqa: S311 - spreads reconnects, hides nothing
         self._addresses = self._addresses[1:]
         if permanent or self._failures >= self.settings.failures_until_trouble:
             self._give_up(reason, permanent=permanent)

@@ -19,7 +19,7 @@ class WireError(Exception):
     """The other side does not speak SMTP."""
 
 
-class AddressRefused(Exception):
+class AddressRefusedError(Exception):
     """This address cannot be written into an SMTP command."""
 
 
@@ -130,7 +130,7 @@ def wire_address(address: str) -> tuple[bytes, bool]:
     A domain in another script is written in its ASCII form, so only a local part can need the extension.
     """
     if not address or _UNSAFE.search(address):
-        raise AddressRefused(f"address cannot be sent to: {address!r}")
+        raise AddressRefusedError(f"address cannot be sent to: {address!r}")
     if address.isascii():
         return address.encode("ascii"), False
     local, _, domain = address.rpartition("@")
@@ -138,7 +138,7 @@ def wire_address(address: str) -> tuple[bytes, bool]:
         try:
             domain = idna.encode(domain, uts46=True).decode("ascii")
         except idna.IDNAError as error:
-            raise AddressRefused(f"domain cannot be written in ASCII: {address!r}") from error
+            raise AddressRefusedError(f"domain cannot be written in ASCII: {address!r}") from error
     return f"{local}@{domain}".encode(), not local.isascii()
 
 

@@ -1,0 +1,231 @@
+"""E-mail through a provider's API, by django-anymail: one request per message, several at a time.
+
+A feature that the provider lacks raises in anymail, and the message is marked failed with those words.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage as MimeMessage
+from email.policy import default as default_policy
+from importlib import import_module
+from typing import Any
+
+import requests
+from anymail.exceptions import (
+    AnymailAPIError,
+    AnymailConfigurationError,
+    AnymailError,
+    AnymailImproperlyInstalled,
+    AnymailRecipientsRefused,
+)
+from django.core.mail import EmailMultiAlternatives
+
+from messaging.channels.base import (
+    SENT,
+    ChunkStore,
+    Fate,
+    Outcome,
+    Outgoing,
+    Report,
+    Stage,
+    Trouble,
+    UnsupportedFeatureError,
+)
+
+WAIT_SECONDS = 0.25
+TAKEN = {"sent", "queued", "delivered"}
+REFUSED_KEY = {401, 403}
+# Written by the provider itself, or meaningless once the message is no longer our own MIME source.
+_OWN_HEADERS = {
+    "from",
+    "to",
+    "subject",
+    "date",
+    "reply-to",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+    "message-id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnymailSettings:
+    """Which of anymail's backends, and what it is given."""
+
+    kind: str
+    connections: int = 4
+    timeout: float = 30.0
+    refusals_until_trouble: int = 50
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_account(cls, kind: str, values: dict[str, Any]) -> AnymailSettings:
+        """Read an account's settings and secrets."""
+        rest = dict(values)
+        own = {name: rest.pop(name) for name in ("connections", "timeout", "refusals_until_trouble") if name in rest}
+        rest.pop("failures_until_trouble", None)
+        return cls(kind=kind, options=rest, **own)
+
+
+class AnymailMessenger:
+    """Sends through a provider; every worker thread holds one HTTP session."""
+
+    def __init__(self, settings: AnymailSettings) -> None:
+        self.settings = settings
+        self.connections = settings.connections
+        self._local = threading.local()
+        self._backend_class = _backend_class(settings.kind)
+        self._open_backend().close()  # wrong settings show here, not in the middle of a campaign
+
+    def run(self, store: ChunkStore) -> Report:
+        """Send until the store is exhausted or trouble stops it."""
+        with ThreadPoolExecutor(self.connections, thread_name_prefix="provider") as pool:
+            return _Run(self, store, pool).run()
+
+    def send(self, outgoing: Outgoing) -> Outcome:
+        """Send one message and tell its fate."""
+        message = as_django_message(outgoing.body, outgoing.recipient)
+        try:
+            self._backend().send_messages([message])
+        except AnymailAPIError as error:
+            return _outcome_of(error)
+        except AnymailRecipientsRefused as error:
+            return Outcome(Fate.FAILED, Stage.RECIPIENT, text=_words(error))
+        except AnymailError as error:  # an unsupported feature, or a value that cannot be serialised
+            return Outcome(Fate.FAILED, Stage.CONTENT, text=_words(error))
+        statuses = message.anymail_status.status or {"unknown"}  # type: ignore[attr-defined]
+        if statuses <= TAKEN:
+            return SENT
+        return Outcome(Fate.FAILED, Stage.RECIPIENT, text=", ".join(sorted(str(status) for status in statuses)))
+
+    def _backend(self) -> Any:
+        if not hasattr(self._local, "backend"):
+            self._local.backend = self._open_backend()
+            self._local.backend.open()
+        return self._local.backend
+
+    def _open_backend(self) -> Any:
+        try:
+            return self._backend_class(fail_silently=False, **self.settings.options)
+        except (AnymailConfigurationError, TypeError) as error:
+            raise UnsupportedFeatureError(f"{self.settings.kind}: {_words(error)}") from error
+
+
+class _Run:
+    """The loop: ask permission for a batch, send it in threads, note the fates."""
+
+    def __init__(self, messenger: AnymailMessenger, store: ChunkStore, pool: ThreadPoolExecutor) -> None:
+        self._messenger = messenger
+        self._store = store
+        self._pool = pool
+        self._waiting: deque[Outgoing] = deque()
+        self._asked: list[Outgoing] | None = None
+        self._flying: dict[Future[Outcome], Outgoing] = {}
+        self._refusals = 0
+        self.report = Report()
+
+    def run(self) -> Report:
+        while not self._is_done():
+            self._take()
+            self._ask()
+            self._collect()
+            if self._asked is not None and self._store.permitted():
+                granted, self._asked = self._asked, None
+                for outgoing in granted:
+                    outgoing.permitted = True
+                    self._flying[self._pool.submit(self._messenger.send, outgoing)] = outgoing
+        while self._waiting:
+            self._store.give_back(self._waiting.popleft())
+        return self.report
+
+    def _is_done(self) -> bool:
+        if self._flying or self._asked is not None or self._store.has_news():
+            return False
+        return self.report.trouble is not None or (not self._waiting and self._store.exhausted())
+
+    def _take(self) -> None:
+        room = self._messenger.connections - len(self._flying) - len(self._asked or ()) - len(self._waiting)
+        for _ in range(room if self.report.trouble is None else 0):
+            outgoing = self._store.take()
+            if outgoing is None:
+                return
+            self._waiting.append(outgoing)
+
+    def _ask(self) -> None:
+        if self._asked is not None:
+            return
+        starting = list(self._waiting) if self.report.trouble is None else []
+        if starting or self._store.has_news():
+            if starting:
+                self._waiting.clear()
+            self._asked = starting
+            self._store.permit(starting)
+
+    def _collect(self) -> None:
+        """Note the fates that are known; wait for one, for the store, or for a moment."""
+        if self._asked is not None or not self._flying:
+            self._store.permitted()
+            select.select([self._store.fileno()], [], [], 0.02 if self._flying else WAIT_SECONDS)
+        done, _ = wait(self._flying, timeout=0 if self._asked is not None else WAIT_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._settle(self._flying.pop(future), future.result())
+
+    def _settle(self, outgoing: Outgoing, outcome: Outcome) -> None:
+        self.report.count(outcome.fate)
+        self._store.record(outgoing, outcome)
+        self._refusals = self._refusals + 1 if outcome.fate is Fate.RETRY else 0
+        if outcome.code in REFUSED_KEY:
+            self.report.trouble = Trouble(outcome.text, permanent=True)
+        elif self._refusals >= self._messenger.settings.refusals_until_trouble:
+            self.report.trouble = Trouble(f"{self._refusals} temporary refusals in a row, the last: {outcome.text}")
+
+
+def as_django_message(body: bytes, recipient: str) -> EmailMultiAlternatives:
+    """Take a rendered message apart into what a provider's API wants."""
+    mime: MimeMessage = message_from_bytes(body, policy=default_policy)
+    plain, html = mime.get_body(("plain",)), mime.get_body(("html",))
+    headers = {name: str(value) for name, value in mime.items() if name.lower() not in _OWN_HEADERS}
+    message = EmailMultiAlternatives(
+        subject=str(mime["Subject"] or ""),
+        body=plain.get_content() if plain is not None else "",
+        from_email=str(mime["From"]),
+        to=[str(mime["To"] or recipient)],
+        reply_to=[str(mime["Reply-To"])] if mime["Reply-To"] else None,
+        headers=headers,
+    )
+    if html is not None:
+        message.attach_alternative(html.get_content(), "text/html")
+    return message
+
+
+def _outcome_of(error: AnymailAPIError) -> Outcome:
+    """A provider that answered has not taken the message; one that fell silent may have."""
+    code = error.status_code or 0
+    if code in REFUSED_KEY or code == 429 or code >= 500:
+        return Outcome(Fate.RETRY, Stage.CONNECT, code, text=_words(error))
+    if code:
+        return Outcome(Fate.FAILED, Stage.CONTENT, code, text=_words(error))
+    cause = error.__cause__
+    if isinstance(cause, requests.ConnectTimeout) or "NewConnectionError" in repr(cause):
+        return Outcome(Fate.RETRY, Stage.CONNECT, text=_words(error))
+    if isinstance(cause, requests.RequestException):
+        return Outcome(Fate.AMBIGUOUS, Stage.BODY, text=_words(error))
+    return Outcome(Fate.FAILED, Stage.CONTENT, text=_words(error))
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _backend_class(kind: str) -> Any:
+    try:
+        return import_module(f"anymail.backends.{kind}").EmailBackend
+    except (ModuleNotFoundError, AnymailImproperlyInstalled) as error:
+        raise UnsupportedFeatureError(f"{kind}: {_words(error)}") from error

@@ -1,0 +1,182 @@
+"""The thread beside the engine: it does all database work that the engine need not wait for.
+
+It keeps the queue of rows filled, writes "sent" back in bulk, closes finished chunks, extends the lease, hears
+pause and cancel, and takes the rate limit's permits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+from accounts.tenancy import tenant
+from messaging.sending.composer import Composer, Context
+from messaging.sending.ledger import Ledger, Row
+from messaging.sending.pace import Pace
+from messaging.sending.progress import ChunkProgress
+
+RUNNING = "running"
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class FeederLimits:
+    """How far ahead to read, how often to write and look, how long to work in one run."""
+
+    rows_ahead: int = 1_000
+    heartbeat_seconds: float = 0.5
+    write_seconds: float = 1.0
+    idle_seconds: float = 0.05
+    run_seconds: float = 300.0
+    give_up_seconds: float = 60.0
+
+
+class Feeder(threading.Thread):
+    """Feeds one engine. The engine's thread only touches the deques and flags below, never the database."""
+
+    def __init__(self, ledger: Ledger, composer: Composer, pace: Pace, limits: FeederLimits, wake: Callable[[], None]) -> None:
+        super().__init__(name="feeder", daemon=True)
+        self.ready: deque[tuple[ChunkProgress, Row, Context]] = deque()
+        self.sent: deque[tuple[int, float]] = deque()
+        self.complete: deque[ChunkProgress] = deque()
+        self.allowance = 0
+        self.is_limited = pace.is_limited
+        self.has_stopped = False
+        self.is_dry = False
+        self.state = RUNNING
+        self.error: Exception | None = None
+        self.low_water = limits.rows_ahead - 1
+        self.bell = threading.Event()
+        self._ledger = ledger
+        self._composer = composer
+        self._pace = pace
+        self._limits = limits
+        self._wake = wake
+        self._ends_at = time.monotonic() + limits.run_seconds
+        self._next_heartbeat = 0.0
+        self._next_write = 0.0
+        self._lost_since: float | None = None
+        self._unwritten: list[tuple[int, float]] = []
+        self._closing: list[ChunkProgress] = []
+        self._parting = threading.Event()
+
+    # --- called from the engine's thread ---------------------------------------------------------
+
+    def close(self) -> None:
+        """Write everything that is known, let go of the rest, end the thread."""
+        self._parting.set()
+        self.bell.set()
+        self.join()
+
+    # --- the thread ------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Work until closed; the database being away for a moment is waited out."""
+        try:
+            while not self._parting.is_set():
+                self._endure(self._round)
+                self.bell.wait(self._limits.idle_seconds)
+                self.bell.clear()
+            self._endure(self._write)
+            self._endure(self._ledger.release_chunks)
+        except Exception as error:
+            self.error = error
+        finally:
+            self._stop()
+            connection.close()
+
+    def _endure(self, work: Callable[[], object]) -> None:
+        """Do the work, again and again while PostgreSQL is away, until that has lasted too long."""
+        while True:
+            try:
+                work()
+                self._lost_since = None
+                return
+            except (OperationalError, InterfaceError):
+                connection.close()
+                now = time.monotonic()
+                self._lost_since = self._lost_since or now
+                if now - self._lost_since > self._limits.give_up_seconds:
+                    raise
+                time.sleep(0.2)
+
+    def _round(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + self._limits.heartbeat_seconds
+            self._look()
+        if self.complete or (self.sent and now >= self._next_write):
+            self._next_write = now + self._limits.write_seconds
+            self._write()
+        if now > self._ends_at and not self.has_stopped:
+            self._stop()
+        if self.is_limited and not self.has_stopped:
+            self._take_permits()
+        if not self.has_stopped and not self.is_dry and len(self.ready) < self._limits.rows_ahead:
+            self._read()
+
+    def _look(self) -> None:
+        state = self._ledger.extend_lease()
+        if state != RUNNING and not self.has_stopped:
+            self.state = state
+            self._stop()
+
+    def _stop(self) -> None:
+        self.has_stopped = True
+        self.ready.clear()
+        self._wake()
+
+    def _write(self) -> None:
+        """Write back what was sent, then close the chunks that were complete before that."""
+        _drain(self.complete, self._closing)
+        _drain(self.sent, self._unwritten)
+        if self._unwritten:
+            self._ledger.write_sent(self._unwritten)
+        if self._closing:
+            self._ledger.finish_chunks([progress.chunk_id for progress in self._closing])
+        # Only now: a write that failed is repeated with the same rows, and repeating it is harmless.
+        self._unwritten.clear()
+        self._closing.clear()
+
+    def _read(self) -> None:
+        claimed = self._ledger.claim_chunk()
+        if claimed is None and self._ledger.gather_retries():
+            claimed = self._ledger.claim_chunk()
+        if claimed is None:
+            self._run_dry()
+            return
+        chunk, rows = claimed
+        with tenant(self._ledger.organization_id):
+            contexts = self._composer.contexts(rows)
+        held_back = [row.delivery_id for row in rows if row.delivery_id <= chunk.sending_through]
+        through = max(chunk.sending_through, chunk.first_id - 1)
+        progress = ChunkProgress(chunk.id, total=len(rows), sending_through=through, held_back=held_back)
+        if rows:
+            self.ready.extend((progress, row, context) for row, context in zip(rows, contexts, strict=True))
+            self._wake()
+        else:
+            self.complete.append(progress)
+        self.bell.set()
+
+    def _run_dry(self) -> None:
+        self.is_dry = True
+        self._wake()
+
+    def _take_permits(self) -> None:
+        if self.allowance > 0 or not self.ready:
+            return
+        granted = self._pace.take()
+        if granted:
+            self.allowance = granted
+            self._wake()
+
+
+def _drain(source: deque[Item], target: list[Item]) -> None:
+    while source:
+        target.append(source.popleft())

@@ -1,0 +1,193 @@
+"""The ledger's statements: claim a chunk, find out what a lost worker left, read, write back, finish.
+
+Each opens its own short transaction in the organization's scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from accounts.tenancy import tenant
+
+RETRY_CHUNK_SIZE = 1_000
+
+# The deliveries of a chunk whose fate is open, of a range and of a list of retries. A retry that was put off once
+# more has a time again, and is not this chunk's any longer.
+_OPEN_IN_RANGE = """delivery.organization_id = %(org)s and delivery.dispatch_id = %(dispatch)s
+    and delivery.id between %(first)s and %(last)s and delivery.state = 'planned'"""
+_OPEN_IN_LIST = """delivery.organization_id = %(org)s and delivery.id = any(%(retries)s)
+    and delivery.state = 'retrying' and delivery.next_attempt_at is null"""
+
+_CLAIM = """
+update messaging_chunk as chunk
+set lease = %(lease)s, leased_until = now() + make_interval(secs => %(seconds)s)
+where chunk.organization_id = %(org)s and chunk.id = (
+    select open.id from messaging_chunk as open
+    join messaging_dispatch as dispatch on dispatch.organization_id = open.organization_id and dispatch.id = open.dispatch_id
+    where open.organization_id = %(org)s and open.dispatch_id = %(dispatch)s and open.finished_at is null
+        and (open.leased_until is null or open.leased_until < now())
+        and (dispatch.state = 'running' or %(whatever_state)s)
+    order by open.id limit 1 for update of open skip locked)
+returning chunk.id, chunk.first_id, chunk.last_id, chunk.retry_ids, chunk.sending_through, chunk.in_flight, chunk.held_back
+"""
+
+# What a lost worker left: see Chunk. Its permitted messages are uncertain, the finished ones sent.
+_SETTLE = """
+with settled as (
+    update messaging_delivery as delivery
+    set state = case when delivery.id = any(%(in_flight)s) then 'ambiguous' else 'sent' end,
+        reason = case when delivery.id = any(%(in_flight)s) then 'worker_lost' else '' end,
+        attempts = delivery.attempts + 1, sent_at = now(), next_attempt_at = null
+    where {open} and delivery.id <= %(through)s and not delivery.id = any(%(held_back)s)
+    returning delivery.state
+), tally as (
+    select count(*) filter (where state = 'sent') as sent, count(*) filter (where state = 'ambiguous') as ambiguous from settled
+), counted as (
+    update messaging_dispatch as dispatch
+    set sent_count = dispatch.sent_count + tally.sent, ambiguous_count = dispatch.ambiguous_count + tally.ambiguous
+    from tally where dispatch.organization_id = %(org)s and dispatch.id = %(dispatch)s and tally.sent + tally.ambiguous > 0
+)
+update messaging_chunk set in_flight = '{{}}' where organization_id = %(org)s and id = %(chunk)s
+"""
+
+_READ = """
+select delivery.id, delivery.customer_id, delivery.address, delivery.attempts
+from messaging_delivery as delivery where {open} order by delivery.id
+"""
+
+
+def _for_open(statement: str) -> tuple[str, str]:
+    return statement.format(open=_OPEN_IN_RANGE), statement.format(open=_OPEN_IN_LIST)
+
+
+_SETTLE_RANGE, _SETTLE_LIST = _for_open(_SETTLE)
+_READ_RANGE, _READ_LIST = _for_open(_READ)
+
+_WRITE_SENT = """
+with sent as (
+    update messaging_delivery as delivery
+    set state = 'sent', sent_at = to_timestamp(given.at), attempts = delivery.attempts + 1, reason = '', detail = '',
+        next_attempt_at = null
+    from unnest(%(ids)s::bigint[], %(at)s::double precision[]) as given (id, at)
+    where delivery.organization_id = %(org)s and delivery.id = given.id
+        and (delivery.state = 'planned' or delivery.state = 'retrying' and delivery.next_attempt_at is null)
+    returning 1
+)
+update messaging_dispatch set sent_count = sent_count + (select count(*) from sent)
+where organization_id = %(org)s and id = %(dispatch)s
+"""
+
+_FINISH = """
+update messaging_chunk
+set finished_at = now(), done_through = last_id, sending_through = last_id, in_flight = '{}', held_back = '{}',
+    lease = null, leased_until = null
+where organization_id = %(org)s and id = any(%(chunks)s) and lease = %(lease)s
+"""
+
+_EXTEND = """
+update messaging_chunk set leased_until = now() + make_interval(secs => %(seconds)s)
+where organization_id = %(org)s and dispatch_id = %(dispatch)s and finished_at is null and lease = %(lease)s
+"""
+
+_RELEASE = """
+update messaging_chunk set lease = null, leased_until = null
+where organization_id = %(org)s and dispatch_id = %(dispatch)s and finished_at is null and lease = %(lease)s
+"""
+
+_GATHER_RETRIES = """
+with due as (
+    update messaging_delivery as delivery set next_attempt_at = null
+    where delivery.organization_id = %(org)s and delivery.id in (
+        select id from messaging_delivery
+        where organization_id = %(org)s and dispatch_id = %(dispatch)s and state = 'retrying' and next_attempt_at <= now()
+        order by next_attempt_at limit %(size)s for update skip locked)
+    returning delivery.id
+)
+insert into messaging_chunk (organization_id, dispatch_id, first_id, last_id, retry_ids, done_through, sending_through)
+select %(org)s, %(dispatch)s, min(id), max(id), array_agg(id order by id), min(id) - 1, min(id) - 1 from due having count(*) > 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedChunk:
+    """A chunk that is ours until the lease runs out, as its row said when we claimed it."""
+
+    id: int
+    first_id: int
+    last_id: int
+    retry_ids: list[int] | None
+    sending_through: int
+    in_flight: list[int]
+    held_back: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One delivery to be sent."""
+
+    delivery_id: int
+    customer_id: int
+    address: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger of one dispatch, for the holder of one lease."""
+
+    organization_id: int
+    dispatch_id: int
+    lease: str
+    lease_seconds: float
+
+    def claim_chunk(self, *, whatever_state: bool = False) -> tuple[ClaimedChunk, list[Row]] | None:
+        """Claim the next free chunk, settle what a lost worker left of it, and read what is still to be sent."""
+        with tenant(self.organization_id), connection.cursor() as cursor:
+            cursor.execute(_CLAIM, self._values(seconds=self.lease_seconds, whatever_state=whatever_state))
+            found = cursor.fetchone()
+            if found is None:
+                return None
+            chunk = ClaimedChunk(*found)
+            values = self._values(chunk=chunk.id, first=chunk.first_id, last=chunk.last_id, retries=chunk.retry_ids)
+            if chunk.sending_through >= chunk.first_id:
+                through = {"through": chunk.sending_through, "in_flight": chunk.in_flight, "held_back": chunk.held_back}
+                cursor.execute(_SETTLE_RANGE if chunk.retry_ids is None else _SETTLE_LIST, values | through)
+            cursor.execute(_READ_RANGE if chunk.retry_ids is None else _READ_LIST, values)
+            return chunk, [Row(*row) for row in cursor.fetchall()]
+
+    def write_sent(self, sent: Sequence[tuple[int, float]]) -> None:
+        """Write (delivery id, Unix time) of messages that the other side took."""
+        values = self._values(ids=[delivery_id for delivery_id, _ in sent], at=[at for _, at in sent])
+        self._execute(_WRITE_SENT, values)
+
+    def finish_chunks(self, chunk_ids: Sequence[int]) -> None:
+        """Close chunks of which every fate is written."""
+        self._execute(_FINISH, self._values(chunks=list(chunk_ids)))
+
+    def extend_lease(self) -> str:
+        """Keep our chunks for another while; return the dispatch's state."""
+        with tenant(self.organization_id), connection.cursor() as cursor:
+            cursor.execute(_EXTEND, self._values(seconds=self.lease_seconds))
+            cursor.execute("select state from messaging_dispatch where id = %(dispatch)s", self._values())
+            found = cursor.fetchone()
+        return str(found[0]) if found else "cancelled"
+
+    def release_chunks(self) -> None:
+        """Let go of the chunks that are not finished."""
+        self._execute(_RELEASE, self._values())
+
+    def gather_retries(self) -> int:
+        """Make a chunk of retries that are due; return how many chunks that made."""
+        return self._execute(_GATHER_RETRIES, self._values(size=RETRY_CHUNK_SIZE))
+
+    def _execute(self, statement: str, values: dict[str, Any]) -> int:
+        with tenant(self.organization_id), connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return int(cursor.rowcount)
+
+    def _values(self, **more: Any) -> dict[str, Any]:
+        return {"org": self.organization_id, "dispatch": self.dispatch_id, "lease": self.lease, **more}

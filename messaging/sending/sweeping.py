@@ -1,0 +1,39 @@
+"""What the sweep finds: dispatches with work that nobody is doing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef
+
+from accounts.tenancy import tenant
+from messaging.models import Chunk, Dispatch, DispatchState
+from messaging.sending.breaker import begin_trial
+from messaging.sending.control import complete_dispatch
+from messaging.sending.run import has_work
+
+
+def dispatches_to_ring(*, organization_id: int, now: datetime) -> list[int]:
+    """Return the dispatches of an organization that a worker should look at now."""
+    with tenant(organization_id):
+        found = [dispatch_id for dispatch_id in _running() if has_work(dispatch_id, now)]
+        for dispatch_id in set(_running()) - set(found):
+            # A worker may have been lost between its last chunk and this.
+            complete_dispatch(dispatch_id=dispatch_id, now=now)
+        return [*found, *_cancelled_with_rests(), *_trials(now)]
+
+
+def _running() -> list[int]:
+    return list(Dispatch.objects.filter(state=DispatchState.RUNNING).values_list("pk", flat=True))
+
+
+def _cancelled_with_rests() -> list[int]:
+    rests = Chunk.objects.filter(organization=OuterRef("organization"), dispatch=OuterRef("pk"), finished_at=None)
+    return list(Dispatch.objects.filter(Exists(rests), state=DispatchState.CANCELLED).values_list("pk", flat=True))
+
+
+def _trials(now: datetime) -> list[int]:
+    held = Dispatch.objects.filter(state=DispatchState.PAUSED, waits_for_account=True)
+    accounts = held.order_by().values_list("account", flat=True).distinct()
+    trials = [begin_trial(account_id=account_id, now=now) for account_id in accounts]
+    return [dispatch_id for dispatch_id in trials if dispatch_id is not None]

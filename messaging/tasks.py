@@ -1,0 +1,54 @@
+"""Celery's entry points of messaging. The database is the truth: a task only says "look", and may be said twice."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.queries import organization_ids
+from messaging.sending.cancelling import clear_cancelled
+from messaging.sending.run import Ended, send_dispatch
+from messaging.sending.sweeping import dispatches_to_ring
+
+logger = logging.getLogger(__name__)
+GRACE_SECONDS = 120.0
+
+
+def ring(organization_id: int, dispatch_id: int, *, workers: int | None = None) -> None:
+    """Ask workers to look at a dispatch; call it after the commit that gave them something to do.
+
+    A broker that is away is no failure: the sweep rings again.
+    """
+    try:
+        for _ in range(settings.SENDING_WORKERS if workers is None else workers):
+            work_on_dispatch.apply_async((organization_id, dispatch_id), retry=False)
+    except work_on_dispatch.OperationalError as error:
+        logger.warning("the broker is away, the sweep will ring for dispatch %s: %s", dispatch_id, error)
+
+
+@shared_task(soft_time_limit=settings.SENDING_RUN_SECONDS + GRACE_SECONDS, time_limit=settings.SENDING_RUN_SECONDS + 2 * GRACE_SECONDS)
+def work_on_dispatch(organization_id: int, dispatch_id: int) -> None:
+    """Send, or clear what a cancelled dispatch left."""
+    result = send_dispatch(organization_id=organization_id, dispatch_id=dispatch_id, clock=timezone.now)
+    if result.ended is Ended.MORE:
+        ring(organization_id, dispatch_id, workers=1)
+    elif result.ended is Ended.STOPPED:
+        clear_cancelled(organization_id=organization_id, dispatch_id=dispatch_id)
+    for released in result.released:
+        ring(organization_id, released)
+
+
+@shared_task(soft_time_limit=60, time_limit=120)
+def sweep_dispatches() -> None:
+    """Ring for every dispatch with work that nobody is doing: due retries, lost leases, a lost broker."""
+    now = timezone.now()
+    for organization_id in organization_ids():
+        for dispatch_id in dispatches_to_ring(organization_id=organization_id, now=now):
+            ring(organization_id, dispatch_id, workers=1)
+
+
+SWEEP_EVERY = timedelta(seconds=5)
