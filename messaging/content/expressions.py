@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from messaging.content.grammar import Kind, Piece, Token, read_tokens
 
-_WORDS = frozenset("and or not in is if else true false none True False None".split())
+_WORDS = frozenset(["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"])
 
 
 def soften_conditions(piece: Piece) -> str:

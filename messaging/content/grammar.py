@@ -24,12 +24,32 @@ MAX_BRANCHES = 50
 MAX_LOOP_CHARACTERS = 4_000
 
 FILTERS = frozenset(
-    """abs capitalize count d default e escape first float int join last length lower round
-    title trim truncate upper urlencode""".split()
+    [
+        "abs",
+        "capitalize",
+        "count",
+        "d",
+        "default",
+        "e",
+        "escape",
+        "first",
+        "float",
+        "int",
+        "join",
+        "last",
+        "length",
+        "lower",
+        "round",
+        "title",
+        "trim",
+        "truncate",
+        "upper",
+        "urlencode",
+    ]
 )
-STATEMENTS = frozenset("if elif else endif for endfor".split())
-TESTS = frozenset("defined undefined none true false even odd in eq ne lt gt le ge".split())
-_WORDS = frozenset("and or not in is if else true false none True False None".split())
+STATEMENTS = frozenset(["if", "elif", "else", "endif", "for", "endfor"])
+TESTS = frozenset(["defined", "undefined", "none", "true", "false", "even", "odd", "in", "eq", "ne", "lt", "gt", "le", "ge"])
+_WORDS = frozenset(["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"])
 # What plain dictionaries, lists and strings would answer with a method instead of a value.
 _METHODS = frozenset(name for kind in (dict, list, str, int) for name in dir(kind))
 
@@ -37,10 +57,12 @@ _STRING = r'"(?:\\.|[^"\\])*"|' + r"'(?:\\.|[^'\\])*'"
 _TAG = re.compile(
     r"\{%[-+]?\s*raw\s*[-+]?%\}(?P<raw>.*?)\{%[-+]?\s*endraw\s*[-+]?%\}"
     r"|(?P<comment>\{#.*?#\})"
-    rf"|(?P<output>\{{\{{(?:{_STRING}|[^\"'}}]|\}}(?!\}}))*\}}\}})"
-    rf"|(?P<statement>\{{%(?:{_STRING}|[^\"'%]|%(?!\}}))*%\}})",
+    # A brace inside a tag is refused anyway; leaving it out here keeps the search linear.
+    rf"|(?P<output>\{{\{{(?:{_STRING}|[^\"'{{}}]|\}}(?!\}}))*\}}\}})"
+    rf"|(?P<statement>\{{%(?:{_STRING}|[^\"'{{%]|%(?!\}}))*%\}})",
     re.DOTALL,
 )
+_RAW = re.compile(r"\{%[-+]?\s*raw\b")
 _OPEN = re.compile(r"\{[{%#]")
 _TOKEN = re.compile(
     rf"\s+|(?P<string>{_STRING})|(?P<number>\d+(?:\.\d+)?)|(?P<name>[A-Za-z_]\w*)"
@@ -115,16 +137,14 @@ def protect(literal: str) -> str:
 
 def read_tokens(expression: str) -> list[Token]:
     """The tokens of an expression, blanks left out."""
-    return [
-        Token(match.lastgroup, match[0], match.start())
-        for match in _TOKEN.finditer(expression)
-        if match.lastgroup
-    ]
+    return [Token(match.lastgroup, match[0], match.start()) for match in _TOKEN.finditer(expression) if match.lastgroup]
 
 
 def check_grammar(source: str, part: Part) -> list[Problem]:
     """Everything in this template that is outside the permitted subset."""
-    problems: list[Problem] = []
+    problems = list(_check_amount(source, part))
+    if problems:
+        return problems
     raw_free = _TAG.sub(lambda m: "\n" * m[0].count("\n"), source)
     stray = _OPEN.search(raw_free)
     if stray:
@@ -132,15 +152,24 @@ def check_grammar(source: str, part: Part) -> list[Problem]:
         text = _("The tag that starts here with “%(mark)s” is not closed.")
         problems.append(Problem("syntax", text % {"mark": stray[0]}, part, line))
     pieces = read_pieces(source)
-    tags = [piece for piece in pieces if piece.kind is not Kind.LITERAL]
-    if len(tags) > MAX_TAGS:
-        text = _("There are more than %(limit)s tags.") % {"limit": MAX_TAGS}
-        problems.append(Problem("too_many_tags", text, part))
-        return problems
-    for piece in tags:
+    for piece in pieces:
+        if piece.kind is Kind.LITERAL:
+            continue
         problems.extend(_check_tag(piece, part))
     problems.extend(_check_nesting(pieces, part))
     return problems
+
+
+def _check_amount(source: str, part: Part) -> Iterator[Problem]:
+    """Looked at before anything is searched for: searching must not take long either."""
+    if len(_OPEN.findall(source)) > MAX_TAGS:
+        text = _("There are more than %(limit)s tags.") % {"limit": MAX_TAGS}
+        yield Problem("too_many_tags", text, part)
+    last_raw = max((match.start() for match in _RAW.finditer(source)), default=-1)
+    for mark, start, end in (("{#", source.rfind("{#"), source.rfind("#}")), ("raw", last_raw, source.rfind("endraw"))):
+        if start > end:
+            text = _("The tag that starts here with “%(mark)s” is not closed.") % {"mark": mark}
+            yield Problem("syntax", text, part, source.count("\n", 0, start) + 1)
 
 
 def _check_tag(piece: Piece, part: Part) -> Iterator[Problem]:

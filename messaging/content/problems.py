@@ -52,7 +52,7 @@ def errors_of(problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.severity is Severity.ERROR]
 
 
-class TemplateRejected(ValueError):
+class MessageRejectedError(ValueError):
     """A message cannot be compiled; `problems` says why, in the author's words."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -60,7 +60,7 @@ class TemplateRejected(ValueError):
         super().__init__("; ".join(problem.message for problem in problems))
 
 
-class RenderProblem(Exception):
+class RenderError(Exception):
     """One recipient's message cannot be made; the others are not concerned.
 
     `reason` is a stable code for the delivery ledger, `detail` is for people.

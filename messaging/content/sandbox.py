@@ -8,18 +8,15 @@ from typing import Any
 from minijinja import Environment, TemplateError
 
 from messaging.content.grammar import FILTERS
-from messaging.content.problems import Part, Problem, RenderProblem
+from messaging.content.problems import Part, Problem, RenderError
 
-_BUILT_IN_FILTERS = tuple(
-    """attr batch bool chain dictsort filesizeformat format groupby indent items keys lines list
+_BUILT_IN_FILTERS = """attr batch bool chain dictsort filesizeformat format groupby indent items keys lines list
     lstrip map max min pluralize pprint reject rejectattr replace reverse rstrip safe select
     selectattr slice sort split striptags sum tojson unique values wordcount wordwrap xmlattr
-    zip""".split()
-)
+    zip""".split()  # noqa: SIM905 - forty quoted lines say no more
 _BUILT_IN_GLOBALS = ("cycler", "debug", "dict", "joiner", "namespace", "range")
 LOOP_FUEL = 20_000
 FUEL_PER_TAG = 60
-MAX_RENDERED_CHARACTERS = 1_000_000
 
 
 def build_environment(tags: int, filters: Mapping[str, Callable[..., Any]]) -> Environment:
@@ -28,7 +25,6 @@ def build_environment(tags: int, filters: Mapping[str, Callable[..., Any]]) -> E
         undefined_behavior="strict",
         fuel=LOOP_FUEL + FUEL_PER_TAG * tags,
         pycompat=False,
-        debug=False,
         keep_trailing_newline=True,
         # Escaping is switched on around the HTML part; the engine wants False, not "none".
         auto_escape_callback=lambda name: False,
@@ -57,10 +53,10 @@ def syntax_problem(source: str, part: Part) -> Problem | None:
     return None
 
 
-def render_problem(error: TemplateError) -> RenderProblem:
+def render_problem(error: TemplateError) -> RenderError:
     """The engine's error as a reason for the ledger."""
-    reasons = {"UndefinedError": "missing_value", "OutOfFuel": "template_too_long_running"}
-    return RenderProblem(reasons.get(error.kind, "template_error"), error.detail or error.message)
+    reasons = {"UndefinedError": "missing_value", "OutOfFuel": "template_too_slow"}
+    return RenderError(reasons.get(error.kind, "template_error"), error.detail or error.message)
 
 
 def permitted_filters() -> frozenset[str]:

@@ -1,0 +1,163 @@
+"""The namespaces that messaging itself knows: the customer, their place, the organization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+from persiantools.jdatetime import JalaliDate
+
+from accounts.models import Organization
+from accounts.tenancy import current_organization_id
+from crm.models import AttributeDefinition, AttributeType, Customer
+from messaging.variables import Loading, Namespace, Variable, register
+
+_TEXTS = {
+    "first_name": (_("first name"), "Sara"),
+    "last_name": (_("last name"), "Ahmadi"),
+    "email": (_("e-mail"), "sara@example.org"),
+    "phone": (_("phone"), "+12025550123"),
+    "city": (_("city"), "Springfield"),
+    "state": (_("state or province"), "Illinois"),
+    "country": (_("country"), "US"),
+    "external_id": (_("customer number"), "C-1007"),
+}
+_COUNTS = {"visit_count": (_("visits"), 12), "purchase_count": (_("purchases"), 8)}
+_DATES = {"last_visit_at": "last_visit_on", "last_purchase_at": "last_purchase_on"}
+_SAMPLE_DATE = date(2026, 3, 14)
+_ATTRIBUTE_SAMPLES: dict[str, Any] = {
+    AttributeType.NUMBER: 42,
+    AttributeType.BOOLEAN: True,
+    AttributeType.DATE: "14 March 2026",
+}
+
+
+def register_standard_variables() -> None:
+    """Called once, when the app is ready."""
+    register(Namespace("customer", _("Customer"), _customer_variables, _load_customers))
+    register(Namespace("custom", _("Custom attributes"), _custom_variables, _load_custom))
+    register(Namespace("location", _("Preferred location"), _location_variables, _load_locations))
+    register(Namespace("organization", _("Organization"), _organization_variables, _load_organization))
+
+
+def write_date(day: date, language: str) -> str:
+    """A date as a reader of this language expects it: Jalali in Persian."""
+    if language.split("-")[0] == "fa":
+        return str(JalaliDate(day).strftime("%d %B %Y", locale="fa"))
+    with override(language):
+        return date_format(day, "j F Y")
+
+
+def _customer_variables() -> Sequence[Variable]:
+    return [
+        Variable("name", _("whole name"), "Sara Ahmadi"),
+        *(Variable(name, label, sample) for name, (label, sample) in _TEXTS.items()),
+        Variable("birthday", _("birthday"), write_date(_SAMPLE_DATE, "en")),
+        *(Variable(name, label, sample, always=True) for name, (label, sample) in _COUNTS.items()),
+        Variable("last_visit_on", _("last visit"), write_date(_SAMPLE_DATE, "en")),
+        Variable("last_purchase_on", _("last purchase"), write_date(_SAMPLE_DATE, "en")),
+    ]
+
+
+def _load_customers(loading: Loading) -> Mapping[int, dict[str, Any]]:
+    fields = {"first_name", "last_name"} | (loading.names & set(_TEXTS))
+    fields |= {"birthday"} & loading.names
+    fields |= {f"facts__{name}" for name in loading.names & set(_COUNTS)}
+    fields |= {f"facts__{source}" for source, name in _DATES.items() if name in loading.names}
+    names = sorted(fields)
+    zone = ZoneInfo(_organization().time_zone) if any(name.endswith("_at") for name in names) else None
+    rows = Customer.objects.filter(pk__in=loading.customer_ids).values_list("pk", *names)
+    return {row[0]: _customer_values(names, row[1:], loading.language, zone) for row in rows}
+
+
+def _customer_values(names: Sequence[str], row: Sequence[Any], language: str, zone: ZoneInfo | None) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in zip(names, row, strict=True):
+        if value is None or value == "":
+            continue
+        name = name.removeprefix("facts__")
+        if isinstance(value, datetime):
+            values[_DATES[name]] = write_date(value.astimezone(zone).date(), language)
+        else:
+            values[name] = write_date(value, language) if isinstance(value, date) else value
+    whole = f"{values.get('first_name', '')} {values.get('last_name', '')}".strip()
+    if whole:
+        values["name"] = whole
+    return values
+
+
+def _custom_variables() -> Sequence[Variable]:
+    return [
+        Variable(_identifier(definition.key), definition.label, _ATTRIBUTE_SAMPLES.get(definition.type, "…"))
+        for definition in AttributeDefinition.objects.all()
+    ]
+
+
+def _load_custom(loading: Loading) -> Mapping[int, dict[str, Any]]:
+    declared = AttributeDefinition.objects.values_list("key", "type")
+    wanted = {key: kind for key, kind in declared if _identifier(key) in loading.names}
+    rows = Customer.objects.filter(pk__in=loading.customer_ids).values_list("pk", "attributes")
+    return {
+        pk: {
+            _identifier(key): _attribute_value(attributes[key], kind, loading.language)
+            for key, kind in wanted.items()
+            if attributes.get(key) not in (None, "")
+        }
+        for pk, attributes in rows
+    }
+
+
+def _identifier(key: str) -> str:
+    """Keys are slugs; in a template a hyphen would be a minus."""
+    return key.replace("-", "_")
+
+
+def _attribute_value(value: Any, kind: str, language: str) -> Any:
+    return write_date(date.fromisoformat(value), language) if kind == AttributeType.DATE else value
+
+
+def _location_variables() -> Sequence[Variable]:
+    return [
+        Variable("name", _("name"), "High Street"),
+        Variable("address", _("address"), "12 High Street"),
+        Variable("phone", _("phone"), "+12025550100"),
+    ]
+
+
+def _load_locations(loading: Loading) -> Mapping[int, dict[str, Any]]:
+    names = ("name", "address", "phone")
+    rows = Customer.objects.filter(pk__in=loading.customer_ids, preferred_location__isnull=False).values_list(
+        "pk", *(f"preferred_location__{name}" for name in names)
+    )
+    return {row[0]: {name: value for name, value in zip(names, row[1:], strict=True) if value} for row in rows}
+
+
+def _organization_variables() -> Sequence[Variable]:
+    return [
+        Variable("name", _("name"), "Saffron Barbers", always=True),
+        Variable("postal_address", _("postal address"), "12 High Street, Springfield", always=True),
+        Variable("brand_color", _("brand colour"), "#7c3aed", always=True),
+        Variable("logo", _("logo"), "https://example.org/logo.png"),
+    ]
+
+
+def _load_organization(loading: Loading) -> Mapping[int, dict[str, Any]]:
+    organization = _organization()
+    values = {
+        "name": organization.name,
+        # On one line: a message folds white space, and a header could not carry more.
+        "postal_address": ", ".join(line.strip() for line in organization.postal_address.splitlines() if line.strip()),
+        "brand_color": organization.brand_color,
+        "logo": organization.logo,
+    }
+    present = {name: value for name, value in values.items() if value or name == "postal_address"}
+    return dict.fromkeys(loading.customer_ids, present)
+
+
+def _organization() -> Organization:
+    return Organization.objects.get(pk=current_organization_id())
