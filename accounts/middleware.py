@@ -6,11 +6,14 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from accounts.audit import record_audit
 from accounts.models import User
 from accounts.queries import Seat, seats_of
 from accounts.tenancy import tenant
 
 SESSION_KEY = "organization_id"
+# Set by the switch: the first request inside the new organization tells of it there, where it can be read.
+ENTERED_KEY = "organization_entered"
 
 
 class OrganizationMiddleware:
@@ -32,6 +35,8 @@ class OrganizationMiddleware:
                 return self.get_response(request)
             request.access = seat.access  # type: ignore[attr-defined]  # typed by accounts.permissions.access_of
             with timezone.override(seat.time_zone), tenant(seat.organization_id):
+                if request.session.pop(ENTERED_KEY, False):
+                    record_audit(action="organization.entered", subject=user, actor=seat.access.actor)
                 response = self.get_response(request)
                 if response.status_code >= 500:
                     transaction.set_rollback(True)
@@ -40,6 +45,24 @@ class OrganizationMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         if getattr(request, "access", None) is not None:
             transaction.set_rollback(True)
+
+
+class ShellPolicyMiddleware:
+    """Lets Alpine evaluate its expressions on the pages of the shell; every other page keeps the strict policy."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if getattr(request, "in_shell", False) and not hasattr(response, "_csp_update"):
+            response._csp_update = {"script-src": ["'unsafe-eval'"]}  # type: ignore[attr-defined]  # read by django-csp
+        return response
+
+    def process_view(self, request: HttpRequest, view: Callable[..., HttpResponse], *args: object) -> None:
+        match = request.resolver_match
+        in_admin = match is not None and match.app_name == "admin"
+        request.in_shell = in_admin or hasattr(view, "required_permission") or hasattr(view, "in_shell")  # type: ignore[attr-defined]
 
 
 def _chosen(request: HttpRequest, seats: list[Seat]) -> Seat | None:

@@ -36,6 +36,8 @@ class Seat:
     access: Access
     language: str
     time_zone: str
+    currency: str = "USD"
+    money_unit: str = "currency"
 
 
 def seats_of(user: User) -> list[Seat]:
@@ -61,7 +63,10 @@ def _seat(user: User, membership: Membership) -> Seat:
         role=role,
         location_ids=limits or None,
     )
-    return Seat(organization.pk, organization.name, access, organization.language, organization.time_zone)
+    return Seat(
+        organization.pk, organization.name, access, organization.language, organization.time_zone, organization.currency,
+        organization.money_unit,
+    )
 
 
 def access_of_api_key(key_hash: str) -> Access | None:

@@ -1,13 +1,14 @@
 """Settings of the edges: the admin shell, the API and the content security policy."""
 
+import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        # Alpine evaluates expressions; public pages narrow this to 'self' (messaging.tracking).
-        "script-src": [SELF, "'unsafe-eval'"],
+        # The shell alone adds 'unsafe-eval' for Alpine (accounts.middleware.ShellPolicyMiddleware).
+        "script-src": [SELF],
         "style-src": [SELF, "'unsafe-inline'"],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
@@ -21,22 +22,63 @@ CONTENT_SECURITY_POLICY = {
 
 UNFOLD = {
     "SITE_TITLE": "Regulars",
-    "SITE_HEADER": "Regulars",
+    "SITE_HEADER": "accounts.shell.site_header",
+    "SITE_SUBHEADER": "accounts.shell.site_subheader",
     "SITE_SYMBOL": "storefront",
+    "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
+    "STYLES": ["accounts.shell.fonts", "accounts.shell.stylesheet"],
+    "SCRIPTS": ["accounts.shell.script"],
+    "SIDEBAR": {"navigation": "crm.panels.sidebar"},
+    "GLOBAL_CALLBACK": "crm.panels.shell_context",
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.ApiKeyAuthentication",
+        "accounts.api.authentication.SessionAccessAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.HoldsPermission"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttles.CallerThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.api.views.AlwaysJSON",
+    "DEFAULT_PAGINATION_CLASS": "accounts.api.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["accounts.api.filters.StrictFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.OperationSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "accounts.api.errors.problem_response",
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+API_REQUESTS_PER_MINUTE = environ.Env().int("API_REQUESTS_PER_MINUTE", default=3_000)
 
 SPECTACULAR_SETTINGS = {
     "TITLE": _("Regulars API"),
+    "DESCRIPTION": _("Customers, what they do, segments and campaigns. Guide: docs/api.md."),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "Channel": "crm.models.Channel",
+        "Purpose": "crm.models.Purpose",
+        "ConsentState": "crm.models.ConsentState",
+        "VisitState": "crm.models.VisitState",
+        "Gender": "crm.models.Gender",
+        "PaymentMethod": "crm.models.PaymentMethod",
+        "PurchaseKind": "crm.models.PurchaseKind",
+        "SegmentKind": "segmentation.models.SegmentKind",
+        "CampaignState": "campaigns.models.CampaignState",
+        "AudienceMode": "campaigns.models.AudienceMode",
+        "SenderKind": "messaging.models.SenderKind",
+        "DeliveryState": "messaging.models.DeliveryState",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

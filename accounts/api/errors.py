@@ -1,0 +1,144 @@
+"""Errors as problem details (RFC 9457), each with the place in the request it is about."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import DataError, IntegrityError, OperationalError
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework import status
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
+from rest_framework.exceptions import PermissionDenied as ApiPermissionDenied
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:regulars:problem:"
+
+Place = tuple[str | int, ...]
+
+
+class Conflict(APIException):
+    """What was asked contradicts how things stand."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+class BodyTooLarge(APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_large"
+
+
+class Unavailable(APIException):
+    """Too slow or too busy just now; the same request may succeed later."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+
+
+class ParameterError(ValidationError):
+    """A query parameter that cannot be used; ``detail`` is keyed by its name."""
+
+
+def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """The answer to an exception of a view, or ``None`` for one that nobody foresaw."""
+    known = _as_api_exception(exc)
+    if known is None:
+        return None
+    request = context.get("request")
+    body = problem(known, instance=request.path if request else "")
+    return Response(body, status=known.status_code, headers=_headers(known), content_type=CONTENT_TYPE)
+
+
+def problem(exc: APIException, *, instance: str = "") -> dict[str, Any]:
+    """Problem details of an exception."""
+    if isinstance(exc, ValidationError):
+        key = "parameter" if isinstance(exc, ParameterError) else "pointer"
+        errors = [{key: _written(place, key), "code": item.code, "detail": str(item)} for place, item in _flat(exc.detail)]
+        return _body("invalid", _("The request is not valid."), exc.status_code, _first(errors), instance, errors)
+    detail = exc.detail if isinstance(exc.detail, ErrorDetail) else ErrorDetail(str(exc.detail), code=exc.default_code)
+    return _body(detail.code, str(exc.default_detail), exc.status_code, str(detail), instance)
+
+
+def _body(code: str, title: str, status_code: int, detail: str, instance: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {"type": TYPE_PREFIX + code, "title": title, "status": status_code, "detail": detail, "instance": instance}
+    return body if errors is None else {**body, "errors": errors}
+
+
+def _first(errors: list[dict[str, str]]) -> str:
+    return errors[0]["detail"] if errors else ""
+
+
+def _flat(detail: Any, place: Place = ()) -> Iterator[tuple[Place, ErrorDetail]]:
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            # What belongs to no field belongs to the object that holds the fields.
+            whole = name in ("__all__", api_settings.NON_FIELD_ERRORS_KEY)
+            yield from _flat(inner, place if whole else (*place, name))
+    elif isinstance(detail, list):
+        for index, inner in enumerate(detail):
+            yield from _flat(inner, place if isinstance(inner, ErrorDetail) else (*place, index))
+    else:
+        yield place, detail
+
+
+def _written(place: Place, key: str) -> str:
+    if key == "parameter":
+        return ".".join(str(part) for part in place)
+    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+
+
+def _headers(exc: APIException) -> dict[str, str]:
+    headers = {}
+    if auth_header := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if (wait := getattr(exc, "wait", None)) is not None:
+        headers["Retry-After"] = str(max(1, int(wait)))
+    return headers
+
+
+def _as_api_exception(exc: Exception) -> APIException | None:
+    match exc:
+        case APIException():
+            return exc
+        case ModelValidationError():
+            return ValidationError(_details(exc))
+        case Http404():
+            return NotFound()
+        case PermissionDenied():
+            return ApiPermissionDenied()
+        case RequestDataTooBig():
+            return BodyTooLarge(_("The request is too large."))
+        case SuspiciousOperation():
+            return ValidationError(_("The request is malformed."))
+        case DataError():
+            return ValidationError(_("A value is outside of what can be stored."), code="unstorable")
+        case IntegrityError():
+            return Conflict(_("This contradicts a change that somebody else made at the same moment; read it again and retry."))
+        case OperationalError():
+            return _busy(exc)
+        case _:
+            return None
+
+
+def _details(exc: ModelValidationError) -> Any:
+    if hasattr(exc, "error_dict"):
+        return {name: [_detail(item) for item in items] for name, items in exc.error_dict.items()}
+    return [_detail(item) for item in exc.error_list]
+
+
+def _detail(item: ModelValidationError) -> ErrorDetail:
+    return ErrorDetail(" ".join(item.messages), code=item.code or "invalid")
+
+
+def _busy(exc: OperationalError) -> APIException | None:
+    match getattr(exc.__cause__, "sqlstate", None):
+        case "57014":  # query_canceled: statement_timeout
+            return Unavailable(_("This took too long and was stopped; ask for less at once."), code="too_slow")
+        case "40001" | "40P01" | "55P03":  # serialization_failure, deadlock_detected, lock_not_available
+            return Conflict(_("Somebody else is changing the same things; retry."), code="busy")
+        case _:
+            return None

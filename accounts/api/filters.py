@@ -1,0 +1,48 @@
+"""Filters of lists: the bounds that every filter set shares, and its errors as problem details of parameters."""
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ErrorDetail
+
+from accounts.api.errors import ParameterError
+from accounts.api.parsing import MAX_INTEGER
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """A filter with an impossible value is an error that names its parameter."""
+
+    def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset is None:
+            return queryset
+        if not filterset.is_valid():
+            raise ParameterError(
+                {
+                    name: [ErrorDetail(" ".join(item.messages), code=item.code or "invalid") for item in errors]
+                    for name, errors in filterset.errors.as_data().items()
+                }
+            )
+        return filterset.qs
+
+
+class IdFilter(django_filters.NumberFilter):
+    """Rows that refer to the row with this id; ids that cannot exist are errors."""
+
+    field_class = forms.IntegerField
+
+    def __init__(self, field_name: str, **options: Any) -> None:
+        super().__init__(field_name=field_name, min_value=1, max_value=MAX_INTEGER, **options)
+
+    def get_max_validator(self) -> None:
+        return None
+
+
+class TextFilter(django_filters.CharFilter):
+    """Exactly this text, as short as any column."""
+
+    def __init__(self, field_name: str, **options: Any) -> None:
+        super().__init__(field_name=field_name, **{"max_length": 254, **options})

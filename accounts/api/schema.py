@@ -1,0 +1,68 @@
+"""What the OpenAPI document says of every operation: its scope, its idempotency key and its problems."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from accounts.api.errors import CONTENT_TYPE
+from accounts.api.idempotency import HEADER, MAX_KEY
+
+ALWAYS = {"400": "The request is not valid.", "401": "No caller.", "403": "The caller may not.", "429": "Too many requests.", "503": "Busy."}
+MISSING = {"404": "There is no such thing here."}
+WRITING = {"409": "This contradicts how things stand."}
+READING = {"413": "The body is too large.", "415": "The body is of the wrong kind."}
+
+
+class ProblemErrorSerializer(serializers.Serializer[Any]):
+    pointer = serializers.CharField(required=False, help_text="Where in the body, as a JSON pointer: `#/lines/0/quantity`.")
+    parameter = serializers.CharField(required=False, help_text="Which query parameter or header.")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Problem details (RFC 9457)."""
+
+    type = serializers.CharField(help_text="`urn:regulars:problem:` and a stable code.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    errors = ProblemErrorSerializer(many=True, required=False)
+
+
+class OperationSchema(AutoSchema):
+    """Adds to each operation what its base view does."""
+
+    def get_description(self) -> str:
+        text: str = super().get_description()
+        needed = getattr(self.view, "required_permission", None)
+        return f"{text}\n\nScope: `{needed}`." if needed else text
+
+    def get_extensions(self) -> dict[str, Any]:
+        needed = getattr(self.view, "required_permission", None)
+        return {**super().get_extensions(), **({"x-scope": str(needed)} if needed else {})}
+
+    def get_override_parameters(self) -> list[Any]:
+        given = super().get_override_parameters()
+        if self.method not in ("POST", "PATCH", "PUT", "DELETE"):
+            return given
+        text = "Any text of your own: the same request with it is done once and answered again."
+        schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": r"^[\x20-\x7E]+$"}
+        return [*given, OpenApiParameter(HEADER, schema, OpenApiParameter.HEADER, description=text)]
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        component = self.resolve_serializer(ProblemSerializer, "response")
+        problems = {**ALWAYS}
+        if "{" in self.path:
+            problems |= MISSING
+        if self.method != "GET":
+            problems |= WRITING
+        if self.method in ("POST", "PATCH", "PUT"):
+            problems |= READING
+        for code, description in problems.items():
+            bodies.setdefault(code, {"content": {CONTENT_TYPE: {"schema": component.ref}}, "description": description})
+        return dict(sorted(bodies.items()))

@@ -1,0 +1,44 @@
+"""How often a caller may ask: counted per key or user in the shared cache, and not at all while that is down."""
+
+import logging
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from accounts.permissions import Access
+
+logger = logging.getLogger(__name__)
+WINDOW_SECONDS = 60
+
+
+class CallerThrottle(BaseThrottle):
+    """A sliding minute, made of the count of this minute and the fading share of the last one."""
+
+    remaining_seconds = 0.0
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        access = request.auth
+        if not isinstance(access, Access):
+            return True
+        try:
+            return self._count(f"api:{access.actor.kind}:{access.actor.id}") <= settings.API_REQUESTS_PER_MINUTE
+        except (RedisError, OSError):
+            logger.warning("The cache cannot be reached: API requests are not limited until it can.")
+            return True
+
+    def wait(self) -> float:
+        return self.remaining_seconds
+
+    def _count(self, caller: str) -> float:
+        minute, elapsed = divmod(time.time(), WINDOW_SECONDS)
+        self.remaining_seconds = WINDOW_SECONDS - elapsed
+        current = f"{caller}:{int(minute)}"
+        # add() sets the expiry once; incr() is atomic over all processes.
+        cache.add(current, 0, timeout=2 * WINDOW_SECONDS)
+        before = cache.get(f"{caller}:{int(minute) - 1}") or 0
+        return cache.incr(current) + float(before) * (1 - elapsed / WINDOW_SECONDS)

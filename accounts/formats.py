@@ -1,0 +1,102 @@
+"""How numbers, money and moments read in the reader's language: Persian digits and Jalali dates in Persian."""
+
+from datetime import date, datetime
+from typing import Any, Final
+
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import get_language, pgettext
+from django.utils.translation import gettext as _
+from persiantools.jdatetime import JalaliDate
+
+from accounts.currencies import currency_exponent, currency_sign
+
+_PERSIAN_DIGITS: Final = {ord("0") + digit: chr(0x06F0 + digit) for digit in range(10)}
+_JALALI_MONTHS: Final = "فروردین اردیبهشت خرداد تیر مرداد شهریور مهر آبان آذر دی بهمن اسفند".split()
+RELATIVE_DAYS: Final = 7
+
+
+def is_persian() -> bool:
+    """Whether the page is read in Persian."""
+    return (get_language() or "").startswith("fa")
+
+
+def digits(text: str) -> str:
+    """``text`` with the digits of the reader's language; never for codes, addresses and phone numbers."""
+    return text.translate(_PERSIAN_DIGITS).replace(",", "٬") if is_persian() else text
+
+
+def format_number(value: Any, decimals: int | None = None) -> str:
+    """A number with its thousands grouped."""
+    if value is None or value == "":
+        return "–"
+    plain = f"{value:,}" if decimals is None else f"{value:,.{decimals}f}"
+    if not is_persian():
+        return plain
+    return plain.replace(".", "\x00").replace(",", "٬").replace("\x00", "٫").translate(_PERSIAN_DIGITS)
+
+
+def format_percent(part: float | None, whole: float | None = None) -> str:
+    """``31.2%`` of a share, or of a part and its whole; a dash where there is no whole."""
+    share = part if whole is None else (part or 0) / whole if whole else None
+    if share is None:
+        return "–"
+    return format_number(100 * share, 1) + ("٪" if is_persian() else "%")
+
+
+def format_money(minor: int | None, currency: str, money_unit: str = "currency") -> str:
+    """An amount in minor units with its currency; rials as tomans where the organization chose so."""
+    if minor is None:
+        return "–"
+    if currency == "IRR":
+        return _rials(minor, money_unit)
+    exponent = currency_exponent(currency)
+    amount = format_number(abs(minor) / 10**exponent, exponent) if exponent else format_number(abs(minor))
+    sign = "−" if minor < 0 else ""
+    symbol = currency_sign(currency)
+    return f"{sign}{symbol}{amount}" if symbol else f"{sign}{amount} {currency}"
+
+
+def _rials(minor: int, money_unit: str) -> str:
+    if money_unit != "toman":
+        return pgettext("money", "%(amount)s rials") % {"amount": format_number(minor)}
+    tomans = format_number(minor // 10 if minor % 10 == 0 else minor / 10)
+    return pgettext("money", "%(amount)s tomans") % {"amount": tomans}
+
+
+def format_day(value: date | datetime | None) -> str:
+    """A date in words: ``Nov 20, 2026`` or ``۲۹ آبان ۱۴۰۵``."""
+    if value is None:
+        return ""
+    day = timezone.localtime(value).date() if isinstance(value, datetime) and timezone.is_aware(value) else value
+    if not is_persian():
+        return date_format(day, "M j, Y")
+    jalali = JalaliDate(day.date() if isinstance(day, datetime) else day)
+    return digits(f"{jalali.day} {_JALALI_MONTHS[jalali.month - 1]} {jalali.year}")
+
+
+def format_moment(value: datetime | None) -> str:
+    """A date with its time, in the organization's time zone."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    return _("%(day)s, %(time)s") % {"day": format_day(local.date()), "time": digits(local.strftime("%H:%M"))}
+
+
+def format_relative(value: datetime) -> str:
+    """``3 hours ago`` for what is near, its date for the rest."""
+    if abs((timezone.now() - value).days) >= RELATIVE_DAYS:
+        return format_day(value)
+    return digits(str(naturaltime(value)))
+
+
+def jalali_input(value: date) -> str:
+    """A date as the Jalali date field shows it."""
+    return JalaliDate(value).strftime("%Y-%m-%d")
+
+
+__all__ = [
+    "digits", "format_day", "format_moment", "format_money", "format_number", "format_percent", "format_relative", "is_persian",
+    "jalali_input",
+]

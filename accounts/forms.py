@@ -1,0 +1,51 @@
+"""Forms of accounts, and what the forms of every tenant model share."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+
+def add_refusal(form: forms.BaseForm, error: ValidationError) -> None:
+    """Show at the fields of a form what an action refused; what belongs to no field stands above the form."""
+    if not hasattr(error, "error_dict"):
+        form.add_error(None, error)
+        return
+    for name, errors in error.error_dict.items():
+        form.add_error(name if name in form.fields else None, errors)
+
+
+class TenantModelForm(forms.ModelForm[Any]):
+    """A form whose unique constraints are checked within the organization, and which shows what an action refused."""
+
+    refused: ClassVar[ValidationError | None] = None
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # Django leaves out constraints over fields that the form lacks; the organization is known without being asked for.
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # not in the stubs
+        return exclusions - {"organization"}
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # not in the stubs
+        if self.refused is not None:
+            add_refusal(self, self.refused)
+
+
+class LoginForm(AuthenticationForm):
+    """Asks for the e-mail address; the case it is typed in does not matter."""
+
+    error_messages = {
+        "invalid_login": _("No account has this e-mail address with this password. Check both; capital letters count in the password."),
+        "inactive": _("This account is closed. Ask the owner of your organization."),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = _("E-mail")
+        self.fields["username"].widget = forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username", "dir": "ltr"})
+        self.fields["password"].widget.attrs["dir"] = "ltr"
+
+    def clean_username(self) -> str:
+        return str(self.cleaned_data["username"]).strip().lower()

@@ -1,0 +1,33 @@
+"""What Unfold asks of us to draw the shell (named in ``config.edges``)."""
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+
+from accounts.permissions import access_of
+
+
+def site_header(request: HttpRequest) -> str:
+    """The name above the navigation: the organization's, before the login ours."""
+    access = access_of(request)
+    seats = getattr(request, "seats", [])
+    return next((seat.name for seat in seats if access and seat.organization_id == access.organization_id), "Regulars")
+
+
+def site_subheader(request: HttpRequest) -> str:
+    """The line below it."""
+    return "Regulars" if access_of(request) else ""
+
+
+def fonts(request: HttpRequest) -> str:
+    """The Persian typeface."""
+    return static("jalali_suite/css/vazirmatn.css")
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Our own style sheet; unlayered, so it wins over Unfold's in any order."""
+    return static("shell/shell.css")
+
+
+def script(request: HttpRequest) -> str:
+    """Our own script."""
+    return static("shell/shell.js")

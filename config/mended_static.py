@@ -1,0 +1,83 @@
+"""Static files of Unfold, mended as they are collected or served; nothing of theirs is kept in the project.
+
+Its style sheet speaks of left and right, which mirrored pages get wrong: it is served with logical properties
+instead. Its copy of htmx is older than the one of django-htmx: the newer stands in its place, so a page loads one.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import AppDirectoriesFinder, BaseFinder
+from django.core.files.storage import FileSystemStorage
+
+STYLESHEET = "unfold/css/styles.css"
+HTMX = "unfold/js/htmx/htmx.js"
+NEWER_HTMX = "django_htmx/htmx-2.min.js"
+
+# Physical → logical. A value's side is turned only where the property is about text or floats.
+PROPERTIES = [
+    (r"(?<=[{;])(margin|padding)-left(?=:)", r"\1-inline-start"),
+    (r"(?<=[{;])(margin|padding)-right(?=:)", r"\1-inline-end"),
+    (r"(?<=[{;])border-left(-\w+)?(?=:)", r"border-inline-start\1"),
+    (r"(?<=[{;])border-right(-\w+)?(?=:)", r"border-inline-end\1"),
+    (r"(?<=[{;])border-(top|bottom)-left-radius(?=:)", r"border-@\1-start-radius"),
+    (r"(?<=[{;])border-(top|bottom)-right-radius(?=:)", r"border-@\1-end-radius"),
+    (r"(?<=[{;])scroll-(margin|padding)-left(?=:)", r"scroll-\1-inline-start"),
+    (r"(?<=[{;])scroll-(margin|padding)-right(?=:)", r"scroll-\1-inline-end"),
+    (r"(?<=[{;])left(?=:)", "inset-inline-start"),
+    (r"(?<=[{;])right(?=:)", "inset-inline-end"),
+    (r"(?<=[{;])(text-align|float|clear):left(?=[;}!])", r"\1:inline-start"),
+    (r"(?<=[{;])(text-align|float|clear):right(?=[;}!])", r"\1:inline-end"),
+    (r"text-align:inline-(start|end)", r"text-align:\1"),
+    (r"border-@top-", "border-start-"),
+    (r"border-@bottom-", "border-end-"),
+]
+
+
+def logical(css: str) -> str:
+    """The style sheet with logical properties in the place of physical ones."""
+    for pattern, replacement in PROPERTIES:
+        css = re.sub(pattern, replacement, css)
+    return css
+
+
+class MendedUnfoldFinder(BaseFinder):
+    """Finds the mended files, making them anew when the installed ones are newer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.folder = settings.EMBEDDED_HOME.folder / "static"
+        self.storage = FileSystemStorage(location=self.folder)
+        self.storage.prefix = ""  # type: ignore[attr-defined]  # read by collectstatic
+
+    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
+        if path not in (STYLESHEET, HTMX):
+            return []
+        found = str(self._mended(path))
+        return [found] if find_all else found
+
+    def list(self, ignore_patterns: Any) -> Iterator[tuple[str, Any]]:
+        for path in (STYLESHEET, HTMX):
+            self._mended(path)
+            yield path, self.storage
+
+    def _mended(self, path: str) -> Path:
+        source = _original(NEWER_HTMX if path == HTMX else path)
+        target = self.folder / path
+        if not target.exists() or target.stat().st_mtime < max(source.stat().st_mtime, Path(__file__).stat().st_mtime):
+            text = source.read_text(encoding="utf-8")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_suffix(".part")
+            part.write_text(logical(text) if path == STYLESHEET else text, encoding="utf-8")
+            part.replace(target)  # another process may be serving the old one
+        return target
+
+
+def _original(path: str) -> Path:
+    """The file as its package ships it."""
+    found = AppDirectoriesFinder().find(path)
+    if not found:
+        raise FileNotFoundError(f"no installed app has the static file {path}")
+    return Path(str(found))
