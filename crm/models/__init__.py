@@ -1,6 +1,7 @@
 from crm.models.consent import Channel, Consent, ConsentChange, ConsentState, Purpose
 from crm.models.customer import AttributeDefinition, AttributeType, Customer, CustomerFacts, Gender, Identity, IdentityKind
 from crm.models.event import Event, EventCursor, EventKey
+from crm.models.imports import ImportChunk, ImportFinding, ImportJob, ImportJobState
 from crm.models.purchase import PaymentMethod, Purchase, PurchaseKind, PurchaseLine
 from crm.models.visit import Visit, VisitState
 
@@ -19,6 +20,10 @@ __all__ = [
     "Gender",
     "Identity",
     "IdentityKind",
+    "ImportChunk",
+    "ImportFinding",
+    "ImportJob",
+    "ImportJobState",
     "PaymentMethod",
     "Purchase",
     "PurchaseKind",

@@ -5,9 +5,7 @@ from typing import Final
 
 # Every decimal digit of the basic plane that is not already 0-9 (Persian, Arabic, full-width, Devanagari …).
 _LATIN: Final[dict[int, str]] = {
-    point: str(unicodedata.decimal(chr(point)))
-    for point in range(0x80, 0x10000)
-    if unicodedata.decimal(chr(point), None) is not None
+    point: str(unicodedata.decimal(chr(point))) for point in range(0x80, 0x10000) if unicodedata.decimal(chr(point), None) is not None
 }
 _PERSIAN: Final[dict[int, str]] = {ord("0") + digit: chr(0x06F0 + digit) for digit in range(10)}
 

@@ -20,20 +20,25 @@ _INVISIBLE: Final = dict.fromkeys([0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A
 _PLAIN: Final = re.compile(r"([A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*)@([A-Za-z0-9\-.]{3,190})")
 
 
-def normalise_email(text: str, *, allow_test: bool = False) -> str:
+def normalise_email(text: str, *, allow_test: bool = True) -> str:
     """The address in ``text`` as it is kept; raises NormalisationError when it is none.
 
-    ``allow_test`` admits the domains under ``.test``, which never reach anybody (demonstrations, rehearsals).
+    ``allow_test`` admits the domains under ``.test``, which by their standard never reach anybody: demonstrations and
+    rehearsals need addresses that look like any other.
     """
+    return (certain_email(text) if allow_test else "") or normalise_email_exactly(text, allow_test=allow_test)
+
+
+def certain_email(text: str) -> str:
+    """The short cut: the kept form of a plainly written address, else the empty string ("look closer")."""
     plain = _PLAIN.fullmatch(text)
-    if plain is not None and len(plain[1]) <= 64:
-        domain = _kept_domain(plain[2].lower(), allow_test)
-        if domain is not None:
-            return f"{plain[1].lower()}@{domain}"
-    return normalise_email_exactly(text, allow_test=allow_test)
+    if plain is None or plain.end(1) > 64:
+        return ""
+    domain = _kept_domain(plain[2])
+    return f"{plain[1].lower()}@{domain}" if domain else ""
 
 
-def normalise_email_exactly(text: str, *, allow_test: bool = False) -> str:
+def normalise_email_exactly(text: str, *, allow_test: bool = True) -> str:
     """What `normalise_email` answers, found without its short cut."""
     address = text.translate(_INVISIBLE).strip()
     if not address:
@@ -41,7 +46,7 @@ def normalise_email_exactly(text: str, *, allow_test: bool = False) -> str:
     if len(address) > 4 * MAX_LENGTH:
         raise NormalisationError("email_invalid", "The e-mail address is too long.")
     try:
-        parsed = validate_email(address, check_deliverability=False, test_environment=allow_test)
+        parsed = validate_email(address, check_deliverability=False, test_environment=allow_test, strict=True)
     except (EmailNotValidError, UnicodeError) as error:
         raise NormalisationError("email_invalid", str(error)) from error
     local = unicodedata.normalize("NFC", parsed.local_part.lower())
@@ -63,9 +68,9 @@ def readable_email(address: str) -> str:
 
 
 @lru_cache(maxsize=20_000)
-def _kept_domain(domain: str, allow_test: bool) -> str | None:
-    """The kept form of a domain, or None when the exact path has to look at the whole address."""
+def _kept_domain(domain: str) -> str:
+    """The kept form of a domain, or the empty string when the whole address has to be looked at."""
     try:
-        return normalise_email_exactly(f"x@{domain}", allow_test=allow_test).removeprefix("x@")
+        return normalise_email_exactly(f"x@{domain}", allow_test=True).removeprefix("x@")
     except NormalisationError:
-        return None
+        return ""

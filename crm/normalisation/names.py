@@ -15,9 +15,7 @@ ZWJ: Final = "\u200d"
 
 # Arabic yeh, alef maksura and kaf are what Arabic keyboards type for the Persian letters.
 _PERSIAN_LETTERS: Final = {0x064A: "\u06cc", 0x0649: "\u06cc", 0x0643: "\u06a9"}
-_INVISIBLE: Final = dict.fromkeys(
-    [0x00AD, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
-)
+_INVISIBLE: Final = dict.fromkeys([0x00AD, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF])
 _FOLDED_LETTERS: Final = {
     **_PERSIAN_LETTERS,
     0x0629: "\u0647",  # teh marbuta

@@ -6,7 +6,7 @@ short cut built from the same metadata that only answers where both must agree, 
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, NumberParseException, PhoneMetadata, PhoneNumberFormat
@@ -15,9 +15,11 @@ from crm.normalisation.digits import latin_digits
 from crm.normalisation.errors import NormalisationError
 
 MAX_TEXT: Final = 64
-_INVISIBLE: Final = dict.fromkeys([0x00AD, 0x061C, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF])
+_INVISIBLE: Final = dict.fromkeys(
+    [0x00AD, 0x061C, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+)
 _PLAIN_MARKS: Final = str.maketrans("", "", " -.()\u00a0")
-_PLAIN: Final = re.compile(r"\+?[0-9]{7,17}")
+_NEVER: Final = re.compile("(?!)")
 _EXTENSION: Final = re.compile(r"(?:;ext=|\bext(?:ension)?\b\.?|\bx\b\.?|(?<=\d)x|#|داخلی)\s*:?\s*\d{1,7}\s*#?\s*$", re.IGNORECASE)
 _ALLOWED: Final = re.compile(r"[+\uff0b]?[0-9 ()\[\]./\-\u2010-\u2015\u2212\u00a0\u2009\u202f\u3000~*]*")
 _SEVERAL: Final = re.compile(r"\d[\d \-().]{5,}[,;|/\n\u060c&]+\s*[+\d(][\d \-().]{5,}")
@@ -32,13 +34,11 @@ _NOT_A_NUMBER: Final = {
 
 
 def normalise_phone(text: str, *, region: str) -> str:
-    """The number in ``text`` as E.164, taken as a national one of ``region`` (two letters) when it has no prefix."""
-    digits = text.translate(_PLAIN_MARKS)
-    if _PLAIN.fullmatch(digits):
-        found = _certain_number(digits, region)
-        if found is not None:
-            return found
-    return normalise_phone_exactly(text, region=region)
+    """The number in ``text`` as E.164, taken as a national one of ``region`` (two letters) when it has no prefix.
+
+    Raises NormalisationError, its reason being what `normalise_phone_exactly` says.
+    """
+    return certain_phone(text, region) or normalise_phone_exactly(text, region=region)
 
 
 def normalise_phone_exactly(text: str, *, region: str) -> str:
@@ -88,102 +88,70 @@ def _read(number: str, region: str) -> str:
     raise NormalisationError("phone_unassigned", "No such phone number can exist in its country.")
 
 
-class _Plan(NamedTuple):
-    """What the short cut needs of one region's numbering plan."""
-
-    general: re.Pattern[str]
-    common: re.Pattern[str]
-    prefix: re.Pattern[str] | None
-    rewrites: bool
-    leading: re.Pattern[str] | None
-    abroad: re.Pattern[str] | None
-    code: str
+def certain_phone(text: str, region: str) -> str:
+    """The short cut: the number if it is plainly fixed or mobile, else the empty string ("ask the library")."""
+    digits = text.translate(_PLAIN_MARKS)
+    if digits[:1] == "+":
+        start = 1
+    elif digits[:2] == "00":
+        start = 2
+    else:
+        code, plain = _national_form(region)
+        found = plain.fullmatch(digits)
+        return f"+{code}{found[1]}" if found else ""
+    plain = _forms_by_code().get(digits[start : start + 3], _NEVER)
+    return f"+{digits[start:]}" if plain.fullmatch(digits, start) else ""
 
 
 @lru_cache(maxsize=300)
-def _plan(region: str) -> _Plan | None:
+def _national_form(region: str) -> tuple[str, re.Pattern[str]]:
+    """Country code and the form of its fixed and mobile numbers as dialled inside the region, prefix or not.
+
+    The library takes a number apart in steps (dialling abroad, country code typed without a plus, national prefix);
+    a form that any other step could take instead is left to it.
+    """
     data = PhoneMetadata.metadata_for_region(region, None)
-    if data is None or data.general_desc is None or data.general_desc.national_number_pattern is None:
-        return None
-    kinds = [kind for kind in (data.mobile, data.fixed_line) if kind and kind.national_number_pattern]
-    # The lengths are part of each kind's rule, the pattern alone may allow others.
-    common = "|".join(
-        f"(?=(?:{'|'.join(f'[0-9]{{{n}}}' for n in kind.possible_length)})$)(?:{kind.national_number_pattern})"
-        for kind in kinds
-        if kind.possible_length and kind.possible_length != (-1,)
-    )
+    numbers = _assigned(region)
+    if data is None or not numbers or data.national_prefix_transform_rule or region != COUNTRY_CODE_TO_REGION_CODE[data.country_code][0]:
+        return "", _NEVER
     prefix = data.national_prefix_for_parsing
-    return _Plan(
-        general=re.compile(data.general_desc.national_number_pattern),
-        common=re.compile(common or "(?!)"),
-        prefix=re.compile(prefix) if prefix else None,
-        rewrites=bool(data.national_prefix_transform_rule) or bool(prefix and re.compile(prefix).groups),
-        leading=re.compile(data.leading_digits) if data.leading_digits else None,
-        abroad=re.compile(data.international_prefix) if data.international_prefix else None,
-        code=str(data.country_code),
-    )
+    if prefix and re.compile(prefix).groups:
+        return "", _NEVER
+    abroad = f"(?!{data.international_prefix})" if data.international_prefix else ""
+    dialled = f"(?>(?:{prefix})|(?!{prefix}))" if prefix else ""
+    return str(data.country_code), re.compile(f"{abroad}(?!{data.country_code}){dialled}({numbers})", re.ASCII)
 
 
-@lru_cache(maxsize=1000)
-def _plans_of_code(code: str) -> tuple[_Plan | None, ...] | None:
-    regions = COUNTRY_CODE_TO_REGION_CODE.get(int(code))
-    return tuple(map(_plan, regions)) if regions and regions != ("001",) else None
+@lru_cache(maxsize=1)
+def _forms_by_code() -> dict[str, re.Pattern[str]]:
+    """The three digits a number abroad starts with → the form of the numbers of that country code, code included."""
+    forms: dict[str, re.Pattern[str]] = {}
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        form = _international_form(code, regions[0])
+        rest = 10 ** (3 - len(str(code)))
+        forms |= {f"{code}{tail:0{3 - len(str(code))}d}" if rest > 1 else str(code): form for tail in range(rest)}
+    return forms
 
 
-def _certain_number(digits: str, region: str) -> str | None:
-    if digits[0] == "+":
-        return _certain_international(digits[1:])
-    if digits[:2] == "00":
-        return _certain_international(digits[2:])
-    return _certain_national(digits, region)
+def _international_form(code: int, region: str) -> re.Pattern[str]:
+    data = PhoneMetadata.metadata_for_region(region, None) if region != "001" else None
+    numbers = _assigned(region) if data is not None else ""
+    if data is None or not numbers:
+        return _NEVER
+    # Even behind a country code the library drops a national prefix, so a number that might start with one is its own.
+    no_prefix = f"(?!{data.national_prefix_for_parsing})" if data.national_prefix_for_parsing else ""
+    return re.compile(f"{code}{no_prefix}(?:{numbers})", re.ASCII)
 
 
-def _certain_international(digits: str) -> str | None:
-    for size in (1, 2, 3):
-        plans = _plans_of_code(digits[:size]) if digits[:1] != "0" and len(digits) > size else None
-        if plans is None:
-            continue
-        main = plans[0]
-        national = digits[size:]
-        if main is None or (main.prefix is not None and main.prefix.match(national)):
-            return None
-        return f"+{digits}" if _is_assigned(plans, national) else None
-    return None
-
-
-def _certain_national(digits: str, region: str) -> str | None:
-    plan = _plan(region)
-    if plan is None or plan.rewrites or digits.startswith(plan.code):
-        return None
-    if plan.abroad is not None and plan.abroad.match(digits):
-        return None
-    national = digits
-    prefix = plan.prefix.match(digits) if plan.prefix is not None else None
-    if prefix is not None and prefix.end() > 0:
-        national = digits[prefix.end() :]
-        if plan.general.fullmatch(digits) and not plan.general.fullmatch(national):
-            return None
-    plans = _plans_of_code(plan.code)
-    if plans is None or not _is_assigned(plans, national):
-        return None
-    return f"+{plan.code}{national}"
-
-
-def _is_assigned(plans: tuple[_Plan | None, ...], national: str) -> bool:
-    """Whether a fixed or mobile number of that form exists: True is certain, False only means "ask the library"."""
-    if len(plans) == 1:
-        plan = plans[0]
-        return plan is not None and _fits(plan, national)
-    for plan in plans:
-        if plan is None:
-            return False
-        if plan.leading is not None:
-            if plan.leading.match(national):
-                return _fits(plan, national)
-        elif _fits(plan, national):
-            return True
-    return False
-
-
-def _fits(plan: _Plan, national: str) -> bool:
-    return bool(plan.general.fullmatch(national) and plan.common.fullmatch(national))
+def _assigned(region: str) -> str:
+    """A pattern of the fixed and mobile numbers of a country code's main region; empty when there is none to be sure of."""
+    data = PhoneMetadata.metadata_for_region(region, None)
+    if data is None or data.leading_digits or data.general_desc is None or not data.general_desc.national_number_pattern:
+        return ""
+    # Of regions that share a country code the library asks the main one first, so what fits it is decided.
+    kinds = [
+        f"(?=(?:{'|'.join(f'[0-9]{{{size}}}' for size in kind.possible_length)})\\Z)(?:{kind.national_number_pattern})"
+        for kind in (data.mobile, data.fixed_line)
+        if kind and kind.national_number_pattern and kind.possible_length and kind.possible_length != (-1,)
+    ]
+    return f"(?=(?:{data.general_desc.national_number_pattern})\\Z)(?:{'|'.join(kinds)})" if kinds else ""

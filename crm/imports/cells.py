@@ -1,0 +1,327 @@
+"""Rules for one cell each: the text of a column in, the text that COPY takes out, or what is wrong with it.
+
+A rule is a dictionary that computes what it misses, so a column of values that repeat costs a look-up each.
+Rules of identities reject the whole row; other rules leave a wrong value out and note it.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import partial
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from phonenumbers.geodata.locale import LOCALE_DATA
+
+from crm.imports.fields import fold_header
+from crm.imports.plan import AttributeRule
+from crm.normalisation import NormalisationError, clean_text, search_key
+from crm.normalisation.amounts import DateOrder, parse_birthday, parse_boolean, parse_date, parse_decimal
+from crm.normalisation.emails import certain_email, normalise_email_exactly
+from crm.normalisation.phones import certain_phone, normalise_phone_exactly
+
+NULL: Final = "\\N"
+MAX_REMEMBERED: Final = 50_000
+PLACEHOLDERS: Final = frozenset(
+    ("-", "--", "–", "—", "n/a", "#n/a", "null", "none", "nil", "(null)", "unknown", "unspecified", "not available", "ندارد", "نامشخص")
+)
+
+
+class Problem:
+    """Why a cell was not taken as it stands; ``value`` is what COPY takes instead."""
+
+    __slots__ = ("code", "message", "rejects", "value")
+
+    def __init__(self, code: str, message: str, *, rejects: bool = False, value: str = NULL) -> None:
+        self.code, self.message, self.rejects, self.value = code, message, rejects, value
+
+
+class Rule(dict[str, Any]):
+    """A remembering rule; ``seen`` counts the problems met, so that a clean column need not be searched for them."""
+
+    def __init__(self, read: Callable[[str], str | Problem]) -> None:
+        super().__init__()
+        self._read, self.seen = read, 0
+
+    def __missing__(self, text: str) -> str | Problem:
+        value = self._read(text)
+        if isinstance(value, Problem):
+            self.seen += 1
+        else:
+            if len(self) >= MAX_REMEMBERED:
+                self.clear()
+            self[text] = value
+        return value
+
+    def column(self, texts: Sequence[str]) -> list[str | Problem]:
+        """Every cell of a column."""
+        return list(map(self.__getitem__, texts))
+
+
+class IdentityRule(Rule):
+    """A rule for values that hardly repeat: nothing is remembered, ``certain`` answers the plain ones at once."""
+
+    def __init__(self, certain: Callable[[str], str], read: Callable[[str], str | Problem]) -> None:
+        super().__init__(read)
+        self._certain = certain
+
+    def __missing__(self, text: str) -> str | Problem:
+        value = self._read(text)
+        self.seen += isinstance(value, Problem)
+        return value
+
+    def column(self, texts: Sequence[str]) -> list[str | Problem]:
+        """Every cell of a column."""
+        certain, missing = self._certain, self.__missing__
+        return [(certain(text) or missing(text)) if text else NULL for text in texts]
+
+
+def for_copy(text: str) -> str:
+    """A text without control characters as a field of COPY's text format."""
+    return text.replace("\\", "\\\\") if "\\" in text else text
+
+
+def _text(text: str, *, limit: int) -> str | Problem:
+    kept = clean_text(text)
+    if not kept:
+        return NULL
+    if len(kept) > limit:
+        return Problem("too_long", f"Only the first {limit} characters were kept.", value=for_copy(kept[:limit].rstrip()))
+    return for_copy(kept)
+
+
+def text_rule(limit: int) -> Rule:
+    """Short text, cleaned."""
+    return Rule(partial(_text, limit=limit))
+
+
+def fold_rule() -> Rule:
+    """The search key of a cleaned name that COPY is about to take."""
+    return Rule(lambda text: "" if text == NULL else search_key(text.replace("\\\\", "\\"))[:99])
+
+
+def _external_id(text: str) -> str | Problem:
+    kept = clean_text(text)
+    if not kept or kept.lower() in PLACEHOLDERS:
+        return NULL
+    if kept[-2:] == ".0" and kept[:-2].isdigit():
+        kept = kept[:-2]  # a spreadsheet took the number for a measurement
+    if len(kept) > 80:
+        return Problem("external_id_long", "The customer number is longer than 80 characters.", rejects=True)
+    return for_copy(kept)
+
+
+_PLAIN_NUMBER: Final = re.compile(r"[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]*")
+
+
+def _certain_external_id(text: str) -> str:
+    return text if len(text) <= 80 and _PLAIN_NUMBER.fullmatch(text) else ""
+
+
+def external_id_rule() -> Rule:
+    """The customer number of another system."""
+    return IdentityRule(_certain_external_id, _external_id)
+
+
+def _identity(text: str, *, read: Callable[[str], str]) -> str | Problem:
+    if not text or text.isspace() or text.strip().lower() in PLACEHOLDERS:
+        return NULL
+    try:
+        return for_copy(read(text))
+    except NormalisationError as error:
+        return Problem(error.code, error.message, rejects=True)
+
+
+def email_rule() -> Rule:
+    """An e-mail address."""
+    return IdentityRule(certain_email, partial(_identity, read=partial(normalise_email_exactly, allow_test=True)))
+
+
+def phone_rule(*, region: str) -> Rule:
+    """A phone number."""
+    return IdentityRule(partial(certain_phone, region=region), partial(_identity, read=partial(normalise_phone_exactly, region=region)))
+
+
+def _birthday(text: str, *, today: date, order: DateOrder) -> str | Problem:
+    if not text.strip() or text.strip().lower() in PLACEHOLDERS:
+        return NULL
+    try:
+        return parse_birthday(text, today=today, order=order).isoformat()
+    except NormalisationError as error:
+        return Problem(error.code, error.message)
+
+
+def birthday_rule(*, today: date, order: DateOrder) -> Rule:
+    """A birthday."""
+    return Rule(partial(_birthday, today=today, order=order))
+
+
+def _words(text: str, *, words: dict[str, str], other: str | None, code: str, message: str) -> str | Problem:
+    folded = fold_header(text)
+    if not folded or folded in ("na", "null", "none", "unknown", "unspecified", "prefernottosay", "نامشخص"):
+        return NULL
+    known = words.get(folded, other)
+    return Problem(code, message) if known is None else known
+
+
+_GENDERS: Final = {
+    **dict.fromkeys(("f", "female", "woman", "w", "girl", "ms", "mrs", "زن", "خانم", "مونث", "مونث", "دختر", "بانو"), "female"),
+    **dict.fromkeys(("m", "male", "man", "boy", "mr", "مرد", "اقا", "اقای", "مذکر", "پسر"), "male"),
+}
+_LANGUAGES: Final = {
+    "english": "en",
+    "persian": "fa",
+    "farsi": "fa",
+    "فارسی": "fa",
+    "انگلیسی": "en",
+    "german": "de",
+    "french": "fr",
+    "spanish": "es",
+    "arabic": "ar",
+    "عربی": "ar",
+    "turkish": "tr",
+    "italian": "it",
+}
+
+
+def gender_rule() -> Rule:
+    """A gender, in English or Persian words; any other word is one too."""
+    return Rule(partial(_words, words=_GENDERS, other="other", code="gender", message=""))
+
+
+def _language(text: str) -> str | Problem:
+    kept = text.strip().replace("_", "-")
+    if not kept:
+        return NULL
+    if (named := _LANGUAGES.get(fold_header(kept))) is not None:
+        return named
+    if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,4})?", kept) and len(kept) <= 8:
+        return kept[:2].lower() + kept[2:] if kept[2:3] == "-" else kept.lower()
+    return Problem("language", "This is not a language code such as en or fa.")
+
+
+def language_rule() -> Rule:
+    """A language code."""
+    return Rule(_language)
+
+
+def _time_zone(text: str, *, known: frozenset[str]) -> str | Problem:
+    kept = text.strip()
+    if not kept:
+        return NULL
+    return kept if kept in known else Problem("time_zone", "This is not a time zone such as Asia/Tehran.")
+
+
+def time_zone_rule() -> Rule:
+    """An IANA time zone."""
+    return Rule(partial(_time_zone, known=frozenset(available_timezones())))
+
+
+def country_names() -> dict[str, str]:
+    """Folded country names, English and Persian, and codes → ISO code."""
+    names: dict[str, str] = {}
+    for code, by_language in LOCALE_DATA.items():
+        for language in ("en", "fa", "de", "fr", "es"):
+            name = by_language.get(language, "")
+            name = by_language.get(name[1:], "") if name.startswith("*") else name
+            if name:
+                names.setdefault(fold_header(name), code)
+    names |= {code.lower(): code for code in LOCALE_DATA}
+    return names | {
+        "uk": "GB",
+        "england": "GB",
+        "scotland": "GB",
+        "wales": "GB",
+        "greatbritain": "GB",
+        "eire": "IE",
+        "usa": "US",
+        "america": "US",
+        "unitedstatesofamerica": "US",
+        "rsa": "ZA",
+        "uae": "AE",
+        "korea": "KR",
+        "holland": "NL",
+        "ایران": "IR",
+        "iran": "IR",
+    }
+
+
+def country_rule() -> Rule:
+    """A country by name or code."""
+    return Rule(partial(_words, words=country_names(), other=None, code="country", message="This country is not known."))
+
+
+def _tags(text: str) -> str | Problem:
+    tags = list(dict.fromkeys(tag[:60] for part in re.split(r"[;,|،؛\n]", text) if (tag := clean_text(part))))
+    if not tags:
+        return NULL
+    quoted = ",".join('"' + tag.replace("\\", "\\\\").replace('"', '\\"') + '"' for tag in tags[:50])
+    return for_copy(f"{{{quoted}}}")
+
+
+def tags_rule() -> Rule:
+    """Tags between commas, semicolons or bars, as an array."""
+    return Rule(_tags)
+
+
+def _location(text: str, *, known: dict[str, int]) -> str | Problem:
+    if not (folded := fold_header(text)):
+        return NULL
+    found = known.get(folded)
+    return str(found) if found is not None else Problem("location", "There is no location of this name.")
+
+
+def location_rule(known: dict[str, int]) -> Rule:
+    """A location of the organization by name, as its id."""
+    return Rule(partial(_location, known=known))
+
+
+def _consent(text: str, *, channel: str) -> str | Problem:
+    if not text.strip():
+        return ""
+    try:
+        state = "granted" if parse_boolean(text) else "withdrawn"
+    except NormalisationError as error:
+        return Problem("consent", error.message, value="")
+    return f'"{channel}": "{state}"'
+
+
+def consent_rule(channel: str) -> Rule:
+    """A yes or no to messages of a channel, as a member of a JSON object."""
+    return Rule(partial(_consent, channel=channel))
+
+
+def _attribute(text: str, *, key: str, rule: AttributeRule) -> str | Problem:
+    kept = clean_text(text)
+    if not kept:
+        return ""
+    try:
+        value: Any = _typed(kept, rule)
+    except NormalisationError as error:
+        return Problem(error.code, error.message, value="")
+    written = str(value) if rule.type == "number" else json.dumps(value, ensure_ascii=False)
+    return for_copy(f"{json.dumps(key)}: {written}")
+
+
+def _typed(text: str, rule: AttributeRule) -> Any:
+    match rule.type:
+        case "number":
+            number = parse_decimal(text)
+            return int(number) if number == number.to_integral_value() and abs(number) < 10**15 else number.normalize()
+        case "boolean":
+            return parse_boolean(text)
+        case "date":
+            return parse_date(text).isoformat()
+        case "choice":
+            for choice in rule.choices:
+                if search_key(choice) == search_key(text):
+                    return choice
+            raise NormalisationError("attribute_choice", f"This is none of the choices: {', '.join(rule.choices)}.")
+        case _:
+            return text[:500]
+
+
+def attribute_rule(key: str, rule: AttributeRule) -> Rule:
+    """A custom attribute of its declared type, as a member of a JSON object."""
+    return Rule(partial(_attribute, key=key, rule=rule))

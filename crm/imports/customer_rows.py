@@ -1,0 +1,156 @@
+"""Rows of a file of customers, normalised a block at a time."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from crm.imports import cells
+from crm.imports.cells import NULL, Problem, Rule
+from crm.imports.fields import ATTRIBUTE
+from crm.imports.plan import Plan
+from crm.imports.rows import ColumnReader, NormalisedBlock, Square
+from crm.normalisation import search_key
+
+# Columns of the staging table after the row number, in COPY's order.
+STAGED: Final[dict[str, str]] = {
+    "external_id": 'text collate "C"',
+    "email": 'text collate "C"',
+    "phone": 'text collate "C"',
+    "first_name": "text",
+    "last_name": "text",
+    "search_key": "text",
+    "birthday": "date",
+    "gender": "text",
+    "language": "text",
+    "time_zone": "text",
+    "street": "text",
+    "city": "text",
+    "state": "text",
+    "postal_code": "text",
+    "country": "text",
+    "tags": "text[]",
+    "attributes": "jsonb",
+    "preferred_location_id": "bigint",
+    "consents": "jsonb",
+}
+_CHANNELS: Final = {"consent_email": "email", "consent_sms": "sms", "consent_whatsapp": "whatsapp"}
+_NOBODY: Final = Problem("nobody", "The row has no e-mail address, phone or customer number to know the person by.", rejects=True)
+
+
+class CustomerRows:
+    """The rules of one plan; keep it for all blocks of a file, it remembers what it has read."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.rules: dict[str, Rule] = {
+            "external_id": cells.external_id_rule(),
+            "email": cells.email_rule(),
+            "phone": cells.phone_rule(region=plan.region),
+            "first_name": cells.text_rule(80),
+            "last_name": cells.text_rule(80),
+            "birthday": cells.birthday_rule(today=plan.today, order=plan.date_order),
+            "gender": cells.gender_rule(),
+            "language": cells.language_rule(),
+            "time_zone": cells.time_zone_rule(),
+            "street": cells.text_rule(200),
+            "city": cells.text_rule(100),
+            "state": cells.text_rule(100),
+            "postal_code": cells.text_rule(20),
+            "country": cells.country_rule(),
+            "tags": cells.tags_rule(),
+            "preferred_location": cells.location_rule(plan.locations),
+        }
+        self.attributes = {
+            field: cells.attribute_rule(field.removeprefix(ATTRIBUTE), plan.attributes[field.removeprefix(ATTRIBUTE)])
+            for field in plan.columns
+            if field.startswith(ATTRIBUTE)
+        }
+        self.consents = {field: cells.consent_rule(_CHANNELS[field]) for field in _CHANNELS if field in plan.columns}
+        self.fold = cells.fold_rule()
+
+    def block(self, first_row: int, rows: list[list[str]]) -> NormalisedBlock:
+        """Normalise consecutive rows, the first of which has the number ``first_row``."""
+        square = Square(first_row, rows, self.plan.width, self.plan.delimiter)
+        reader = ColumnReader(square)
+        nulls: Sequence[str] = [NULL] * len(square.rows)
+        columns: dict[str, Sequence[str]] = {
+            field: reader.read(field, rule, square.column(self.plan.columns[field])) if field in self.plan.columns else nulls
+            for field, rule in self.rules.items()
+        }
+        columns["preferred_location_id"] = columns["preferred_location"]
+        self._split_names(square, columns)
+        self._make_emails(reader, columns)
+        columns["search_key"] = self._search_keys(columns)
+        columns["attributes"] = self._objects(reader, self.attributes)
+        columns["consents"] = self._objects(reader, self.consents)
+        blank = self._refuse_nobody(reader, columns)
+        block = reader.block([columns[name] for name in STAGED])
+        block.blank += blank
+        return block
+
+    def _split_names(self, square: Square, columns: dict[str, Sequence[str]]) -> None:
+        """A full name fills first and last name where the row has neither."""
+        if "name" not in self.plan.columns:
+            return
+        first, last = list(columns["first_name"]), list(columns["last_name"])
+        for position, name in enumerate(square.column(self.plan.columns["name"])):
+            if name and first[position] == NULL and last[position] == NULL:
+                given, family = split_name(name)
+                first[position], last[position] = (_kept(self.rules["first_name"][given]), _kept(self.rules["last_name"][family]))
+        columns["first_name"], columns["last_name"] = first, last
+
+    def _make_emails(self, reader: ColumnReader, columns: dict[str, Sequence[str]]) -> None:
+        """Addresses made from customer numbers, where a template asks for them and the row has none."""
+        if not self.plan.email_template:
+            return
+        made = [
+            self.plan.email_template.replace("{id}", number) if email == NULL and number != NULL else ""
+            for email, number in zip(columns["email"], columns["external_id"], strict=True)
+        ]
+        new = reader.read("email", self.rules["email"], made)
+        columns["email"] = [kept if kept != NULL else email for kept, email in zip(new, columns["email"], strict=True)]
+
+    def _search_keys(self, columns: dict[str, Sequence[str]]) -> Sequence[str]:
+        fold = self.fold.__getitem__
+        first, last = map(fold, columns["first_name"]), map(fold, columns["last_name"])
+        return [cells.for_copy(f"{given} {family}".strip()) or NULL for given, family in zip(first, last, strict=True)]
+
+    def _objects(self, reader: ColumnReader, rules: dict[str, Rule]) -> Sequence[str]:
+        """Columns of JSON members joined to one column of objects; NULL where every member is missing."""
+        if not rules:
+            return [NULL] * len(reader.square.rows)
+        members = [reader.read(field, rule, reader.square.column(self.plan.columns[field])) for field, rule in rules.items()]
+        if len(members) == 1:
+            return [f"{{{member}}}" if member else NULL for member in members[0]]
+        return [f"{{{joined}}}" if (joined := ", ".join(filter(None, row))) else NULL for row in zip(*members, strict=True)]
+
+    def _refuse_nobody(self, reader: ColumnReader, columns: dict[str, Sequence[str]]) -> int:
+        """Reject rows without any identity; those without any cell at all are blank."""
+        blank = 0
+        identities = zip(columns["external_id"], columns["email"], columns["phone"], strict=True)
+        for position in [position for position, kept in enumerate(identities) if kept == (NULL, NULL, NULL)]:
+            if position in reader.rejected:
+                continue
+            if any(cell and not cell.isspace() for cell in reader.square.rows[position]):
+                reader.note(position, _NOBODY, "")
+            else:
+                blank += 1
+                reader.rejected[position] = None
+        return blank
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """First and last name of a full one; ``Last, First`` is turned round."""
+    if "," in name:
+        family, _, given = name.partition(",")
+        return given.strip(), family.strip()
+    given, _, family = name.strip().partition(" ")
+    return given, family.strip()
+
+
+def folded_name(first: str, last: str) -> str:
+    """The search key that staged rows get for these kept names."""
+    return f"{search_key(first)[:99]} {search_key(last)[:99]}".strip()
+
+
+def _kept(value: str | Problem) -> str:
+    return value.value if isinstance(value, Problem) else value

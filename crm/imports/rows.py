@@ -1,0 +1,135 @@
+"""What both kinds of rows share: cells squared to the header, columns read by rules, findings kept with their row."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from crm.imports.cells import NULL, Problem, Rule
+from crm.imports.limits import MAX_KEPT_RAW
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A row that was rejected, or taken with something left out."""
+
+    row: int
+    rejected: bool
+    code: str
+    message: str
+    field: str
+    raw: str
+
+
+@dataclass(slots=True)
+class NormalisedBlock:
+    """The rows of a block as COPY takes them, with what was found on the way."""
+
+    copy: str = ""
+    taken: int = 0
+    blank: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Square:
+    """The rows of a block that are not blank, each as wide as the header, and their numbers."""
+
+    def __init__(self, first_row: int, rows: list[list[str]], width: int, delimiter: str) -> None:
+        self.width, self.delimiter = width, delimiter
+        self.findings: list[Finding] = []
+        self.blank = 0
+        self._turned: list[tuple[str, ...]] | None = None
+        if all(len(cells) == width for cells in rows):
+            self.numbers: Sequence[int] = range(first_row, first_row + len(rows))
+            self.rows = rows
+            return
+        numbers: list[int] = []
+        self.rows = []
+        for number, cells in enumerate(rows, first_row):
+            squared = self._squared(number, cells) if len(cells) != width else cells
+            if squared is not None:
+                numbers.append(number)
+                self.rows.append(squared)
+        self.numbers = numbers
+
+    def _squared(self, number: int, cells: list[str]) -> list[str] | None:
+        if not any(cell and not cell.isspace() for cell in cells):
+            self.blank += 1
+            return None
+        if any(cell.strip() for cell in cells[self.width :]):
+            message = f"The row has {len(cells)} cells, the header {self.width}; it cannot be told which belong where."
+            self.findings.append(Finding(number, True, "too_many_cells", message, "", raw_text(cells, self.delimiter)))
+            return None
+        return [*cells[: self.width], *[""] * (self.width - len(cells))]
+
+    def _columns(self) -> list[tuple[str, ...]]:
+        if self._turned is None:
+            self._turned = list(zip(*self.rows, strict=True)) or [()] * self.width
+        return self._turned
+
+    def column(self, indexes: tuple[int, ...]) -> Sequence[str]:
+        """One column; of several the first cell that is not blank in each row."""
+        if len(indexes) == 1:
+            index = indexes[0]
+            return self._columns()[index]
+        return [next((cells[index] for index in indexes if cells[index].strip()), "") for cells in self.rows]
+
+
+class ColumnReader:
+    """Reads the columns of one square and gathers which positions are rejected and why."""
+
+    def __init__(self, square: Square) -> None:
+        self.square = square
+        self.rejected: dict[int, Finding | None] = {}  # None: a blank row, of which nothing is said
+        self.notes: list[tuple[int, Finding]] = []
+
+    def read(self, field_name: str, rule: Rule, column: Sequence[str]) -> list[str]:
+        """The column as COPY takes it."""
+        before = rule.seen
+        values = rule.column(column)
+        if rule.seen != before:
+            for position, value in enumerate(values):
+                if isinstance(value, Problem):
+                    self.note(position, value, field_name)
+                    values[position] = value.value
+        return values
+
+    def note(self, position: int, problem: Problem, field_name: str) -> None:
+        """Keep a problem with the row at ``position``; the first that rejects it counts."""
+        finding = Finding(
+            self.square.numbers[position],
+            problem.rejects,
+            problem.code,
+            problem.message,
+            field_name,
+            raw_text(self.square.rows[position], self.square.delimiter),
+        )
+        if problem.rejects:
+            self.rejected.setdefault(position, finding)
+        else:
+            self.notes.append((position, finding))
+
+    def block(self, columns: list[Sequence[str]]) -> NormalisedBlock:
+        """The rows that are not rejected, in COPY's text format, the row number first."""
+        lines = list(map("\t".join, zip(map(str, self.square.numbers), *columns, strict=True)))
+        if self.rejected:
+            lines = [line for position, line in enumerate(lines) if position not in self.rejected]
+        findings = [
+            *self.square.findings,
+            *filter(None, self.rejected.values()),
+            *(finding for position, finding in self.notes if position not in self.rejected),
+        ]
+        copy = "\n".join([*lines, ""])
+        return NormalisedBlock(copy, len(lines), self.square.blank, sorted(findings, key=lambda finding: finding.row))
+
+
+def raw_text(cells: list[str], delimiter: str) -> str:
+    """A row as it would stand in the file."""
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="").writerow(cells)
+    return out.getvalue()[:MAX_KEPT_RAW]
+
+
+def is_null(value: str) -> bool:
+    """Whether COPY reads the field as NULL."""
+    return value == NULL

@@ -1,0 +1,104 @@
+"""Rows of an Excel workbook (.xlsx), first sheet that has any, as the texts a CSV of it would hold."""
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+
+from python_calamine import CalamineError, CalamineWorkbook
+
+from crm.imports.limits import MAX_EXPANSION, MAX_FIELD_CHARACTERS, MAX_SHEET_BYTES, UnreadableFileError
+from crm.imports.records import ROWS_IN_BLOCK, Block, BrokenRow
+from crm.imports.source import Source, check_header
+
+_PIECE: Final = 1 << 20
+
+
+class SheetTable:
+    """The rows of a workbook's first sheet that is not empty; iterate ``blocks()`` once."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.broken: list[BrokenRow] = []
+        self.bytes_read = 0
+        _refuse_bombs(source)
+        self._rows, self._row = _open_rows(source)
+        self.header = check_header([_as_text(cell) for cell in next(self._rows, [])])
+
+    def blocks(self) -> Iterator[Block]:
+        """The rows after the header, in order."""
+        size = self.source.path.stat().st_size
+        rows: list[list[str]] = []
+        for cells in self._rows:
+            texts = [_as_text(cell) for cell in cells]
+            self._row += 1
+            rows.append(self._checked(texts))
+            if len(rows) >= ROWS_IN_BLOCK:
+                yield Block(self._row - len(rows) + 1, len(rows), None, rows)
+                rows = []
+        self.bytes_read = size
+        if rows:
+            yield Block(self._row - len(rows) + 1, len(rows), None, rows)
+
+    def _checked(self, texts: list[str]) -> list[str]:
+        while texts and not texts[-1]:
+            texts.pop()
+        if texts and max(map(len, texts)) > MAX_FIELD_CHARACTERS:
+            self.broken.append(BrokenRow(self._row, "row_too_large", " ".join(texts)[:200]))
+            return []
+        return texts
+
+
+def _refuse_bombs(source: Source) -> None:
+    """Unpack every part once, counting, before a parser that holds all of it in memory does."""
+    limit = min(MAX_SHEET_BYTES, max(64 << 20, source.path.stat().st_size * MAX_EXPANSION))
+    total = 0
+    try:
+        with zipfile.ZipFile(source.path) as archive:
+            for part in archive.infolist():
+                with archive.open(part) as stream:
+                    while piece := stream.read(_PIECE):
+                        total += len(piece)
+                        if total > limit:
+                            raise UnreadableFileError("too_large", "The workbook unpacks to more than an import accepts.")
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        if isinstance(error, UnreadableFileError):
+            raise
+        raise UnreadableFileError("workbook_damaged", "The workbook is damaged or protected by a password.") from error
+
+
+def _open_rows(source: Source) -> tuple[Iterator[list[Any]], int]:
+    try:
+        workbook = CalamineWorkbook.from_path(str(source.path))
+        for name in workbook.sheet_names:
+            sheet = workbook.get_sheet_by_name(name)
+            if sheet.start is not None:
+                return iter(sheet.iter_rows()), _header_row(sheet)
+    except (CalamineError, OSError, ValueError) as error:
+        raise UnreadableFileError("workbook_damaged", "The workbook cannot be read.") from error
+    raise UnreadableFileError("empty", "The workbook is empty.")
+
+
+def _header_row(sheet: Any) -> int:
+    """The number of the row with the header, as the spreadsheet shows it."""
+    return int(sheet.start[0]) + 1
+
+
+def _as_text(cell: Any) -> str:
+    match cell:
+        case str():
+            return cell.replace("\0", "")
+        case bool():
+            return "true" if cell else "false"
+        case float():
+            return str(int(cell)) if cell.is_integer() and abs(cell) < 10**15 else repr(cell)
+        case datetime():
+            return cell.date().isoformat() if cell.time() == time() else cell.isoformat(sep=" ")
+        case date() | time():
+            return cell.isoformat()
+        case timedelta():
+            return str(cell)
+        case None:
+            return ""
+        case _:
+            return str(cell)
