@@ -4,8 +4,8 @@
 import os
 import sys
 
-# Commands that neither need a database nor should start one.
-SERVERLESS = {"stop_servers", "help", "--help", "--version", "version", "compilemessages", "makemessages", "collectstatic"}
+# Commands that need no database, and those that start the servers themselves.
+SERVERLESS = {"demo", "serve", "stop_servers", "help", "--help", "--version", "version", "compilemessages", "makemessages", "collectstatic"}
 
 
 def main() -> None:
@@ -16,7 +16,14 @@ def main() -> None:
 
     if len(sys.argv) > 1 and sys.argv[1] not in SERVERLESS:
         start_servers()
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except Exception as error:
+        from config.outages import explain
+
+        if line := explain(error):
+            sys.exit(line)
+        raise
 
 
 def start_servers() -> None:

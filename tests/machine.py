@@ -15,21 +15,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 def embedded_servers() -> Iterator[None]:
     """The embedded servers, stopped at the end only if they did not run before."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.conf import settings
+    from config.processes import ProcessError
+    from config.servers import servers
 
-    from config.embedded import start_embedded, stop_embedded
-    from config.embedded.home import EmbeddedServerError
-
-    home = settings.EMBEDDED_HOME
     try:
-        started = start_embedded(home, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
-    except EmbeddedServerError as error:
+        with servers():
+            yield
+    except ProcessError as error:
         sys.exit(str(error))
-    try:
-        yield
-    finally:
-        if started:
-            stop_embedded(home)
 
 
 def find_chromium() -> None:

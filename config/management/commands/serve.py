@@ -1,0 +1,46 @@
+import os
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.core.management.base import BaseCommand
+
+from config.processes import ProcessError, Processes, beat, claim_port, web_server, worker
+from config.servers import servers
+
+
+class Command(BaseCommand):
+    help = "Runs web server, worker and beat on the data that is there, until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--concurrency", type=int, default=2, help="Tasks the worker does at once.")
+
+    def handle(self, *_args: Any, host: str, port: int, concurrency: int, **_options: Any) -> None:
+        folder = settings.EMBEDDED_HOME.folder
+        environment = {"PUBLIC_URL": os.environ.get("PUBLIC_URL") or f"http://127.0.0.1:{port}"}
+        try:
+            claim_port(host, port, variable="PORT")
+            with servers(), Processes(folder / "logs", environment) as processes:
+                call_command("migrate", verbosity=0)
+                processes.start(web_server(host=host, port=port))
+                processes.start(worker(concurrency=concurrency, ready_file=folder / "worker.ready"))
+                processes.start(beat())
+                self.stdout.write(f"Regulars serves on {environment['PUBLIC_URL']}/admin/ (Ctrl-C ends it; logs in {processes.logs})")
+                watch(processes)
+        except ProcessError as error:
+            raise CommandError(str(error)) from error
+
+
+def watch(processes: Processes) -> None:
+    """Wait until Ctrl-C or SIGTERM, or until a process ends by itself."""
+    pause = threading.Event()
+    try:
+        while not pause.wait(1):
+            processes.check()
+    except KeyboardInterrupt:
+        return

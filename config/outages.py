@@ -1,0 +1,48 @@
+"""Words for a database or a broker that cannot be reached, in place of a traceback."""
+
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+from django.conf import settings
+from django.db import utils
+from kombu.exceptions import OperationalError as BrokerError
+
+
+def explain(error: BaseException) -> str | None:
+    """One line for an outage of the database or the broker; ``None`` when the error is something else."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, psycopg.OperationalError) and seen.sqlstate is None:
+            return _database(str(seen))
+        if isinstance(seen, BrokerError | redis.exceptions.ConnectionError):
+            return _broker(str(seen))
+        seen = seen.__cause__
+    return _database(str(error)) if isinstance(error, utils.OperationalError) and error.__cause__ is None else None
+
+
+def _database(reason: str) -> str:
+    entry = settings.DATABASES["default"]
+    place = f"{entry['HOST'] or 'local socket'}:{entry.get('PORT') or 5432}/{entry['NAME']}"
+    if settings.EMBEDDED_POSTGRES:
+        return f"Cannot reach the embedded PostgreSQL ({place}): {_short(reason)}. See {settings.EMBEDDED_HOME.postgres_log}."
+    return (
+        f"Cannot reach the database of DATABASE_URL ({place}): {_short(reason)}. "
+        "Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL."
+    )
+
+
+def _broker(reason: str) -> str:
+    if settings.EMBEDDED_VALKEY:
+        return f"Cannot reach the embedded Valkey: {_short(reason)}. See {settings.EMBEDDED_HOME.folder / 'valkey.log'}."
+    place = urlsplit(settings.REDIS_URL)
+    return (
+        f"Cannot reach the broker of REDIS_URL ({place.hostname}:{place.port or 6379}): {_short(reason)}. "
+        "Start it, correct REDIS_URL, or unset it to use the embedded Valkey."
+    )
+
+
+def _short(reason: str) -> str:
+    # libpq repeats the address in front of what went wrong: keep the last part.
+    lines = [line.strip() for line in reason.splitlines() if line.strip() and "Is the server running" not in line]
+    return (lines[0] if lines else "no reason given").rpartition("failed: ")[2].rstrip(".")

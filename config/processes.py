@@ -1,0 +1,158 @@
+"""The product's own processes (web server, worker, beat), started and stopped together on one machine.
+
+In production a process manager does this from the ``Procfile``; here it is done for the demo and ``manage.py serve``.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+PR_SET_PDEATHSIG = 1
+
+
+class ProcessError(Exception):
+    """A process could not be started or has ended; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process to run: its command, and how to see that it is ready for work."""
+
+    name: str
+    command: Sequence[str]
+    is_ready: Callable[[], bool] = lambda: True
+
+
+@dataclass(slots=True)
+class Processes:
+    """Running programs, their logs in one folder; use it as a context manager, so that none outlives it."""
+
+    logs: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def start(self, program: Program) -> None:
+        """Start a program and wait until it is ready.
+
+        Raises:
+            ProcessError: it ended, or was not ready in time.
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with self.log(program.name).open("ab") as log:
+            self.running[program.name] = subprocess.Popen(
+                list(program.command),
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
+                preexec_fn=_end_with_parent,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not program.is_ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise ProcessError(f"The {program.name} was not ready within {START_SECONDS:.0f} s; see {self.log(program.name)}.")
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raise ProcessError if a program has ended by itself."""
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                raise ProcessError(f"The {name} ended ({_last_line(self.log(name))}); see {self.log(name)}.")
+
+    def stop(self) -> None:
+        """End all programs, the last started first; what does not go in time is killed."""
+        for process in reversed(self.running.values()):
+            _signal(process, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in self.running.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.running.clear()
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name.replace(' ', '-')}.log"
+
+
+def web_server(*, host: str, port: int, workers: int = 2, threads: int = 8) -> Program:
+    """granian serving the product."""
+    command = [
+        *_module("granian", "--interface", "wsgi", "--no-ws", "--host", host, "--port", str(port)),
+        *("--workers", str(workers), "--blocking-threads", str(threads), "--respawn-failed-workers", "config.wsgi:application"),
+    ]
+    return Program("web server", command, lambda: accepts(host, port))
+
+
+def worker(*, concurrency: int = 2, ready_file: Path) -> Program:
+    """A Celery worker; ``config.celery`` touches the file when it is ready."""
+    ready_file.unlink(missing_ok=True)
+    command = [
+        *_module("celery", "--app", "config", "worker", "--concurrency", str(concurrency), "--loglevel", "WARNING"),
+        *("--without-gossip", "--without-mingle", "--hostname", f"{ready_file.stem}@%h"),
+    ]
+    return Program("worker", ["env", f"WORKER_READY_FILE={ready_file}", *command], ready_file.exists)
+
+
+def beat() -> Program:
+    """The one process that rings scheduled work; its timetable is in the database."""
+    return Program("beat", _module("celery", "--app", "config", "beat", "--pidfile=", "--loglevel", "WARNING", "--max-interval", "5"))
+
+
+def accepts(host: str, port: int) -> bool:
+    """Whether something listens at the address."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def claim_port(host: str, port: int, *, variable: str) -> None:
+    """See that a port is free.
+
+    Raises:
+        ProcessError: something else listens there; the message names the variable that chooses another.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ProcessError(f"Port {port} is taken ({error.strerror}); choose another with {variable}=<port>.") from error
+
+
+def _module(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", name, *arguments]
+
+
+def _end_with_parent() -> None:
+    # Linux alone: a killed parent takes its children along, so no port and no task is held by an orphan.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.poll() is None:
+        process.send_signal(number)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1][:200] if lines else "it said nothing"
