@@ -38,8 +38,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: DjangoDbBlocker, worker_id: str) -> Iterator[None]:
     """Each worker has its clone of the migrated template."""
-    uid = RUN if worker_id == "master" else TEMPLATE.split("_")[1]
-    name = f"test_{uid}_{worker_id}"
+    name = f"test_{RUN}_{worker_id}"
     create_database(name, TEMPLATE)
     with django_db_blocker.unblock():
         use_database(name)

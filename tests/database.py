@@ -10,7 +10,8 @@ from psycopg import sql
 
 from config.embedded.home import APPLICATION_ROLE, OWNER_ROLE, SUPERUSER_ROLE
 
-RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")[:8] or str(os.getpid())
+# The first process of a run names it; the workers it starts inherit the name.
+RUN = os.environ.setdefault("REGULARS_TEST_RUN", str(os.getpid()))
 TEMPLATE = f"test_{RUN}_template"
 
 
