@@ -6,6 +6,9 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
+    path("api/", include("config.api")),
     path("accounts/", include("accounts.urls")),
     path("", include("crm.urls")),
 ]
+
+handler500 = "config.api.server_error"

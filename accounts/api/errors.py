@@ -63,7 +63,9 @@ def problem(exc: APIException, *, instance: str = "") -> dict[str, Any]:
     return _body(detail.code, str(exc.default_detail), exc.status_code, str(detail), instance)
 
 
-def _body(code: str, title: str, status_code: int, detail: str, instance: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+def _body(
+    code: str, title: str, status_code: int, detail: str, instance: str, errors: list[dict[str, str]] | None = None
+) -> dict[str, Any]:
     body: dict[str, Any] = {"type": TYPE_PREFIX + code, "title": title, "status": status_code, "detail": detail, "instance": instance}
     return body if errors is None else {**body, "errors": errors}
 

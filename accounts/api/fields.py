@@ -46,7 +46,9 @@ class MomentField(serializers.DateTimeField):
         "too_late": _("Give a time before {limit}."),
     }
 
-    def __init__(self, *, earliest: datetime = EARLIEST, latest: datetime = LATEST, at_most_ahead: timedelta | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, earliest: datetime = EARLIEST, latest: datetime = LATEST, at_most_ahead: timedelta | None = None, **options: Any
+    ) -> None:
         self.earliest, self.latest, self.at_most_ahead = earliest, latest, at_most_ahead
         super().__init__(default_timezone=UTC, **options)
 

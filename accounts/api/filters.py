@@ -6,6 +6,7 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ErrorDetail
 
 from accounts.api.errors import ParameterError
@@ -29,6 +30,7 @@ class StrictFilterBackend(DjangoFilterBackend):
         return filterset.qs
 
 
+@extend_schema_field({"type": "integer", "format": "int64", "minimum": 1})
 class IdFilter(django_filters.NumberFilter):
     """Rows that refer to the row with this id; ids that cannot exist are errors."""
 

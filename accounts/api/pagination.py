@@ -59,8 +59,13 @@ class KeysetPagination(BasePagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
         return [
-            {"name": "cursor", "in": "query", "required": False, "description": "Where to go on: taken from `next` or `previous`.",
-             "schema": {"type": "string", "maxLength": MAX_CURSOR}},
+            {
+                "name": "cursor",
+                "in": "query",
+                "required": False,
+                "description": "Where to go on: taken from `next` or `previous`.",
+                "schema": {"type": "string", "maxLength": MAX_CURSOR},
+            },
             {"name": "limit", "in": "query", "required": False, "description": "How many results at most.", "schema": limit},
         ]
 
@@ -82,9 +87,7 @@ def _after(queryset: QuerySet[Any], ordering: Sequence[str], values: list[Any] |
         return queryset.filter(**{f"{names[0]}__{than}": values[0]})
     first, last = names
     # The first condition alone lets the index be entered at the right place.
-    return queryset.filter(
-        Q(**{f"{first}__{than}": values[0]}) | Q(**{f"{last}__{than}": values[1]}), **{f"{first}__{than}e": values[0]}
-    )
+    return queryset.filter(Q(**{f"{first}__{than}": values[0]}) | Q(**{f"{last}__{than}": values[1]}), **{f"{first}__{than}e": values[0]})
 
 
 def _flipped(name: str) -> str:
@@ -114,8 +117,8 @@ def _decoded(cursor: str, ordering: Sequence[str], queryset: QuerySet[Any]) -> t
 
 def _value(queryset: QuerySet[Any], name: str, plain: Any) -> Any:
     value = queryset.model._meta.get_field(name).to_python(plain)
-    if isinstance(value, int) and abs(value) > MAX_INTEGER or isinstance(value, str) and "\x00" in value:
+    if (isinstance(value, int) and abs(value) > MAX_INTEGER) or (isinstance(value, str) and "\x00" in value):
         raise ValueError("out of range")
-    if value is None or isinstance(value, datetime) and value.tzinfo is None:
+    if value is None or (isinstance(value, datetime) and value.tzinfo is None):
         raise ValueError("incomplete")
     return value

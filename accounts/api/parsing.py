@@ -70,9 +70,7 @@ def _unstorable(node: Any) -> tuple[str, str] | None:
             return _("Text cannot hold the character NUL."), "null_characters_not_allowed"
         if any("\ud800" <= char <= "\udfff" for char in node):
             return _("Text cannot hold half of a surrogate pair."), "surrogate_characters_not_allowed"
-    elif isinstance(node, int) and not -MAX_INTEGER - 1 <= node <= MAX_INTEGER:
-        return _("The number is too large."), "max_value"
-    elif isinstance(node, float) and not math.isfinite(node):
+    elif (isinstance(node, int) and not -MAX_INTEGER - 1 <= node <= MAX_INTEGER) or (isinstance(node, float) and not math.isfinite(node)):
         return _("The number is too large."), "max_value"
     return None
 

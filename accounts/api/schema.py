@@ -9,7 +9,13 @@ from rest_framework import serializers
 from accounts.api.errors import CONTENT_TYPE
 from accounts.api.idempotency import HEADER, MAX_KEY
 
-ALWAYS = {"400": "The request is not valid.", "401": "No caller.", "403": "The caller may not.", "429": "Too many requests.", "503": "Busy."}
+ALWAYS = {
+    "400": "The request is not valid.",
+    "401": "No caller.",
+    "403": "The caller may not.",
+    "429": "Too many requests.",
+    "503": "Busy.",
+}
 MISSING = {"404": "There is no such thing here."}
 WRITING = {"409": "This contradicts how things stand."}
 READING = {"413": "The body is too large.", "415": "The body is of the wrong kind."}
@@ -40,6 +46,9 @@ class OperationSchema(AutoSchema):
         text: str = super().get_description()
         needed = getattr(self.view, "required_permission", None)
         return f"{text}\n\nScope: `{needed}`." if needed else text
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        return str(super().get_serializer_name(serializer, direction)).removesuffix("Output")
 
     def get_extensions(self) -> dict[str, Any]:
         needed = getattr(self.view, "required_permission", None)

@@ -1,6 +1,6 @@
 """The base of every view of the API: one transaction in the caller's tenant scope, from authentication to the rendered answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, ClassVar
@@ -13,7 +13,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import ErrorDetail
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
@@ -29,17 +28,6 @@ from accounts.tenancy import set_local, tenant
 SOURCE = "api"
 STATEMENT_TIMEOUT = "30s"
 PAGE_PARAMETERS = frozenset({"cursor", "limit"})
-
-
-class AlwaysJSON(BaseContentNegotiation):
-    """Answers JSON whatever is accepted: an error in an unexpected format helps nobody."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        kind = (request.content_type or "").partition(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == kind), None)
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        return renderers[0], renderers[0].media_type
 
 
 class ApiViewSet(GenericViewSet[Any]):
@@ -157,6 +145,3 @@ class ApiViewSet(GenericViewSet[Any]):
         response = self.rendered(kind, instance, status.HTTP_201_CREATED)
         response["Location"] = f"{self.request.path.rstrip('/')}/{instance.pk}/"
         return response
-
-
-ViewMethod = Callable[..., Response]

@@ -1,0 +1,64 @@
+"""Every address of the API."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.utils.translation import gettext as _
+from django.views.defaults import server_error as server_error_page
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.routers import SimpleRouter
+
+from accounts.api.errors import CONTENT_TYPE, problem
+from config.api_documents import DocumentationView, SchemaView
+from crm.api.customers import ConsentHistoryViewSet, ConsentViewSet, CustomerConsentViewSet, CustomerEventViewSet, CustomerViewSet
+from crm.api.events import EventViewSet
+from crm.api.purchases import PurchaseViewSet
+from crm.api.visits import VisitViewSet
+
+OF_CUSTOMER = r"customers/(?P<customer_id>[0-9]+)"
+RESOURCES: list[tuple[str, Any, str]] = [
+    ("customers", CustomerViewSet, "customer"),
+    (f"{OF_CUSTOMER}/consents", CustomerConsentViewSet, "customer-consent"),
+    (f"{OF_CUSTOMER}/consent-history", ConsentHistoryViewSet, "customer-consent-history"),
+    (f"{OF_CUSTOMER}/events", CustomerEventViewSet, "customer-event"),
+    ("consents", ConsentViewSet, "consent"),
+    ("purchases", PurchaseViewSet, "purchase"),
+    ("visits", VisitViewSet, "visit"),
+    ("events", EventViewSet, "event"),
+]
+
+
+class LenientRouter(SimpleRouter):
+    """Addresses end in a slash; without it they work all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+router = LenientRouter()
+for prefix, viewset, basename in RESOURCES:
+    router.register(prefix, viewset, basename)
+
+
+def not_found(request: HttpRequest, **_kwargs: Any) -> HttpResponse:
+    """An address under /api/ that nothing answers."""
+    return _problem(NotFound(_("There is nothing at this address.")), request)
+
+
+def server_error(request: HttpRequest, template_name: str = "500.html") -> HttpResponse:
+    """What nobody foresaw: problem details for programs, a page for people."""
+    return _problem(APIException(), request) if request.path.startswith("/api/") else server_error_page(request, template_name)
+
+
+def _problem(exc: APIException, request: HttpRequest) -> HttpResponse:
+    return JsonResponse(problem(exc, instance=request.path), status=exc.status_code, content_type=CONTENT_TYPE)
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include(router.urls)),
+    path("schema/", SchemaView.as_view(), name="schema"),
+    path("docs/", DocumentationView.as_view(url_name="schema"), name="api-docs"),
+    re_path(r"^", not_found),
+]

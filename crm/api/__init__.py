@@ -1,0 +1,1 @@
+"""The API of customers and what they do."""

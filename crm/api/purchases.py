@@ -1,0 +1,56 @@
+"""Receipts and refunds."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.views import SOURCE, ApiViewSet
+from accounts.permissions import Permission
+from crm.actions import NewLine, record_purchase, refund_purchase
+from crm.api.filters import PurchaseFilter
+from crm.api.serializers import PurchaseInput, PurchaseOutput, PurchaseWithLinesOutput, RefundInput
+from crm.models import Purchase
+
+
+class PurchaseViewSet(ApiViewSet):
+    """Receipts; a refund is a receipt of its own with a negative total."""
+
+    queryset = Purchase.objects.all()
+    serializer_class = PurchaseOutput
+    filterset_class = PurchaseFilter
+    ordering = ("-purchased_at", "-id")
+    location_lookup = "location_id"
+    permissions = {
+        "list": Permission.PURCHASES_VIEW,
+        "retrieve": Permission.PURCHASES_VIEW,
+        "create": Permission.PURCHASES_CHANGE,
+        "refund": Permission.PURCHASES_CHANGE,
+    }
+
+    @extend_schema(summary="List purchases", description="Latest first, without their lines.", responses=PurchaseOutput(many=True))
+    def list(self, request: Request) -> Response:
+        return self.listed(PurchaseOutput)
+
+    @extend_schema(summary="Show a purchase with its lines", responses=PurchaseWithLinesOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        return self.rendered(PurchaseWithLinesOutput, self.found(pk))
+
+    @extend_schema(summary="Record a purchase", request=PurchaseInput, responses={201: PurchaseWithLinesOutput})
+    def create(self, request: Request) -> Response:
+        values = self.parsed(PurchaseInput)
+        lines = [NewLine(**line) for line in values.pop("lines")]
+        purchase = record_purchase(lines=lines, actor=self.actor, source=SOURCE, **{"purchased_at": self.now, **values})
+        return self.created(PurchaseWithLinesOutput, purchase)
+
+    @extend_schema(
+        summary="Refund a purchase",
+        description="A part of a sale or all of it.",
+        request=RefundInput,
+        responses={201: PurchaseWithLinesOutput},
+    )
+    @action(detail=True, methods=["post"])
+    def refund(self, request: Request, pk: int) -> Response:
+        purchase, values = self.found(pk), self.parsed(RefundInput)
+        refund = refund_purchase(purchase=purchase, actor=self.actor, source=SOURCE, **{"refunded_at": self.now, **values})
+        return self.rendered(PurchaseWithLinesOutput, refund, 201)
