@@ -1,6 +1,7 @@
 from messaging.models.account import SenderAccount, SenderKind
 from messaging.models.delivery import Chunk, Delivery, DeliveryState, FateReason, SkipReason
 from messaging.models.dispatch import Dispatch, DispatchState
+from messaging.models.hit import HitKind, TrackingHit
 from messaging.models.suppression import Suppression, SuppressionReason
 from messaging.models.template import MessageTemplate, TemplateVersion
 
@@ -11,6 +12,7 @@ __all__ = [
     "Dispatch",
     "DispatchState",
     "FateReason",
+    "HitKind",
     "MessageTemplate",
     "SenderAccount",
     "SenderKind",
@@ -18,4 +20,5 @@ __all__ = [
     "Suppression",
     "SuppressionReason",
     "TemplateVersion",
+    "TrackingHit",
 ]
