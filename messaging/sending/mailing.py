@@ -14,7 +14,7 @@ from crm.models import Purpose
 from messaging.channels.base import Outgoing
 from messaging.content.frame import Branding, MessageFrame, MessageSource, Sender
 from messaging.content.message import CompiledMessage, compile_message
-from messaging.content.problems import RenderProblem
+from messaging.content.problems import RenderError
 from messaging.content.wire import to_seven_bit
 from messaging.models import Dispatch, SenderAccount
 from messaging.sending.composer import Context, NotComposedError
@@ -54,7 +54,7 @@ class Mailing:
         context["recipient"]["address"] = row.address
         try:
             body = self._message.render(context, row.delivery_id)
-        except RenderProblem as problem:
+        except RenderError as problem:
             raise NotComposedError(str(problem)) from problem
         return Outgoing(row.delivery_id, self._sender, row.address, body, seven_bit=self._seven_bit)
 
@@ -63,7 +63,7 @@ def open_mailing(dispatch: Dispatch, *, clock: Callable[[], datetime]) -> Mailin
     """Compile a dispatch's template version for its sender.
 
     Raises:
-        TemplateRejected: the version cannot be compiled.
+        MessageRejectedError: the version cannot be compiled.
     """
     version, account = dispatch.version, dispatch.account
     source = MessageSource(

@@ -18,7 +18,7 @@ from limits.storage import Storage, storage_from_string
 from accounts.tenancy import tenant
 from messaging.channels.base import Fate, LeaseLostError, Messenger, Report, UnsupportedFeatureError
 from messaging.channels.registry import open_messenger
-from messaging.content.problems import TemplateRejected
+from messaging.content.problems import MessageRejectedError
 from messaging.models import Chunk, Delivery, DeliveryState, Dispatch, DispatchState
 from messaging.sending.breaker import close_breaker, hold_dispatch, is_half_open, is_open, trip_breaker
 from messaging.sending.composer import Composer
@@ -68,7 +68,7 @@ def send_dispatch(*, organization_id: int, dispatch_id: int, clock: Callable[[],
         try:
             composer = open_mailing(dispatch, clock=clock)
             messenger = open_messenger(account, is_trial=is_trial)
-        except (TemplateRejected, UnsupportedFeatureError) as error:
+        except (MessageRejectedError, UnsupportedFeatureError) as error:
             fail_dispatch(dispatch_id=dispatch_id, reason=str(error), now=now)
             return RunResult(Ended.STOPPED)
     report = _run(organization_id, dispatch, composer, messenger, is_trial=is_trial)
