@@ -5,9 +5,11 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
-from accounts.audit import SYSTEM, Actor, record_audit
+from accounts.audit import SYSTEM, Actor, changed_fields, record_audit
 from accounts.models import ApiKey, Location, Membership, MembershipLocation, Organization, Role, User
 from accounts.permissions import API_SCOPES, Permission
 from accounts.tenancy import tenant
@@ -47,6 +49,47 @@ def add_member(*, user: User, role: Role, actor: Actor, locations: Iterable[Loca
     MembershipLocation.objects.bulk_create(limits)
     after = {"user": user.email, "role": role, "locations": [limit.location_id for limit in limits]}
     record_audit(action="member.added", subject=membership, actor=actor, after=after)
+    return membership
+
+
+@transaction.atomic
+def invite_member(*, email: str, role: Role, actor: Actor, name: str = "", locations: Iterable[Location] = ()) -> Membership:
+    """Add the person with this address to the current organization; who has no account gets one without a password.
+
+    Raises:
+        ValidationError: they are a member already.
+    """
+    address = email.strip().lower()
+    user = User.objects.filter(email=address).first() or User.objects.create_user(address, None, name=name)
+    if Membership.objects.filter(user=user).exists():
+        raise ValidationError({"email": _("This person is a member already; change the role in the list.")})
+    return add_member(user=user, role=role, actor=actor, locations=locations)
+
+
+@transaction.atomic
+def change_member(
+    *, membership: Membership, role: Role, is_active: bool, locations: Iterable[Location], actor: Actor
+) -> Membership:
+    """Give a member another role or other locations, or close or reopen their seat.
+
+    Raises:
+        ValidationError: it would leave the organization without an owner.
+    """
+    # Two owners who demote each other at once meet here: the second waits and then finds one owner left.
+    owners = set(Membership.objects.select_for_update().filter(role=Role.OWNER, is_active=True).values_list("pk", flat=True))
+    if owners == {membership.pk} and (role != Role.OWNER or not is_active):
+        raise ValidationError({"role": _("An organization needs an owner. Make somebody else owner first.")})
+    membership = Membership.objects.get(pk=membership.pk)
+    wanted = sorted(location.pk for location in locations)
+    limits = sorted(MembershipLocation.objects.filter(membership=membership).values_list("location_id", flat=True))
+    before, after = changed_fields(membership, {"role": role, "is_active": is_active})
+    if wanted != limits:
+        before["locations"], after["locations"] = limits, wanted
+        MembershipLocation.objects.filter(membership=membership).delete()
+        MembershipLocation.objects.bulk_create(MembershipLocation(membership=membership, location_id=pk) for pk in wanted)
+    if after:
+        membership.save(update_fields=["role", "is_active"])
+        record_audit(action="member.changed", subject=membership, actor=actor, before=before, after=after)
     return membership
 
 

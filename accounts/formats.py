@@ -13,7 +13,7 @@ from persiantools.jdatetime import JalaliDate
 from accounts.currencies import currency_exponent, currency_sign
 
 _PERSIAN_DIGITS: Final = {ord("0") + digit: chr(0x06F0 + digit) for digit in range(10)}
-_JALALI_MONTHS: Final = "فروردین اردیبهشت خرداد تیر مرداد شهریور مهر آبان آذر دی بهمن اسفند".split()
+_JALALI_MONTHS: Final = ["فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند"]
 RELATIVE_DAYS: Final = 7
 
 

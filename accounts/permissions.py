@@ -6,8 +6,11 @@ from enum import StrEnum
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
 
 from accounts.audit import Actor
 from accounts.models.membership import Role
@@ -97,11 +100,16 @@ View = Callable[..., HttpResponse]
 
 
 def requires(permission: Permission) -> Callable[[View], View]:
-    """Let a page be opened only with ``permission``; without an organization or the permission it answers 403."""
+    """Let a page be opened only with ``permission``.
+
+    Whoever is not logged in is asked to; without an organization or the permission the answer is 403.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return _ask_to_log_in(request)
             access = access_of(request)
             if access is None or not access.allows(permission):
                 raise PermissionDenied
@@ -111,3 +119,10 @@ def requires(permission: Permission) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def _ask_to_log_in(request: HttpRequest) -> HttpResponse:
+    if "HX-Request" in request.headers:
+        # A fragment must not be replaced by the login page: the whole page goes there.
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return redirect_to_login(request.get_full_path(), resolve_url(settings.LOGIN_URL))

@@ -1,9 +1,12 @@
 """Pages of accounts outside the admin."""
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from accounts.middleware import ENTERED_KEY, SESSION_KEY
@@ -22,3 +25,8 @@ def switch_organization(request: HttpRequest) -> HttpResponse:
     request.session[SESSION_KEY] = seat.organization_id
     request.session[ENTERED_KEY] = True
     return redirect("crm:today")
+
+
+def show_lock_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """Say for how long logging in is paused, and what to do meanwhile (called by axes)."""
+    return render(request, "registration/locked_out.html", {"minutes": round(settings.AXES_COOLOFF_TIME * 60)}, status=429)

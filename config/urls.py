@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
     path("accounts/", include("accounts.urls")),
+    path("password/", include("accounts.password_urls")),
     path("", include("crm.urls")),
 ]
 

@@ -1,0 +1,3 @@
+from accounts.admin import api_keys, audit, members, organization, platform
+
+__all__ = ["api_keys", "audit", "members", "organization", "platform"]

@@ -1,0 +1,11 @@
+"""The time zones one can choose from."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+
+@cache
+def time_zone_choices() -> tuple[tuple[str, str], ...]:
+    """Names of places, by name; the historical abbreviations are left out."""
+    names = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/", "posix/", "right/")))
+    return (("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names))
