@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,7 @@ from messaging.channels.base import Fate, LeaseLostError, Outcome, Report, Stage
 from messaging.channels.email.smtp_engine import SmtpEngine
 from messaging.channels.email.smtp_settings import Security, SmtpSettings
 from tests.messaging.memory_store import BODY, MemoryStore, message
-from tests.smtp_server import DROP, SILENCE, Mail, Script, SmtpServer, smtp_server
+from tests.smtp_server import DROP, SILENCE, Answer, Mail, Script, SmtpServer, smtp_server
 
 SENT = Fate.SENT
 LOCK_STEP = ["8BITMIME"]
@@ -31,11 +30,11 @@ def send(server: SmtpServer, store: MemoryStore, **values: object) -> Report:
 
 
 @pytest.fixture(params=["pipelining", "lock-step"])
-def script(request: pytest.FixtureRequest) -> Iterator[Script]:
-    yield Script() if request.param == "pipelining" else Script(extensions=list(LOCK_STEP))
+def script(request: pytest.FixtureRequest) -> Script:
+    return Script() if request.param == "pipelining" else Script(extensions=list(LOCK_STEP))
 
 
-def once(answer: str, recipient: str = "person3@example.net") -> object:
+def once(answer: str, recipient: str = "person3@example.net") -> Answer:
     """Give the answer to the first command about one recipient, then agree."""
     seen: list[str] = []
 
@@ -126,7 +125,8 @@ def test_data_accepted_after_a_refused_recipient_is_ended_by_a_lone_dot() -> Non
 
 def test_a_line_lost_before_the_body_sends_the_message_over_another(script: Script) -> None:
     for stage in ("on_mail", "on_rcpt", "on_data"):
-        fresh = replace(script, **{stage: once(DROP, "shop@example.com" if stage == "on_mail" else "person3@example.net")})
+        fresh = replace(script)
+        setattr(fresh, stage, once(DROP, "shop@example.com" if stage == "on_mail" else "person3@example.net"))
         store = MemoryStore(12)
         with smtp_server(fresh) as server:
             report = send(server, store, connections=2)
@@ -135,7 +135,7 @@ def test_a_line_lost_before_the_body_sends_the_message_over_another(script: Scri
 
 
 def test_a_line_lost_after_the_body_leaves_one_message_in_doubt(script: Script) -> None:
-    script.on_body = once(DROP)  # type: ignore[assignment]
+    script.on_body = once(DROP)
     store = MemoryStore(30)
     with smtp_server(script) as server:
         report = send(server, store)
@@ -158,8 +158,8 @@ def test_a_body_of_which_the_end_never_left_is_sent_again() -> None:
 
 
 def test_silence_after_the_body_leaves_it_in_doubt_and_silence_before_does_not(script: Script) -> None:
-    script.on_body = once(SILENCE, "person1@example.net")  # type: ignore[assignment]
-    script.on_rcpt = once(SILENCE, "person2@example.net")  # type: ignore[assignment]
+    script.on_body = once(SILENCE, "person1@example.net")
+    script.on_rcpt = once(SILENCE, "person2@example.net")
     store = MemoryStore(6)
     with smtp_server(script) as server:
         started = time.monotonic()
@@ -171,7 +171,7 @@ def test_silence_after_the_body_leaves_it_in_doubt_and_silence_before_does_not(s
 
 
 def test_shutdown_announced_instead_of_a_receipt_is_a_refusal_for_now(script: Script) -> None:
-    script.on_body = once("421 4.3.2 Shutting down")  # type: ignore[assignment]
+    script.on_body = once("421 4.3.2 Shutting down")
     store = MemoryStore(12)
     with smtp_server(script) as server:
         report = send(server, store, connections=2)
@@ -181,7 +181,7 @@ def test_shutdown_announced_instead_of_a_receipt_is_a_refusal_for_now(script: Sc
 
 
 def test_shutdown_announced_between_messages_loses_none(script: Script) -> None:
-    script.on_rcpt = once("421 4.7.0 Too many messages")  # type: ignore[assignment]
+    script.on_rcpt = once("421 4.7.0 Too many messages")
     store = MemoryStore(12)
     with smtp_server(script) as server:
         report = send(server, store, connections=2)

@@ -41,8 +41,8 @@ def test_messages_arrive_under_tls_with_login(tmp_path: Path, security: Security
 @pytest.mark.parametrize("security", [Security.STARTTLS, Security.TLS])
 def test_doubt_is_told_from_safety_under_tls_too(tmp_path: Path, security: Security) -> None:
     script, trusted = secure_script(tmp_path, security, "PIPELINING", "AUTH PLAIN")
-    script.on_body = once(DROP)  # type: ignore[assignment]
-    script.on_data = once(DROP, "person5@example.net")  # type: ignore[assignment]
+    script.on_body = once(DROP)
+    script.on_data = once(DROP, "person5@example.net")
     store = MemoryStore(30)
     with smtp_server(script) as server:
         report = send(server, store, **login_values(trusted, security))
