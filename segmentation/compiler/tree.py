@@ -1,0 +1,105 @@
+"""Trees to conditions.
+
+Negation is pushed down to the leaves, where each is exact about unknown values, so no NOT ever stands above a NULL.
+A condition on events is a set of customers' keys. Where all conditions have to hold, it becomes a semi-join or an
+anti-join; under "any" it is a hashed set that each customer is looked up in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import F, Q, QuerySet
+
+from crm.models import Customer
+from segmentation.compiler.comparisons import all_of, any_of, compare
+from segmentation.compiler.events import customers_with
+from segmentation.expressions import IsNotTrue, NotAmong
+from segmentation.models import Segment, SegmentKind, SegmentMember
+from segmentation.rules import Clock, EventCondition, FieldCondition, Group, Mode, Node, SegmentCondition, parse_rules
+from segmentation.rules.operators import COMPLEMENTS
+from segmentation.words import Words
+
+MAX_SEGMENT_DEPTH = 5
+
+
+class SegmentsTooDeep(ValueError):
+    """Segments that refer to segments beyond the limit, or around in a circle."""
+
+
+class Compiler:
+    """Compiles trees of one organization at one moment."""
+
+    def __init__(self, words: Words, now: datetime) -> None:
+        self.words = words
+        self.clock = Clock(now, words.conventions.zone)
+        self._trees: dict[int, Group | None] = {}
+
+    def customers(self, node: Node) -> QuerySet[Customer]:
+        """The customers for whom the tree holds, in no order."""
+        return Customer.objects.order_by().filter(self.condition(node))
+
+    def condition(self, node: Node, *, negated: bool = False, joined: bool = True, depth: int = 0) -> Q:
+        """The tree, or its complement, as a condition on ``Customer``.
+
+        Args:
+            joined: whether every condition above has to hold, so that sets of keys can be joined.
+            depth: how many segments we are inside of.
+        """
+        match node:
+            case Group():
+                return self._group(node, negated, joined, depth)
+            case FieldCondition():
+                return self._field(node, negated)
+            case EventCondition():
+                return self._event(node, negated, joined)
+            case SegmentCondition():
+                return self._segment(node, negated, joined, depth)
+
+    def _group(self, group: Group, negated: bool, joined: bool, depth: int) -> Q:
+        # not all(a, b) = any(not a, not b); none(a, b) = all(not a, not b); not none(a, b) = any(a, b)
+        conjunction = negated == (group.mode is Mode.ANY)
+        flipped = negated != (group.mode is Mode.NONE)
+        inner = joined and (conjunction or len(group.children) == 1)
+        parts = [self.condition(child, negated=flipped, joined=inner, depth=depth) for child in group.children]
+        return all_of(*parts) if conjunction else any_of(parts)
+
+    def _field(self, condition: FieldCondition, negated: bool) -> Q:
+        field = self.words.field(condition.field)
+        assert field is not None, condition.field  # parse_rules has seen it
+        positive = COMPLEMENTS.get(condition.operator)
+        compared = compare(field.type, positive or condition.operator, field.expression(self.clock), condition.value, self.clock)
+        return Q(IsNotTrue(compared)) if negated != (positive is not None) else compared
+
+    def _event(self, condition: EventCondition, negated: bool, joined: bool) -> Q:
+        keys = customers_with(condition, self.words.event(condition.kind), self.clock, distinct=not joined)
+        return _membership(keys, is_member=negated == condition.holds_for_none, joined=joined)
+
+    def _segment(self, condition: SegmentCondition, negated: bool, joined: bool, depth: int) -> Q:
+        wanted = condition.is_member != negated
+        tree = self._tree(condition.segment_id, depth)
+        if tree is not None:
+            return self.condition(tree, negated=not wanted, joined=joined, depth=depth + 1)
+        keys = SegmentMember.objects.filter(segment_id=condition.segment_id).values("customer_id")
+        return _membership(keys, is_member=wanted, joined=joined)
+
+    def _tree(self, segment_id: int, depth: int) -> Group | None:
+        """The rules of a segment; ``None`` for a fixed list."""
+        if depth >= MAX_SEGMENT_DEPTH:
+            raise SegmentsTooDeep(segment_id)
+        if segment_id not in self._trees:
+            segment = Segment.objects.get(pk=segment_id)
+            dynamic = segment.kind == SegmentKind.DYNAMIC
+            self._trees[segment_id] = parse_rules(segment.rules, self.words.vocabulary) if dynamic else None
+        return self._trees[segment_id]
+
+
+def _membership(keys: QuerySet[object], *, is_member: bool, joined: bool) -> Q:
+    if is_member:
+        return Q(pk__in=keys)
+    return Q(NotAmong(F("pk"), keys)) if joined else ~Q(pk__in=keys)
+
+
+def compile_rules(node: Node, *, now: datetime, words: Words | None = None) -> QuerySet[Customer]:
+    """The customers for whom ``node`` holds at ``now``."""
+    return Compiler(words or Words(), now).customers(node)

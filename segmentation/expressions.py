@@ -1,0 +1,147 @@
+"""SQL expressions that conditions are made of, beside those of the ORM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import (
+    BooleanField,
+    CharField,
+    DateField,
+    DecimalField,
+    Expression,
+    F,
+    Func,
+    IntegerField,
+    JSONField,
+    QuerySet,
+    Subquery,
+    Value,
+)
+
+
+class IsNotTrue(Func):
+    """The complement of a condition that is exact where a value is unknown: NULL counts as "does not hold"."""
+
+    template = "(%(expressions)s) IS NOT TRUE"
+    output_field = BooleanField()
+
+
+class NotAmong(Func):
+    """Whether a key is in none of the rows of a query of keys: an anti-join, which ``NOT IN`` never becomes."""
+
+    output_field = BooleanField()
+
+    def __init__(self, key: F, rows: QuerySet[Any], **extra: Any) -> None:
+        super().__init__(key, rows if isinstance(rows, Expression) else Subquery(rows), **extra)
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+        key, rows = self.get_source_expressions()
+        key_sql, key_params = compiler.compile(key)
+        rows_sql, rows_params = compiler.compile(rows)
+        return (
+            f"NOT EXISTS (SELECT 1 FROM {rows_sql} AS among (key) WHERE among.key = {key_sql})",
+            (*rows_params, *key_params),
+        )
+
+
+class JsonValue(Func):
+    """One key of a JSON object; a name made of digits is a key too, never a position."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " -> "
+    output_field = JSONField()
+
+    def __init__(self, source: Any, key: Any, **extra: Any) -> None:
+        super().__init__(source, key if isinstance(key, Expression) else Value(key), **extra)
+
+
+class JsonText(JsonValue):
+    """The text of one key of a JSON object; NULL where it is missing."""
+
+    arg_joiner = " ->> "
+    output_field = CharField()
+
+
+class _JsonTyped(JsonValue):
+    """One key of a JSON object, where its value is of the type; NULL otherwise, so that no cast can fail."""
+
+    function = ""
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+        source, key = self.get_source_expressions()
+        source_sql, source_params = compiler.compile(source)
+        key_sql, key_params = compiler.compile(key)
+        times = self.function.count("{json}") + self.function.count("{text}")
+        sql = self.function.format(json=f"({source_sql} -> {key_sql})", text=f"({source_sql} ->> {key_sql})")
+        return sql, (*source_params, *key_params) * times
+
+
+class JsonNumber(_JsonTyped):
+    function = "(CASE WHEN jsonb_typeof({json}) = 'number' THEN {text}::numeric END)"
+    output_field = DecimalField()
+
+
+class JsonBoolean(_JsonTyped):
+    function = "(CASE WHEN jsonb_typeof({json}) = 'boolean' THEN {text}::boolean END)"
+    output_field = BooleanField()
+
+
+class JsonDate(_JsonTyped):
+    function = "(CASE WHEN pg_input_is_valid(substring({text} from '^\\d{{4}}-\\d{{2}}-\\d{{2}}$'), 'date') THEN {text}::date END)"
+    output_field = DateField()
+
+
+class JsonContainsText(JsonValue):
+    """Whether a JSON text, or one of a list of them, contains a text in any case."""
+
+    output_field = BooleanField()
+
+    def __init__(self, source: Any, key: Any, part: Any, **extra: Any) -> None:
+        super().__init__(source, key, **extra)
+        self.source_expressions.append(part if isinstance(part, Expression) else Value(part))
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+        source, key, part = map(compiler.compile, self.get_source_expressions())
+        json = f"({source[0]} -> {key[0]})"
+        return (
+            f"EXISTS (SELECT 1 FROM jsonb_array_elements(CASE jsonb_typeof({json}) WHEN 'array' THEN {json} ELSE jsonb_build_array({json}) END)"
+            f" AS item WHERE jsonb_typeof(item) = 'string' AND strpos(UPPER(item #>> '{{}}'), UPPER({part[0]})) > 0)",
+            (*source[1], *key[1]) * 3 + tuple(part[1]),
+        )
+
+
+class Numeric(Func):
+    """A number with as many digits as it takes."""
+
+    template = "(%(expressions)s)::numeric"
+    output_field = DecimalField()
+
+
+class AgeInYears(Func):
+    """Full years from a date to the day given."""
+
+    template = "extract(year from age(%(expressions)s))::integer"
+    output_field = IntegerField()
+
+
+class MonthAndDay(Func):
+    """``02-28`` of a date."""
+
+    template = "to_char(%(expressions)s, 'MM-DD')"
+    output_field = CharField()
+
+
+class Cardinality(Func):
+    function = "cardinality"
+    output_field = IntegerField()
+
+
+class ArrayOverlaps(Func):
+    template = "(%(expressions)s)"
+    arg_joiner = " && "
+    output_field = BooleanField()
+
+
+class ArrayHasAll(ArrayOverlaps):
+    arg_joiner = " @> "

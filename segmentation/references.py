@@ -1,0 +1,57 @@
+"""Which segments refer to which, so that no rules go around in a circle and no segment in use is deleted."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from segmentation.models import Segment, SegmentKind
+from segmentation.rules.vocabulary import Reference
+
+MAX_STEPS = 5
+
+
+class References:
+    """The references between the segments of the organization, read with one query when first needed."""
+
+    def __init__(self, editing: int | None = None) -> None:
+        self._editing = editing
+
+    @cached_property
+    def _graph(self) -> dict[int, set[int]]:
+        rows = Segment.objects.values_list("pk", "kind", "rules")
+        return {key: set(mentioned(rules)) if kind == SegmentKind.DYNAMIC else set() for key, kind, rules in rows}
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        return dict(Segment.objects.values_list("pk", "name"))
+
+    def standing(self, segment_id: int) -> Reference:
+        """Whether the rules that are read may mention this segment."""
+        if segment_id not in self._graph:
+            return Reference.UNKNOWN
+        seen, edge = set[int](), {segment_id}
+        for _step in range(MAX_STEPS):
+            if self._editing in edge:
+                return Reference.CIRCULAR
+            seen |= edge
+            edge = set().union(*(self._graph.get(key, set()) for key in edge))
+            if not edge:
+                return Reference.USABLE
+        return Reference.CIRCULAR if self._editing in edge or edge & seen else Reference.TOO_DEEP
+
+    def users_of(self, segment_id: int) -> list[int]:
+        """Segments whose rules mention this one."""
+        return sorted(key for key, others in self._graph.items() if segment_id in others)
+
+
+def mentioned(rules: Any) -> Iterator[int]:
+    """Ids of segments in stored rules, whatever else is wrong with them."""
+    waiting = [rules]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            waiting.extend(node.get(mode) for mode in ("all", "any", "none"))
+            if isinstance(segment_id := node.get("segment"), int):
+                yield segment_id
