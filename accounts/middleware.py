@@ -12,6 +12,7 @@ from accounts.queries import Seat, seats_of
 from accounts.tenancy import tenant
 
 SESSION_KEY = "organization_id"
+CUSTOMER_PATHS = ("/t/",)
 # Set by the switch: the first request inside the new organization tells of it there, where it can be read.
 ENTERED_KEY = "organization_entered"
 
@@ -25,7 +26,13 @@ class OrganizationMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.seats, request.access = [], None  # type: ignore[attr-defined]  # typed by accounts.permissions.access_of
         user = request.user
-        if not isinstance(user, User):
+        # A program that shows a key of its own is let in by accounts.api.authentication, whoever else is signed in.
+        # What a customer opens belongs to the organization its link names, whoever is signed in in this browser.
+        if (
+            not isinstance(user, User)
+            or request.headers.get("Authorization", "").startswith("Bearer ")
+            or request.path_info.startswith(CUSTOMER_PATHS)
+        ):
             return self.get_response(request)
         seats = seats_of(user)
         seat = _chosen(request, seats)

@@ -41,7 +41,7 @@ class ApiViewSet(GenericViewSet[Any]):
     permissions: ClassVar[Mapping[str, Permission]] = {}
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
-    lookup_value_converter = "int"
+    lookup_value_regex = "[0-9]+"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Answer inside the caller's scope; every answer that is an error leaves nothing behind."""
