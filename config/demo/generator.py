@@ -1,5 +1,6 @@
 """Fills the demo organization: people, two years of history and the events that tell of it, in one transaction."""
 
+import json
 import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -8,11 +9,11 @@ from typing import Any
 from django.db import connection, models
 
 from accounts.audit import SYSTEM, record_audit
-from accounts.tenancy import tenant
+from accounts.tenancy import current_organization_id, tenant
 from config.demo.business import staff_business
 from config.demo.history import History, write_history
 from config.demo.people import Shopper, invent_people
-from crm.events import NewEvent, record_events
+from crm.events import NewEvent, ensure_months
 from crm.models import Consent, ConsentChange, Customer, CustomerFacts, Purchase, PurchaseLine, Visit, VisitState
 
 CUSTOMERS = 5_000
@@ -68,9 +69,23 @@ def _save(model: type[models.Model], rows: Sequence[Any], progress: Progress, wh
 def _tell(shoppers: list[Shopper], history: History, progress: Progress) -> None:
     """The event log, as the actions would have written it."""
     events = sorted(_events(shoppers, history), key=lambda event: event.occurred_at)
+    ensure_months(event.occurred_at for event in events)
     for start in range(0, len(events), BATCH):
-        record_events(events[start : start + BATCH])
+        _insert_events(events[start : start + BATCH])
         progress(f"events: {min(start + BATCH, len(events)):,} of {len(events):,}")
+
+
+def _insert_events(events: list[NewEvent]) -> None:
+    # Arrays instead of rows of parameters: eight times faster for so many.
+    columns = [(event.customer_id, event.kind, event.occurred_at, event.source, json.dumps(event.properties)) for event in events]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into crm_event (organization_id, customer_id, kind, occurred_at, source, properties)"
+            " select %s, customer_id, kind, occurred_at, source, properties from"
+            " unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::jsonb[])"
+            " as new (customer_id, kind, occurred_at, source, properties)",
+            [current_organization_id(), *(list(column) for column in zip(*columns, strict=True))],
+        )
 
 
 def _events(shoppers: list[Shopper], history: History) -> Iterable[NewEvent]:
