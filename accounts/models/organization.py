@@ -1,4 +1,4 @@
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +33,19 @@ class Organization(models.Model):
         max_length=500,
         blank=True,
         help_text=_("Stands at the foot of every marketing message; the law asks for it."),
+    )
+    frequency_cap = models.PositiveSmallIntegerField(
+        _("most marketing messages"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("To one customer within the days below, over all campaigns. Empty: no limit."),
+    )
+    frequency_cap_days = models.PositiveSmallIntegerField(
+        _("within days"),
+        default=7,
+        db_default=7,
+        validators=[MinValueValidator(1), MaxValueValidator(365)],
     )
     brand_color = models.CharField(_("brand colour"), max_length=7, default="#7c3aed", validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$")])
     logo = models.URLField(_("logo"), blank=True, help_text=_("Address of the picture used in messages."))

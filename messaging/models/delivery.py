@@ -1,8 +1,12 @@
+from functools import reduce
+from operator import or_
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantModel
+from accounts.tenancy import current_organization_id
 from crm.models import Customer
 from messaging.models.dispatch import Dispatch
 
@@ -43,6 +47,19 @@ class FateReason(models.TextChoices):
     WORKER_LOST = "worker_lost", _("the sending process ended before the receipt")
 
 
+# What happens to a message after it left.
+ENGAGEMENT = (
+    "opened_at",
+    "clicked_at",
+    "machine_opened_at",
+    "machine_clicked_at",
+    "unsubscribed_at",
+    "complained_at",
+    "bounced_at",
+    "delivered_at",
+)
+
+
 class Delivery(TenantModel):
     """The ledger: what happened to one message for one customer.
 
@@ -51,6 +68,16 @@ class Delivery(TenantModel):
     each would cost more than the plan itself.
     """
 
+    # As the wall accepts rows of the scope's organization alone, a database-enforced reference would check it twice.
+    organization = models.ForeignKey(
+        "accounts.Organization",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        default=current_organization_id,
+        editable=False,
+    )
     dispatch = models.ForeignKey(Dispatch, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False, db_index=False)
     customer = models.ForeignKey(Customer, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False)
     address = models.CharField(_("address"), max_length=254, blank=True)
@@ -83,6 +110,13 @@ class Delivery(TenantModel):
                 fields=["organization", "dispatch", "next_attempt_at"],
                 name="delivery_retry",
                 condition=models.Q(next_attempt_at__isnull=False),
+            ),
+            # All that people and machines did with the messages of a dispatch, without touching the ledger itself.
+            models.Index(
+                fields=["organization", "dispatch"],
+                include=[*ENGAGEMENT],
+                name="delivery_engaged",
+                condition=reduce(or_, (models.Q(**{f"{column}__isnull": False}) for column in ENGAGEMENT)),
             ),
         ]
 

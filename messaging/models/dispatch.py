@@ -33,6 +33,7 @@ class Dispatch(TenantModel):
     waits_for_account = models.BooleanField(default=False, db_default=False, editable=False)
     planned_count = models.IntegerField(_("planned"), default=0)
     skipped_count = models.IntegerField(_("skipped"), default=0)
+    skipped_by_reason = models.JSONField(_("skipped by reason"), default=dict, db_default={}, editable=False)
     sent_count = models.IntegerField(_("sent"), default=0)
     failed_count = models.IntegerField(_("failed"), default=0)
     ambiguous_count = models.IntegerField(_("uncertain"), default=0)
