@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 def openapi_document(language: str) -> Any:
     """The document; it changes with the code alone, so it is made once per process and language."""
     with translation.override(language):
-        return SchemaGenerator().get_schema(request=None, public=True)
+        return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # untyped library
 
 
 class SchemaView(APIView):

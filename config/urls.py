@@ -3,12 +3,17 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from config.health import live, ready
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
+    path("health/live", live, name="health-live"),
+    path("health/ready", ready, name="health-ready"),
     path("accounts/", include("accounts.urls")),
     path("password/", include("accounts.password_urls")),
+    path("t/", include("messaging.tracking.urls")),
     path("", include("crm.urls")),
 ]
 

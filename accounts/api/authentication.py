@@ -66,10 +66,10 @@ def _note_use(access: Access) -> None:
     now = timezone.now()
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_EVERY)
     with tenant(access.organization_id):
-        ApiKey.objects.filter(stale, pk=access.actor.id).update(last_used_at=now)
+        ApiKey.objects.filter(stale, pk=access.actor.id or 0).update(last_used_at=now)
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
     target_class = "accounts.api.authentication.ApiKeyAuthentication"
     name = "apiKey"
 
@@ -77,7 +77,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": f"{KEY_PREFIX}…"}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
     target_class = "accounts.api.authentication.SessionAccessAuthentication"
     name = "session"
 

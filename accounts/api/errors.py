@@ -57,10 +57,10 @@ def problem(exc: APIException, *, instance: str = "") -> dict[str, Any]:
     """Problem details of an exception."""
     if isinstance(exc, ValidationError):
         key = "parameter" if isinstance(exc, ParameterError) else "pointer"
-        errors = [{key: _written(place, key), "code": item.code, "detail": str(item)} for place, item in _flat(exc.detail)]
+        errors = [{key: _written(place, key), "code": item.code or "invalid", "detail": str(item)} for place, item in _flat(exc.detail)]
         return _body("invalid", _("The request is not valid."), exc.status_code, _first(errors), instance, errors)
     detail = exc.detail if isinstance(exc.detail, ErrorDetail) else ErrorDetail(str(exc.detail), code=exc.default_code)
-    return _body(detail.code, str(exc.default_detail), exc.status_code, str(detail), instance)
+    return _body(detail.code or "error", str(exc.default_detail), exc.status_code, str(detail), instance)
 
 
 def _body(

@@ -27,7 +27,8 @@ class StrictFilterBackend(DjangoFilterBackend):
                     for name, errors in filterset.errors.as_data().items()
                 }
             )
-        return filterset.qs
+        rows: QuerySet[Any] = filterset.qs
+        return rows
 
 
 @extend_schema_field({"type": "integer", "format": "int64", "minimum": 1})

@@ -87,7 +87,7 @@ def _plain(data: Any) -> Any:
     return {name: [_file_digest(value) if isinstance(value, UploadedFile) else value for value in values] for name, values in data.lists()}
 
 
-def _file_digest(upload: UploadedFile) -> str:
+def _file_digest(upload: Any) -> str:
     digest = hashlib.sha256()
     for block in upload.chunks():
         digest.update(block)

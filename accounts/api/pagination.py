@@ -27,7 +27,7 @@ MAX_CURSOR = 400
 class KeysetPagination(BasePagination):
     """Orders by the view's ``ordering``: one or two fields in one direction, the last of them unique."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request, self.ordering = request, tuple(view.ordering)
         limit = _limit(request)
         cursor = request.query_params.get("cursor")

@@ -36,13 +36,13 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     instance = serializers.CharField()
-    errors = ProblemErrorSerializer(many=True, required=False)
+    errors = ProblemErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # a field of this name, not what went wrong
 
 
 class OperationSchema(AutoSchema):
     """Adds to each operation what its base view does."""
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         text: str = super().get_description()
         needed = getattr(self.view, "required_permission", None)
         return f"{text}\n\nScope: `{needed}`." if needed else text

@@ -26,7 +26,7 @@ class CallerThrottle(BaseThrottle):
         if not isinstance(access, Access):
             return True
         try:
-            return self._count(f"api:{access.actor.kind}:{access.actor.id}") <= settings.API_REQUESTS_PER_MINUTE
+            return bool(self._count(f"api:{access.actor.kind}:{access.actor.id}") <= settings.API_REQUESTS_PER_MINUTE)
         except (RedisError, OSError):
             logger.warning("The cache cannot be reached: API requests are not limited until it can.")
             return True

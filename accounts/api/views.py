@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
@@ -49,7 +49,7 @@ class ApiViewSet(GenericViewSet[Any]):
         self.claimed: IdempotencyKey | None = None
         try:
             with ExitStack() as self.scope:
-                response = super().dispatch(request, *args, **kwargs)
+                response = cast(Response, super().dispatch(request, *args, **kwargs))
                 response.render()
                 if response.status_code < status.HTTP_400_BAD_REQUEST and self.claimed is not None:
                     keep_answer(self.claimed, response)

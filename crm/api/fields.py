@@ -73,7 +73,7 @@ class LocationField(ReferenceField):
     def get_queryset(self) -> Any:
         limits = self.context["view"].access.location_ids
         rows = super().get_queryset()
-        return rows if limits is None else rows.filter(pk__in=limits)
+        return rows if rows is None or limits is None else rows.filter(pk__in=limits)
 
 
 @extend_schema_field(OpenApiTypes.INT64)

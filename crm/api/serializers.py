@@ -1,7 +1,7 @@
 """What goes in and comes out of crm's part of the API."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -30,7 +30,26 @@ from crm.models import (
 MAX_EVENTS = 500
 # Kinds that the product writes itself: an integrator's event must not pass for one of them.
 OWN_NOUNS = frozenset(
-    ["appointment", "attribution", "campaign", "consent", "customer", "delivery", "dispatch", "import", "journey", "loyalty", "message", "points", "purchase", "review", "segment", "survey", "template", "visit"]
+    [
+        "appointment",
+        "attribution",
+        "campaign",
+        "consent",
+        "customer",
+        "delivery",
+        "dispatch",
+        "import",
+        "journey",
+        "loyalty",
+        "message",
+        "points",
+        "purchase",
+        "review",
+        "segment",
+        "survey",
+        "template",
+        "visit",
+    ]
 )
 
 
@@ -145,7 +164,7 @@ class PurchaseInput(OfCustomer, AtLocation):
     currency = serializers.CharField(required=False, max_length=3)
     payment_method = serializers.ChoiceField(choices=PaymentMethod.choices, required=False, allow_blank=True)
     staff = StaffField(required=False, allow_null=True)
-    lines = LineInput(many=True, min_length=1, max_length=MAX_LINES)
+    lines: serializers.ListSerializer[Any] = serializers.ListSerializer(child=LineInput(), min_length=1, max_length=MAX_LINES)
 
     def validate_lines(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         MoneyField().run_validators(sum(line["quantity"] * line["unit_price_minor"] for line in lines))
@@ -215,12 +234,12 @@ class EventInput(OfCustomer):
 
 
 class EventBatchInput(Input):
-    events = EventInput(many=True, min_length=1, max_length=MAX_EVENTS)
+    events: serializers.ListSerializer[Any] = serializers.ListSerializer(child=EventInput(), min_length=1, max_length=MAX_EVENTS)
 
     def to_internal_value(self, data: Any) -> Any:
         events = data.get("events") if isinstance(data, dict) else None
         if isinstance(events, list) and len(events) <= MAX_EVENTS:
-            self.context["known_customers"] = KnownCustomers.named_in(events)
+            cast("dict[str, Any]", self.context)["known_customers"] = KnownCustomers.named_in(events)
         return super().to_internal_value(data)
 
 

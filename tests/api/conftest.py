@@ -29,7 +29,9 @@ class Caller:
         headers = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
-        data = {} if body is None else {"data": body if isinstance(body, str | bytes) else json.dumps(body), "content_type": JSON}
+        data: dict[str, Any] = (
+            {} if body is None else {"data": body if isinstance(body, str | bytes) else json.dumps(body), "content_type": JSON}
+        )
         return self.client.generic(method, f"/api/v1/{path}", headers=headers, **data, **options)
 
     def get(self, path: str, **options: Any) -> Any:

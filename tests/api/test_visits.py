@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.tenancy import tenant
-from crm.models import CustomerFacts, Visit
+from crm.models import Customer, CustomerFacts, Visit
 from tests.api.conftest import Caller, errors_of
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
@@ -17,7 +17,8 @@ Problem = Callable[..., dict[str, Any]]
 @pytest.fixture
 def customer_id(cast: Cast) -> int:
     with tenant(cast.saffron.pk):
-        return CustomerFactory.create().pk
+        customer: Customer = CustomerFactory.create()
+    return customer.pk
 
 
 def test_a_visit_goes_from_booking_to_its_end(cast: Cast, till: Caller, customer_id: int, problem: Problem) -> None:
