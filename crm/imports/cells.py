@@ -77,6 +77,11 @@ class IdentityRule(Rule):
         return [(certain(text) or missing(text)) if text else NULL for text in texts]
 
 
+def kept(value: str | Problem) -> str:
+    """What COPY takes of a rule's answer."""
+    return value.value if isinstance(value, Problem) else value
+
+
 def for_copy(text: str) -> str:
     """A text without control characters as a field of COPY's text format."""
     return text.replace("\\", "\\\\") if "\\" in text else text
@@ -157,7 +162,8 @@ def birthday_rule(*, today: date, order: DateOrder) -> Rule:
     return Rule(partial(_birthday, today=today, order=order))
 
 
-def _words(text: str, *, words: dict[str, str], other: str | None, code: str, message: str) -> str | Problem:
+def read_words(text: str, *, words: dict[str, str], other: str | None, code: str = "", message: str = "") -> str | Problem:
+    """One of the known words; any other is ``other``, or a problem if there is none."""
     folded = fold_header(text)
     if not folded or folded in ("na", "null", "none", "unknown", "unspecified", "prefernottosay", "نامشخص"):
         return NULL
@@ -187,7 +193,7 @@ _LANGUAGES: Final = {
 
 def gender_rule() -> Rule:
     """A gender, in English or Persian words; any other word is one too."""
-    return Rule(partial(_words, words=_GENDERS, other="other", code="gender", message=""))
+    return Rule(partial(read_words, words=_GENDERS, other="other"))
 
 
 def _language(text: str) -> str | Problem:
@@ -249,7 +255,7 @@ def country_names() -> dict[str, str]:
 
 def country_rule() -> Rule:
     """A country by name or code."""
-    return Rule(partial(_words, words=country_names(), other=None, code="country", message="This country is not known."))
+    return Rule(partial(read_words, words=country_names(), other=None, code="country", message="This country is not known."))
 
 
 def _tags(text: str) -> str | Problem:

@@ -95,7 +95,7 @@ class CustomerRows:
         for position, name in enumerate(square.column(self.plan.columns["name"])):
             if name and first[position] == NULL and last[position] == NULL:
                 given, family = split_name(name)
-                first[position], last[position] = (_kept(self.rules["first_name"][given]), _kept(self.rules["last_name"][family]))
+                first[position], last[position] = (cells.kept(self.rules["first_name"][given]), cells.kept(self.rules["last_name"][family]))
         columns["first_name"], columns["last_name"] = first, last
 
     def _make_emails(self, reader: ColumnReader, columns: dict[str, Sequence[str]]) -> None:
@@ -150,7 +150,3 @@ def split_name(name: str) -> tuple[str, str]:
 def folded_name(first: str, last: str) -> str:
     """The search key that staged rows get for these kept names."""
     return f"{search_key(first)[:99]} {search_key(last)[:99]}".strip()
-
-
-def _kept(value: str | Problem) -> str:
-    return value.value if isinstance(value, Problem) else value

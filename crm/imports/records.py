@@ -62,11 +62,11 @@ class TextTable:
             if chunk is None:
                 return
             if '"' in chunk or "\0" in chunk:
-                self._pending.extend(chunk.splitlines_kept())
+                self._pending.extend(_kept_lines(chunk))
             else:
                 yield self._plain_block(chunk)
 
-    def _plain_block(self, chunk: "_Chunk") -> Block:
+    def _plain_block(self, chunk: str) -> Block:
         count = chunk.count("\n") + (not chunk.endswith("\n"))
         first = self._row + 1
         self._row += count
@@ -112,7 +112,7 @@ class TextTable:
                 chunk = next(self._chunks, None)
                 if chunk is None:
                     return
-                self._pending.extend(chunk.splitlines_kept())
+                self._pending.extend(_kept_lines(chunk))
             line = self._pending.popleft()
             size = len(line) if not drawn else size + len(line)
             drawn.append(line)
@@ -131,7 +131,7 @@ class TextTable:
             )
         return []
 
-    def _read_chunks(self) -> Iterator["_Chunk"]:
+    def _read_chunks(self) -> Iterator[str]:
         """The text in chunks that end with a line, every line end written \\n."""
         decoder = codecs.getincrementaldecoder(self.source.encoding)(errors="strict")
         rest = ""
@@ -144,10 +144,10 @@ class TextTable:
                 if len(rest) > MAX_LINE_CHARACTERS:
                     raise UnreadableFileError("row_too_large", "The file has a row of more than 8 million characters.")
                 if cut:
-                    yield _Chunk(_plain_ends(text[:cut]))
+                    yield _plain_ends(text[:cut])
         rest += self._decode(decoder, b"", final=True)
         if rest:
-            yield _Chunk(_plain_ends(rest))
+            yield _plain_ends(rest)
 
     def _decode(self, decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False) -> str:
         try:
@@ -159,16 +159,11 @@ class TextTable:
             ) from error
 
 
-class _Chunk(str):
-    """Text whose lines end with \\n alone."""
-
-    __slots__ = ()
-
-    def splitlines_kept(self) -> list[str]:
-        """Its lines with their ends; str.splitlines would also cut at U+2028 and the like."""
-        lines = self.split("\n")
-        kept = [f"{line}\n" for line in lines[:-1]]
-        return [*kept, lines[-1]] if lines[-1] else kept
+def _kept_lines(chunk: str) -> list[str]:
+    """The lines of a chunk with their ends; str.splitlines would also cut at U+2028 and the like."""
+    lines = chunk.split("\n")
+    kept = [f"{line}\n" for line in lines[:-1]]
+    return [*kept, lines[-1]] if lines[-1] else kept
 
 
 def _plain_ends(text: str) -> str:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from crm.imports.cells import NULL, Problem, Rule
+from crm.imports.cells import Problem, Rule
 from crm.imports.limits import MAX_KEPT_RAW
 
 
@@ -61,6 +61,14 @@ class Square:
             self.findings.append(Finding(number, True, "too_many_cells", message, "", raw_text(cells, self.delimiter)))
             return None
         return [*cells[: self.width], *[""] * (self.width - len(cells))]
+
+    def drop_blank(self) -> None:
+        """Leave out rows whose cells are all there but empty."""
+        full = [position for position, cells in enumerate(self.rows) if any(map(str.strip, cells))]
+        self.blank += len(self.rows) - len(full)
+        if len(full) < len(self.rows):
+            self.numbers = [self.numbers[position] for position in full]
+            self.rows = [self.rows[position] for position in full]
 
     def _columns(self) -> list[tuple[str, ...]]:
         if self._turned is None:
@@ -128,8 +136,3 @@ def raw_text(cells: list[str], delimiter: str) -> str:
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, lineterminator="").writerow(cells)
     return out.getvalue()[:MAX_KEPT_RAW]
-
-
-def is_null(value: str) -> bool:
-    """Whether COPY reads the field as NULL."""
-    return value == NULL

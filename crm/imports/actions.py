@@ -1,0 +1,318 @@
+"""Imports begun, prepared and run. Reading decides nothing that writing has not yet made sure of: see `crm.imports.writing`."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from django.core.files import File
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from accounts.audit import Actor, record_audit
+from accounts.models import Location
+from accounts.models.audit import ActorKind
+from accounts.queries import current_organization
+from accounts.tenancy import tenant
+from crm.events import NewEvent, record_event
+from crm.imports import purchases
+from crm.imports.comparing import compare_customers
+from crm.imports.date_order import guess_date_order
+from crm.imports.fields import ImportKind, Mapping, fold_header, missing_fields, told_mapping
+from crm.imports.limits import UnreadableFileError
+from crm.imports.plan import AttributeRule, Plan
+from crm.imports.raw import fill_raw
+from crm.imports.running import Progress, Run
+from crm.imports.staging import Staging, drop_staging, staged_count
+from crm.imports.tables import Table, first_rows, open_table
+from crm.imports.writing import Chunk, open_chunks, write_chunk
+from crm.models import AttributeDefinition, ImportChunk, ImportFinding, ImportJob, ImportJobState
+from crm.normalisation.amounts import DateOrder
+
+EMAIL_TEMPLATE: Final = re.compile(r"[A-Za-z0-9._+\-]*\{id\}[A-Za-z0-9._+\-]*@[A-Za-z0-9.\-]+")
+PREVIEW_ROWS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the person importing says about a file; all of it can be left to detection."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    date_order: str = ""
+    email_template: str = ""
+    is_dry_run: bool = False
+    guess_columns: bool = True
+
+
+def start_import(
+    *,
+    kind: ImportKind,
+    file: BinaryIO,
+    file_name: str,
+    actor: Actor,
+    now: datetime,
+    options: ImportOptions | None = None,
+    is_draft: bool = False,
+) -> ImportJob:
+    """Keep a file to be imported into the organization of the scope; `run_import` does the rest.
+
+    Args:
+        is_draft: keep it without queueing it, so that its columns can be looked at first (`choose_columns`).
+
+    Raises:
+        UnreadableFileError: nothing that can be imported, or a column or option that does not fit; nothing is kept.
+    """
+    options = options or ImportOptions()
+    job = ImportJob(
+        kind=str(kind),
+        file_name=Path(file_name).name[:200],
+        is_dry_run=options.is_dry_run,
+        options=asdict(options),
+        actor_kind=str(actor.kind),
+        actor_id=actor.id,
+        actor_label=actor.label[:160],
+        state=ImportJobState.DRAFT if is_draft else ImportJobState.QUEUED,
+    )
+    job.created_at = now
+    job.file.save(_kept_name(file_name), File(file), save=False)
+    try:
+        job.file_bytes = job.file.size
+        _prepare(job, options, is_draft=is_draft)
+    except BaseException:
+        job.file.storage.delete(job.file.name)
+        raise
+    job.save()
+    return job
+
+
+@transaction.atomic
+def choose_columns(*, job: ImportJob, options: ImportOptions, actor: Actor) -> ImportJob:
+    """Settle how a drafted import is read and queue it.
+
+    Raises:
+        UnreadableFileError: the choices do not fit the file.
+    """
+    job = ImportJob.objects.select_for_update().get(pk=job.pk)
+    if job.state != ImportJobState.DRAFT:
+        return job
+    job.options, job.is_dry_run = asdict(options), options.is_dry_run
+    _prepare(job, options, is_draft=False)
+    job.state = ImportJobState.QUEUED
+    job.actor_kind, job.actor_id, job.actor_label = str(actor.kind), actor.id, actor.label[:160]
+    job.save()
+    return job
+
+
+def _kept_name(file_name: str) -> str:
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(file_name).name)[-80:].strip(".-")
+    return stem or "file"
+
+
+def _prepare(job: ImportJob, options: ImportOptions, *, is_draft: bool) -> None:
+    """Look at the file as it will be read, and keep the plan."""
+    table = open_table(Path(job.file.path), encoding=options.encoding, delimiter=options.delimiter)
+    mapping = choose_mapping(ImportKind(job.kind), table, options)
+    if not is_draft and (missing := missing_fields(ImportKind(job.kind), mapping)):
+        raise UnreadableFileError("columns", missing)
+    if options.email_template and not EMAIL_TEMPLATE.fullmatch(options.email_template):
+        raise UnreadableFileError("email_template", "The address pattern has to look like customer-{id}@example.test.")
+    job.encoding, job.delimiter = table.source.encoding, table.source.delimiter
+    job.plan = {"header": table.header, "plan": make_plan(ImportKind(job.kind), table, mapping, options, today=job.created_at).as_json()}
+
+
+def choose_mapping(kind: ImportKind, table: Table, options: ImportOptions) -> Mapping:
+    """The columns as they are guessed and told."""
+    attributes = frozenset(AttributeDefinition.objects.values_list("key", flat=True))
+    return told_mapping(kind, table.header, options.columns, attributes, guess=options.guess_columns)
+
+
+def make_plan(kind: ImportKind, table: Table, mapping: Mapping, options: ImportOptions, *, today: datetime) -> Plan:
+    """Everything the rules need, for the organization of the scope."""
+    organization = current_organization()
+    rows = [
+        cells
+        for _, cells in first_rows(
+            open_table(table.source.path, encoding=table.source.encoding, delimiter=table.source.delimiter), PREVIEW_ROWS
+        )
+    ]
+    dates = [index for name in ("birthday", "purchased_at") for index in mapping.columns.get(name, ())]
+    order = DateOrder(options.date_order) if options.date_order else guess_date_order(rows, dates, organization.region)
+    return Plan(
+        kind=kind,
+        width=len(table.header),
+        columns=mapping.columns,
+        delimiter=table.source.delimiter or ",",
+        region=organization.region,
+        currency=organization.currency,
+        time_zone=organization.time_zone,
+        today=today.date(),
+        date_order=order,
+        email_template=options.email_template,
+        attributes={row.key: AttributeRule(row.type, tuple(row.choices)) for row in AttributeDefinition.objects.all()},
+        locations={fold_header(name): row.pk for row in Location.objects.order_by("-pk") for name in (row.slug, row.name)},
+    )
+
+
+def run_import(
+    *,
+    organization_id: int,
+    job_id: int,
+    workers: int = 2,
+    wait: bool = True,
+    listener: Callable[[float, int], None] | None = None,
+) -> ImportJob | None:
+    """Run an import to its end, or go on with one that was killed. Imports of one organization run one at a time.
+
+    Args:
+        workers: how many connections and processes may work at a large file.
+        wait: for another import of the organization to end; else None is answered and nothing happens.
+    """
+    with _one_at_a_time(organization_id, wait=wait) as mine:
+        if not mine:
+            return None
+        with tenant(organization_id):
+            job = ImportJob.objects.get(pk=job_id)
+        if job.is_over or job.state == ImportJobState.DRAFT:
+            return job
+        progress = Progress(organization_id, job_id)
+        if listener is not None:
+            progress.listen(listener)
+        run = Run(organization_id, job_id, Plan.from_json(job.plan["plan"]), job.started_at or timezone.now(), workers, progress)
+        try:
+            with progress.shown():
+                _take_steps(job, run)
+        except UnreadableFileError as error:
+            _fail(run, error.message)
+        except DatabaseError:
+            raise  # the database is away or was restarted: the sweep goes on with it later
+        except Exception as error:
+            _fail(run, f"{type(error).__name__}: {error}"[:500])
+            raise
+    with tenant(organization_id):
+        return ImportJob.objects.get(pk=job_id)
+
+
+@contextmanager
+def _one_at_a_time(organization_id: int, *, wait: bool) -> Iterator[bool]:
+    """Hold the organization's import lock on this connection; it ends with the connection, so with a killed process."""
+    key = f"crm.import:{organization_id}"
+    function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {function}(hashtextextended(%s, 0))", [key])
+        mine = wait or bool(cursor.fetchone()[0])
+    try:
+        yield mine
+    finally:
+        if mine and not connection.needs_rollback and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+
+
+def _take_steps(job: ImportJob, run: Run) -> None:
+    run.counts = dict(job.counts)
+    actor = Actor(ActorKind(job.actor_kind), job.actor_id, job.actor_label)
+    with tenant(run.organization_id):
+        staged = staged_count(run)
+    if job.state != ImportJobState.WRITING or staged != job.counts.get("staged"):
+        _read(job, run)
+        _compare(job, run)
+    if job.is_dry_run:
+        _finish(run, actor)
+        return
+    _write_chunks(run)
+    _finish(run, actor)
+
+
+def _enter(run: Run, state: ImportJobState) -> None:
+    ImportJob.objects.filter(pk=run.job_id).update(state=state, counts=run.counts, started_at=run.now)
+
+
+def _read(job: ImportJob, run: Run) -> None:
+    with tenant(run.organization_id):
+        _enter(run, ImportJobState.READING)
+    options = ImportOptions(**job.options)
+    with tenant(run.organization_id):
+        ImportFinding.objects.filter(job_id=run.job_id).delete()
+        table = open_table(Path(job.file.path), encoding=job.encoding or options.encoding, delimiter=job.delimiter or options.delimiter)
+        staging = Staging(run, table, file_bytes=job.file_bytes)
+        staging.fill()
+        run.counts = {"read": staging.taken + staging.rejected, "staged": staging.taken, "blank": staging.blank}
+
+
+def _compare(job: ImportJob, run: Run) -> None:
+    with tenant(run.organization_id):
+        _enter(run, ImportJobState.COMPARING)
+    run.progress.tell(0.5, run.counts["read"])
+    with tenant(run.organization_id):
+        if run.plan.kind is ImportKind.CUSTOMERS:
+            compare_customers(run)
+        else:
+            purchases.compare_purchases(run)
+        fill_raw(run, Path(job.file.path), encoding=job.encoding, delimiter=job.delimiter)
+        if job.is_dry_run:
+            run.counts |= _rehearse(run)
+        _enter(run, ImportJobState.WRITING)
+    run.progress.tell(0.6, run.counts["read"])
+
+
+def _rehearse(run: Run) -> dict[str, int]:
+    """What writing would do, by doing it and taking it back."""
+    with transaction.atomic():
+        counts = _sum([_writer(run)(run, chunk) for chunk in _open_chunks(run)])
+        transaction.set_rollback(True)
+    return counts
+
+
+def _writer(run: Run) -> Callable[[Run, Chunk], dict[str, int]]:
+    return write_chunk if run.plan.kind is ImportKind.CUSTOMERS else purchases.write_purchases
+
+
+def _open_chunks(run: Run) -> list[Chunk]:
+    return open_chunks(run) if run.plan.kind is ImportKind.CUSTOMERS else purchases.open_receipts(run)
+
+
+def _write_chunks(run: Run) -> None:
+    """Write what is not written yet, telling how far it is."""
+    write = _writer(run)
+    with tenant(run.organization_id):
+        chunks = _open_chunks(run)
+    for done, _counts in enumerate(run.side_by_side(lambda chunk: write(run, chunk), chunks), 1):
+        run.progress.tell(0.6 + 0.4 * done / len(chunks), run.counts["read"])
+
+
+def _finish(run: Run, actor: Actor) -> None:
+    """Close the books of an import: its counts, one audit entry, one event if anything changed."""
+    with tenant(run.organization_id):
+        job = ImportJob.objects.select_for_update().get(pk=run.job_id)
+        if not job.is_dry_run:
+            run.counts |= _sum(list(ImportChunk.objects.filter(job=job).values_list("counts", flat=True)))
+        run.counts["rejected"] = ImportFinding.objects.filter(job=job, is_rejected=True).count()
+        run.counts["noted"] = ImportFinding.objects.filter(job=job, is_rejected=False).count()
+        job.counts, job.row_count, job.progress = run.counts, run.counts["read"], 1.0
+        job.state, job.finished_at = ImportJobState.DONE, timezone.now()
+        job.save()
+        drop_staging(run)
+        if job.is_dry_run:
+            return
+        record_audit(action=f"{job.kind}.imported", subject=job, actor=actor, after={"file": job.file_name, **job.counts})
+        if any(job.counts.get(name) for name in ("created", "updated", "sales", "refunds", "consents")):
+            record_event(NewEvent(f"{job.kind}.imported", run.now, None, "import", {"import": job.pk, **job.counts}))
+
+
+def _fail(run: Run, message: str) -> None:
+    with tenant(run.organization_id):
+        ImportJob.objects.filter(pk=run.job_id).update(state=ImportJobState.FAILED, error=message, finished_at=timezone.now())
+        drop_staging(run)
+
+
+def _sum(counts: list[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for some in counts:
+        for name, count in some.items():
+            total[name] = total.get(name, 0) + count
+    return total

@@ -1,0 +1,183 @@
+# ruff: noqa: S608 - the names put into statements are those of our own tables and columns
+"""Staged customers against each other and against those already known, before anything is written.
+
+Afterwards every staged row that is not ``skipped`` stands for one person nobody else in the file stands for, and
+``customer_id`` says which known customer it is, if any. The rules of who is who are those of `crm.imports.folding`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeVar
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from crm.imports.customer_rows import STAGED
+from crm.imports.folding import IDENTITIES, Folded, Folder, Group, merge
+from crm.imports.rows import Finding
+from crm.imports.running import SORT_MEMORY, Run
+from crm.imports.staging import keep_findings
+
+BATCH: Final = 20_000
+Item = TypeVar("Item")
+COLUMNS: Final = tuple(STAGED)
+
+
+def compare_customers(run: Run) -> None:
+    """Fold rows of one person, refuse those that contradict each other or the customers known."""
+    run.execute(SORT_MEMORY)
+    if repeated := _repeated_values(run):
+        _fold(run, _rows_naming(run, repeated))
+    if run.fetch("select exists (select from crm_customer where organization_id = %s)", [run.organization_id])[0][0]:
+        match_known(run)
+        _fold_same_customer(run)
+
+
+def _repeated_values(run: Run) -> dict[str, list[str]]:
+    """Identities that more than one row has."""
+    kinds = [kind for kind in IDENTITIES if kind in run.plan.columns or (kind == "email" and run.plan.email_template)]
+    found = {
+        kind: [
+            value for (value,) in run.fetch(f"select {kind} from {run.table} where {kind} is not null group by {kind} having count(*) > 1")
+        ]
+        for kind in kinds
+    }
+    return {kind: values for kind, values in found.items() if values}
+
+
+def _rows_naming(run: Run, repeated: dict[str, list[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows that have one of the repeated identities, in the order of the file."""
+    condition = " or ".join(f"{kind} = any(%({kind})s)" for kind in repeated)
+    statement = f"select row_no, {', '.join(COLUMNS)} from {run.table} where {condition} order by row_no"
+    with connection.connection.cursor(name="import_rows") as cursor:
+        cursor.itersize = 2_000
+        for row_no, *values in cursor.execute(statement, repeated):
+            yield row_no, dict(zip(COLUMNS, values, strict=True))
+
+
+def _fold(run: Run, rows: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    folder = Folder()
+    for row_no, values in rows:
+        folder.take(row_no, values)
+    _keep(run, folder.result())
+
+
+def _keep(run: Run, folded: Folded) -> None:
+    """Write what became of folded rows back to the staging table."""
+    for batch in _batches(folded.groups):
+        _write_groups(run, batch)
+    for rows in _batches(sorted([*folded.absorbed, *folded.refused])):
+        run.execute(
+            f"update {run.table} as staged set skipped = true from unnest(%s::bigint[]) as gone (row_no) where gone.row_no = staged.row_no",
+            [rows],
+        )
+    run.counts["repeated"] = run.counts.get("repeated", 0) + len(folded.absorbed)
+    findings = [
+        *(
+            Finding(row, False, "repeated", f"The row names the same person as row {first}; both were taken as one.", "", "")
+            for row, first in folded.absorbed.items()
+        ),
+        *(Finding(row, True, code, message, kind, "") for row, (code, message, kind) in folded.refused.items()),
+    ]
+    keep_findings(run, sorted(findings, key=lambda finding: finding.row))
+
+
+def _write_groups(run: Run, groups: list[Group]) -> None:
+    types = ", ".join(f"{name} {STAGED[name]}" for name in COLUMNS)
+    rows = [{"row_no": group.first_row} | {name: _plain(group.values[name]) for name in COLUMNS} for group in groups]
+    assignments = ", ".join(f"{name} = new.{name}" for name in COLUMNS)
+    run.execute(
+        f"update {run.table} as staged set {assignments}"
+        f" from jsonb_to_recordset(%s) as new (row_no bigint, {types}) where staged.row_no = new.row_no",
+        [Jsonb(rows)],
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def match_known(run: Run, first_row: int = 0, last_row: int = 2**62) -> None:
+    """Set ``customer_id`` of rows in a range to the customer they name; refuse those whose identities are at odds."""
+    also = run.fetch("select exists (select from crm_identity where organization_id = %s)", [run.organization_id])[0][0]
+    statement = _MATCH.format(table=run.table, **{kind: _known_as(kind, also) for kind in IDENTITIES})
+    refused = run.fetch(statement, {"organization": run.organization_id, "first": first_row, "last": last_row})
+    keep_findings(
+        run,
+        [
+            Finding(row, True, code, f"{_CLASHES[code]} (customer #{holder}).", code.removesuffix("_taken"), "")
+            for row, code, holder in refused
+        ],
+    )
+
+
+def _known_as(kind: str, also: bool) -> str:
+    known = f"select {kind} as value, id from crm_customer where organization_id = %(organization)s and {kind} <> ''"
+    if not also:
+        return known
+    identity = "external" if kind == "external_id" else kind
+    # A customer's main identity goes before another's former one.
+    return (
+        f"select distinct on (value) value, id from (select value, id, 0 as rank from ({known}) as main union all"
+        f" select value, customer_id, 1 from crm_identity where organization_id = %(organization)s and kind = '{identity}'"
+        f" and source = '') as names order by value, rank"
+    )
+
+
+# The identity that is found first names the customer; a stronger one that says otherwise, or a weaker one that is
+# another customer's, refuses the row.
+_MATCH: Final = """
+with matched as (
+    update {table} as staged
+    set customer_id = case when named.code is null then named.id end, skipped = case when named.code is not null then true end
+    from (
+        select s.row_no, c.id,
+            case
+                when e.id <> c.id then 'email_taken'
+                when p.id <> c.id then 'phone_taken'
+                when x.id is null and s.external_id is not null and c.external_id <> '' then
+                    case when e.id is not null then 'email_taken' else 'phone_taken' end
+                when x.id is null and e.id is null and s.email is not null and c.email <> '' then 'phone_taken'
+            end as code,
+            case when e.id <> c.id then e.id when p.id <> c.id then p.id else c.id end as holder
+        from {table} as s
+        left join ({external_id}) as x on x.value = s.external_id
+        left join ({email}) as e on e.value = s.email
+        left join ({phone}) as p on p.value = s.phone
+        join crm_customer as c on c.organization_id = %(organization)s and c.id = coalesce(x.id, e.id, p.id)
+        where s.row_no between %(first)s and %(last)s and s.skipped is null
+    ) as named
+    where named.row_no = staged.row_no
+    returning staged.row_no, named.code, named.holder
+)
+select row_no, code, holder from matched where code is not null order by row_no
+"""
+_CLASHES: Final = {
+    "email_taken": "The e-mail address belongs to another customer",
+    "phone_taken": "The phone number belongs to another customer",
+}
+
+
+def _fold_same_customer(run: Run) -> None:
+    """Rows that name one known customer by different identities become one row too."""
+    statement = (
+        f"select customer_id, row_no, {', '.join(COLUMNS)} from {run.table} where skipped is null and customer_id in"
+        f" (select customer_id from {run.table} where customer_id is not null and skipped is null"
+        f" group by customer_id having count(*) > 1) order by customer_id, row_no"
+    )
+    folded = Folded()
+    group, known = None, 0
+    for customer_id, row_no, *rest in run.fetch(statement):
+        values = dict(zip(COLUMNS, rest, strict=True))
+        if group is None or customer_id != known:
+            group, known = Group(row_no, values), customer_id
+            folded.groups.append(group)
+        else:
+            merge(group.values, values)
+            folded.absorbed[row_no] = group.first_row
+    if folded.groups:
+        _keep(run, folded)
+
+
+def _batches(items: list[Item]) -> Iterator[list[Item]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]

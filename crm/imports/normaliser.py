@@ -1,0 +1,135 @@
+"""Blocks of rows in, normalised blocks out: here, or in processes of their own when a file is large.
+
+A process is started as a program rather than forked: a Celery worker may not fork, and the rules need no database.
+"""
+
+import marshal
+import os
+import queue
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Final, Protocol
+
+from crm.imports.customer_rows import CustomerRows
+from crm.imports.fields import ImportKind
+from crm.imports.plan import Plan
+from crm.imports.purchase_rows import PurchaseRows
+from crm.imports.records import Block
+from crm.imports.rows import Finding, NormalisedBlock
+from crm.imports.tables import cut_rows
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+_SIZE: Final = struct.Struct("<Q")
+
+
+class Rules(Protocol):
+    """The rules of one plan."""
+
+    def block(self, first_row: int, rows: list[list[str]]) -> NormalisedBlock: ...
+
+
+def rules_of(plan: Plan) -> Rules:
+    """The rules for a plan's kind of rows."""
+    return CustomerRows(plan) if plan.kind is ImportKind.CUSTOMERS else PurchaseRows(plan)
+
+
+def normalised(blocks: Iterator[Block], plan: Plan, *, processes: int) -> Iterator[NormalisedBlock]:
+    """Normalise every block; with processes, in whatever order they come back."""
+    if processes > 0:
+        yield from _Pool(plan, processes).run(blocks)
+        return
+    rules = rules_of(plan)
+    for block in blocks:
+        yield rules.block(block.first_row, cut_rows(block, plan.delimiter))
+
+
+class _Pool:
+    """Programs that normalise, each served by a thread that hands it one block after another."""
+
+    def __init__(self, plan: Plan, processes: int) -> None:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "crm.imports.normaliser"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            )
+            for _ in range(processes)
+        ]
+        self._plan = plan
+        self._taking = threading.Lock()
+        self._done: queue.Queue[NormalisedBlock | BaseException | None] = queue.Queue(maxsize=2 * processes)
+        self._stopped = threading.Event()
+
+    def run(self, blocks: Iterator[Block]) -> Iterator[NormalisedBlock]:
+        """Yield what comes back until every process has nothing left to do; then end them."""
+        threads = [threading.Thread(target=self._serve, args=(process, blocks), daemon=True) for process in self._processes]
+        for thread in threads:
+            thread.start()
+        running = len(threads)
+        try:
+            while running:
+                done = self._done.get()
+                if isinstance(done, BaseException):
+                    raise done
+                if done is None:
+                    running -= 1
+                else:
+                    yield done
+        finally:
+            self._stopped.set()
+            for process in self._processes:
+                process.kill()
+                process.communicate()
+
+    def _serve(self, process: "subprocess.Popen[bytes]", blocks: Iterator[Block]) -> None:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            _send(process.stdin, self._plan.as_json())
+            while (block := self._next(blocks)) is not None:
+                _send(process.stdin, (block.first_row, block.text, block.rows))
+                copy, taken, blank, findings = _receive(process.stdout)
+                self._done.put(NormalisedBlock(copy, taken, blank, [Finding(*found) for found in findings]))
+            self._done.put(None)
+        except BaseException as error:
+            if not self._stopped.is_set():
+                self._done.put(error)
+
+    def _next(self, blocks: Iterator[Block]) -> Block | None:
+        with self._taking:
+            return None if self._stopped.is_set() else next(blocks, None)
+
+
+def _send(stream: IO[bytes], value: Any) -> None:
+    data = marshal.dumps(value)
+    stream.write(_SIZE.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> Any:
+    head = stream.read(_SIZE.size)
+    if len(head) < _SIZE.size:
+        raise EOFError("the process that normalises rows has ended")
+    return marshal.loads(stream.read(_SIZE.unpack(head)[0]))  # noqa: S302 - a pipe to a program of our own
+
+
+def main(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Serve blocks until the pipe is closed, which it is too when the importing process dies."""
+    plan = Plan.from_json(_receive(requests))
+    rules = rules_of(plan)
+    while True:
+        try:
+            first_row, text, rows = _receive(requests)
+        except EOFError:
+            return
+        done = rules.block(first_row, cut_rows(Block(first_row, 0, text, rows), plan.delimiter))
+        found = [(f.row, f.rejected, f.code, f.message, f.field, f.raw) for f in done.findings]
+        _send(answers, (done.copy, done.taken, done.blank, found))
+
+
+if __name__ == "__main__":
+    main(sys.stdin.buffer, sys.stdout.buffer)

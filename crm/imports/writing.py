@@ -1,0 +1,196 @@
+# ruff: noqa: S608 - the names put into statements are those of our own tables and columns
+"""Staged customers into the tables of the product, a range of rows at a time.
+
+Each range is one transaction that also writes its ``ImportChunk``: a killed import goes on behind the last one.
+Ranges share no person, so two connections can write at once.
+
+What a row says stands over what was known, and what it leaves empty says nothing: no cell ever blanks a value. Tags
+and custom attributes are added to. A replaced e-mail or phone stays known as a further identity. A consent that was
+withdrawn is never granted again by a file.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import IntegrityError, transaction
+
+from crm.imports.comparing import match_known
+from crm.imports.running import Run
+from crm.models import Customer, ImportChunk
+from crm.normalisation import search_key
+
+ROWS_IN_CHUNK: Final = 25_000
+ATTEMPTS: Final = 3
+_TEXTS: Final = (
+    "external_id",
+    "email",
+    "phone",
+    "first_name",
+    "last_name",
+    "gender",
+    "language",
+    "time_zone",
+    "street",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A range of rows to write."""
+
+    first_row: int
+    last_row: int
+
+
+def open_chunks(run: Run) -> list[Chunk]:
+    """The ranges that are not written yet."""
+    ((first, last),) = run.fetch(f"select min(row_no), max(row_no) from {run.table}")
+    written = set(ImportChunk.objects.filter(job_id=run.job_id).values_list("first_row", flat=True))
+    if first is None:
+        return []
+    starts = range(first - first % ROWS_IN_CHUNK, last + 1, ROWS_IN_CHUNK)
+    return [Chunk(start, start + ROWS_IN_CHUNK - 1) for start in starts if start not in written]
+
+
+def write_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
+    """Write one range; inside a tenant scope. Somebody else's new customer with the same identity is met by asking again."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                counts = _write(run, chunk)
+                ImportChunk.objects.create(
+                    job_id=run.job_id, first_row=chunk.first_row, last_row=chunk.last_row, counts=counts, written_at=run.now
+                )
+                return counts
+        except IntegrityError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            match_known(run, chunk.first_row, chunk.last_row)
+    raise AssertionError("unreachable")
+
+
+def _write(run: Run, chunk: Chunk) -> dict[str, int]:
+    parameters = {
+        "organization": run.organization_id,
+        "first": chunk.first_row,
+        "last": chunk.last_row,
+        "now": run.now,
+        "job": run.job_id,
+    }
+    created = run.execute(_INSERT.format(table=run.table), parameters)
+    matched = run.fetch(
+        f"select count(*) from {run.table} where row_no between %(first)s and %(last)s and skipped is null and customer_id is not null",
+        parameters,
+    )[0][0]
+    updated = 0
+    if matched:
+        run.execute(_FORMER.format(table=run.table), parameters)
+        changed = run.fetch(_UPDATE.format(table=run.table), parameters)
+        _refold([customer_id for customer_id, half_a_name in changed if half_a_name])
+        updated = len(changed)
+    consents = _write_consents(run, parameters) if any(name.startswith("consent_") for name in run.plan.columns) else 0
+    return {"created": created, "updated": updated, "unchanged": matched - updated, "consents": consents}
+
+
+def _refold(customer_ids: list[int]) -> None:
+    """Search keys of customers of whom only one half of the name changed."""
+    customers = list(Customer.objects.filter(pk__in=customer_ids))
+    for customer in customers:
+        customer.search_key = search_key(customer.first_name, customer.last_name)
+    Customer.objects.bulk_update(customers, ["search_key"], batch_size=1_000)
+
+
+def _write_consents(run: Run, parameters: dict[str, Any]) -> int:
+    run.execute(
+        "create temp table if not exists import_consents (customer_id bigint, channel text, state text, row_no bigint) on commit drop"
+    )
+    run.execute("truncate import_consents")
+    run.execute(_CONSENTS.format(table=run.table), parameters)
+    run.execute(_CONSENT_PROOF, parameters)
+    return run.execute(_CONSENT_STATE, parameters)
+
+
+_IN_CHUNK: Final = "s.row_no between %(first)s and %(last)s and s.skipped is null"
+_INSERT: Final = f"""
+with created as (
+    insert into crm_customer (
+        organization_id, {", ".join(_TEXTS)}, birthday, tags, attributes, preferred_location_id, search_key, created_at, updated_at
+    )
+    select %(organization)s, {", ".join(f"coalesce(s.{name}, '')" for name in _TEXTS)},
+        s.birthday, coalesce(s.tags, '{{{{}}}}'), coalesce(s.attributes, '{{{{}}}}'), s.preferred_location_id, coalesce(s.search_key, ''),
+        %(now)s, %(now)s
+    from {{table}} as s
+    where {_IN_CHUNK} and s.customer_id is null
+    returning id
+)
+insert into crm_customerfacts (organization_id, customer_id) select %(organization)s, id from created
+"""
+_MATCHED: Final = f"""
+{{table}} as s where c.organization_id = %(organization)s and c.id = s.customer_id and {_IN_CHUNK}
+"""
+_UPDATE: Final = f"""
+update crm_customer as c set
+    {", ".join(f"{name} = coalesce(s.{name}, c.{name})" for name in _TEXTS)},
+    birthday = coalesce(s.birthday, c.birthday),
+    preferred_location_id = coalesce(s.preferred_location_id, c.preferred_location_id),
+    tags = case when s.tags is null or c.tags::text[] @> s.tags then c.tags
+        else c.tags || array(select tag from unnest(s.tags) as tag where tag <> all (c.tags)) end,
+    attributes = c.attributes || coalesce(s.attributes, '{{{{}}}}'),
+    search_key = coalesce(s.search_key, c.search_key),
+    updated_at = %(now)s
+from {_MATCHED}
+    and (
+        {" or ".join(f"s.{name} <> c.{name}" for name in _TEXTS)}
+        or s.birthday is distinct from c.birthday and s.birthday is not null
+        or s.preferred_location_id is distinct from c.preferred_location_id and s.preferred_location_id is not null
+        or not c.tags::text[] @> coalesce(s.tags, '{{{{}}}}')
+        or not c.attributes @> coalesce(s.attributes, '{{{{}}}}')
+    )
+returning c.id, s.search_key is not null and (s.first_name is null or s.last_name is null)
+"""
+_FORMER: Final = f"""
+insert into crm_identity (organization_id, customer_id, kind, source, value, created_at)
+select %(organization)s, c.id, former.kind, '', former.value, %(now)s
+from {{table}} as s
+join crm_customer as c on c.organization_id = %(organization)s and c.id = s.customer_id
+cross join lateral (values ('email', c.email, s.email), ('phone', c.phone, s.phone)) as former (kind, value, new)
+where {_IN_CHUNK} and former.value <> '' and former.new <> former.value
+on conflict do nothing
+"""
+_BY_IDENTITY: Final = (
+    "s.customer_id is null and s.external_id = c.external_id and c.external_id <> ''",
+    "s.customer_id is null and s.external_id is null and s.email = c.email and c.email <> ''",
+    "s.customer_id is null and s.external_id is null and s.email is null and s.phone = c.phone and c.phone <> ''",
+)
+# A withdrawn consent outlives every file that says yes: the file may be older than the withdrawal.
+_CONSENTS: Final = f"""
+insert into import_consents
+select named.id, said.key, said.value, named.row_no
+from (
+    {
+    " union all ".join(
+        f"select c.id, s.row_no, s.consents from {{table}} as s join crm_customer as c on c.organization_id = %(organization)s and {same}"
+        f" where {_IN_CHUNK} and s.consents is not null"
+        for same in ("s.customer_id = c.id", *_BY_IDENTITY)
+    )
+}
+) as named
+cross join lateral jsonb_each_text(named.consents) as said
+left join crm_consent as known on known.organization_id = %(organization)s and known.customer_id = named.id
+    and known.channel = said.key and known.purpose = 'marketing'
+where known.state is null or known.state <> said.value and known.state <> 'withdrawn'
+"""
+_CONSENT_PROOF: Final = """
+insert into crm_consentchange (organization_id, customer_id, channel, purpose, state, at, source, proof)
+select %(organization)s, customer_id, channel, 'marketing', state, %(now)s, 'import', jsonb_build_object('import', %(job)s, 'row', row_no)
+from import_consents
+"""
+_CONSENT_STATE: Final = """
+insert into crm_consent (organization_id, customer_id, channel, purpose, state, changed_at)
+select %(organization)s, customer_id, channel, 'marketing', state, %(now)s from import_consents
+on conflict (organization_id, customer_id, channel, purpose) do update set state = excluded.state, changed_at = excluded.changed_at
+"""
