@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.queries import organization_ids
+from accounts.tenancy import tenant
 from messaging.sending.cancelling import clear_cancelled
 from messaging.sending.run import Ended, send_dispatch
 from messaging.sending.sweeping import dispatches_to_ring
+from messaging.tracking.folding import fold_hits
 
 logger = logging.getLogger(__name__)
 GRACE_SECONDS = 120.0
@@ -52,3 +55,24 @@ def sweep_dispatches() -> None:
 
 
 SWEEP_EVERY = timedelta(seconds=5)
+FOLD_EVERY = timedelta(seconds=3)
+FOLD_BATCHES = 50  # of one organization in one round, so that no other waits long
+
+
+@shared_task(soft_time_limit=60, time_limit=120)
+def fold_tracking() -> None:
+    """Draw the conclusions from the opens and clicks that came in, for every organization."""
+    now = timezone.now()
+    for organization_id in organization_ids():
+        try:
+            _fold_all(organization_id, now)
+        except OperationalError as error:
+            # The sender is writing one of these deliveries right now; the next round takes them.
+            logger.info("hits of organization %s wait for the next round: %s", organization_id, error)
+
+
+def _fold_all(organization_id: int, now: datetime) -> None:
+    for _ in range(FOLD_BATCHES):
+        with tenant(organization_id):
+            if not fold_hits(now=now):
+                return

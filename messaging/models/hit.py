@@ -2,6 +2,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantModel
+from accounts.tenancy import current_organization_id
 from crm.models.event import CurrentTransactionId, TransactionIdField
 from messaging.models.delivery import Delivery
 
@@ -18,6 +19,16 @@ class TrackingHit(TenantModel):
     only later requests gave away. Its delivery is not a database-enforced reference: the token was signed by us.
     """
 
+    # As for deliveries: the wall has checked the organization already.
+    organization = models.ForeignKey(
+        "accounts.Organization",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        default=current_organization_id,
+        editable=False,
+    )
     delivery = models.ForeignKey(Delivery, on_delete=models.DO_NOTHING, related_name="hits", db_constraint=False, db_index=False)
     kind = models.CharField(_("kind"), max_length=5, choices=HitKind)
     link_index = models.SmallIntegerField(_("link"), null=True)

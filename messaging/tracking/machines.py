@@ -17,6 +17,8 @@ from ua_parser import parse_device
 # Nobody reads a message and presses a link within these of its leaving.
 FASTEST_OPEN = timedelta(seconds=1)
 FASTEST_CLICK = timedelta(seconds=2)
+# A hit from well before the ledger's sending time says that the ledger was late, not that a machine was fast.
+CLOCK_DOUBT = timedelta(seconds=1)
 # So many different links of one message within a moment are a scanner's.
 BURST_LINKS = 3
 BURST = timedelta(seconds=1)
@@ -60,14 +62,6 @@ def judge_user_agent(user_agent: str) -> Machine:
         return Machine.CRAWLER
     device = parse_device(user_agent)
     return Machine.CRAWLER if device is not None and device.family == "Spider" else Machine.PERSON
-
-
-def judge_timing(at: datetime, sent_at: datetime | None, *, click: bool) -> Machine:
-    """Whether a person could have been that fast; unknown sending times are given the benefit."""
-    if sent_at is None:
-        return Machine.PERSON
-    fastest = FASTEST_CLICK if click else FASTEST_OPEN
-    return Machine.TOO_FAST if at - sent_at < fastest else Machine.PERSON
 
 
 def find_bursts(clicks: Sequence[tuple[datetime, int]]) -> set[int]:

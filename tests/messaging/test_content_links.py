@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messaging.content.links import LinkKind, classify, clean_address
-from messaging.content.problems import RenderError, MessageRejectedError
+from messaging.content.problems import MessageRejectedError, RenderError
 from messaging.tracking.tokens import DeliveryRef
 from tests.messaging.content_parts import READER, compiled, context, html_of, parsed, text_of
 

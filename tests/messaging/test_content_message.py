@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from messaging.content.frame import MessageSource
 from messaging.content.message import compile_message
-from messaging.content.problems import RenderError, MessageRejectedError
+from messaging.content.problems import MessageRejectedError, RenderError
 from messaging.content.wire import MAX_LINE_OCTETS
 from messaging.tracking.tokens import DeliveryRef
 from tests.messaging.content_parts import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging.tracking.machines import Machine, find_bursts, judge_request, judge_timing, judge_user_agent
+from messaging.tracking.machines import Machine, find_bursts, judge_request, judge_user_agent
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 PEOPLE = [
@@ -55,24 +55,6 @@ def test_the_way_of_asking_gives_machines_away(method: str, headers: dict[str, s
 
 def test_silence_is_a_machine() -> None:
     assert judge_request("GET", " ", {}) is Machine.NO_USER_AGENT
-
-
-@pytest.mark.parametrize(
-    ("seconds", "click", "machine"),
-    [
-        (0.9, False, Machine.TOO_FAST),
-        (1.0, False, Machine.PERSON),
-        (1.9, True, Machine.TOO_FAST),
-        (2.0, True, Machine.PERSON),
-        (-5, True, Machine.TOO_FAST),
-    ],
-)
-def test_nobody_reads_that_fast(seconds: float, click: bool, machine: Machine) -> None:
-    assert judge_timing(NOW + timedelta(seconds=seconds), NOW, click=click) is machine
-
-
-def test_an_unknown_sending_time_is_given_the_benefit() -> None:
-    assert judge_timing(NOW, None, click=True) is Machine.PERSON
 
 
 def test_many_links_within_a_moment_are_a_scanners() -> None:

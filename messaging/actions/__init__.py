@@ -1,0 +1,1 @@
+"""Writes of messaging that people and providers cause; sending has a room of its own."""

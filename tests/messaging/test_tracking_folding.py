@@ -1,0 +1,181 @@
+"""Requests become the ledger's columns, events and facts: exactly once, people and machines apart."""
+
+from datetime import datetime, timedelta
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+from accounts.tenancy import tenant
+from messaging.models import TrackingHit
+from messaging.tasks import fold_tracking
+from messaging.tracking.hits import Hit
+from messaging.tracking.store import HitStore
+from messaging.tracking.tokens import DeliveryRef
+from tests.conftest import Cast
+from tests.messaging.tracking_stage import PHONE, SentMessage, sent_message
+
+
+@pytest.fixture
+def message(committed_cast: Cast) -> SentMessage:
+    return sent_message(committed_cast.saffron.pk)
+
+
+def hits(message: SentMessage, *given: tuple[str, float, int | None, str], number: int = 0) -> None:
+    """Store hits of one delivery: kind, seconds after sending, link, machine."""
+    store = HitStore()
+    ref = DeliveryRef(message.organization_id, message.delivery_ids[number])
+    store(
+        [
+            Hit(
+                ref,
+                kind,
+                message.sent_at + timedelta(seconds=seconds),
+                machine,
+                PHONE,
+                link,
+                "https://saffron.example/" if link is not None else "",
+            )
+            for kind, seconds, link, machine in given
+        ]
+    )
+    store.close()
+
+
+def after(message: SentMessage, seconds: float) -> datetime:
+    return message.sent_at + timedelta(seconds=seconds)
+
+
+def test_a_first_open_is_an_event_and_later_ones_are_counted(message: SentMessage) -> None:
+    hits(message, ("open", 60, None, ""), ("open", 90, None, ""))
+    assert message.fold() == 2
+    delivery = message.delivery()
+    assert (delivery.opened_at, delivery.open_count, delivery.clicked_at, delivery.machine_opened_at) == (after(message, 60), 2, None, None)
+    assert message.events() == [("message.opened", delivery.customer_id, {"delivery": delivery.pk, "dispatch": message.dispatch_id})]
+    assert (delivery.customer.facts.open_count, delivery.customer.facts.last_open_at) == (1, after(message, 60))
+    hits(message, ("open", 120, None, ""))
+    assert message.fold() == 1
+    assert message.delivery().open_count == 3
+    assert len(message.events()) == 1
+    assert message.delivery().customer.facts.open_count == 1
+
+
+def test_folding_again_changes_nothing(message: SentMessage) -> None:
+    hits(message, ("open", 60, None, ""))
+    assert (message.fold(), message.fold()) == (1, 0)
+    assert message.delivery().open_count == 1
+
+
+def test_a_click_says_that_the_message_was_seen(message: SentMessage) -> None:
+    hits(message, ("click", 70, 3, ""), ("click", 75, 1, ""))
+    message.fold()
+    delivery = message.delivery()
+    assert (delivery.opened_at, delivery.open_count, delivery.clicked_at, delivery.click_count) == (
+        after(message, 70),
+        0,
+        after(message, 70),
+        2,
+    )
+    about = {"delivery": delivery.pk, "dispatch": message.dispatch_id}
+    assert message.events() == [
+        ("message.opened", delivery.customer_id, about),
+        ("message.clicked", delivery.customer_id, {**about, "link": 3, "address": "https://saffron.example/"}),
+    ]
+    assert (delivery.customer.facts.open_count, delivery.customer.facts.click_count) == (1, 1)
+
+
+def test_machines_are_marked_and_are_nobodys_interest(message: SentMessage) -> None:
+    hits(message, ("open", 60, None, "crawler"), ("click", 61, 0, "head_request"))
+    message.fold()
+    delivery = message.delivery()
+    assert (delivery.machine_opened_at, delivery.machine_clicked_at) == (after(message, 60), after(message, 61))
+    assert (delivery.opened_at, delivery.open_count, delivery.clicked_at, delivery.click_count) == (None, 0, None, 0)
+    assert message.events() == []
+    assert delivery.customer.facts.open_count == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "machine"),
+    [
+        ("open", 0.9, "too_fast"),
+        ("open", 1.0, ""),
+        ("click", 1.9, "too_fast"),
+        ("click", 2.0, ""),
+        ("open", -0.5, "too_fast"),
+        ("open", -30, ""),
+    ],
+)
+def test_nobody_reads_faster_than_that(message: SentMessage, kind: str, seconds: float, machine: str) -> None:
+    hits(message, (kind, seconds, 0 if kind == "click" else None, ""))
+    message.fold()
+    delivery = message.delivery()
+    assert (delivery.opened_at is None) == bool(machine)
+    with tenant(message.organization_id):
+        assert list(TrackingHit.objects.values_list("machine", flat=True)) == [machine]
+
+
+def test_a_scanner_gives_itself_away_by_its_next_requests(message: SentMessage) -> None:
+    hits(message, ("click", 60, 0, ""), ("click", 60.3, 1, ""), ("click", 60.6, 2, ""), ("click", 600, 1, ""))
+    message.fold()
+    delivery = message.delivery()
+    assert (delivery.machine_clicked_at, delivery.clicked_at, delivery.click_count) == (after(message, 60), after(message, 600), 1)
+    with tenant(message.organization_id):
+        assert list(TrackingHit.objects.order_by("at").values_list("machine", flat=True)) == ["burst", "burst", "burst", ""]
+
+
+def test_hits_rest_before_they_are_judged(message: SentMessage) -> None:
+    hits(message, ("click", 60, 0, ""))
+    assert message.fold(after(message, 62.9)) == 0
+    assert message.fold(after(message, 63)) == 1
+
+
+def test_hits_of_a_delivery_that_is_gone_are_passed_over(message: SentMessage) -> None:
+    gone = SentMessage(message.organization_id, message.dispatch_id, (999_999,), message.sent_at)
+    hits(gone, ("open", 60, None, ""))
+    hits(message, ("open", 60, None, ""))
+    assert message.fold() == 2
+    assert message.delivery().open_count == 1
+
+
+def test_a_delivery_being_written_is_left_for_the_next_round(message: SentMessage) -> None:
+    hits(message, ("open", 60, None, ""))
+    parameters = connection.get_connection_params()
+    keys = ("dbname", "user", "password", "host", "port")
+    with psycopg.connect(**{key: parameters[key] for key in keys if parameters.get(key)}) as writer:
+        writer.execute("select set_config('app.organization_id', %s, true)", [str(message.organization_id)])
+        writer.execute("update messaging_delivery set attempts = 1 where id = %s", [message.delivery_ids[0]])
+        with pytest.raises(OperationalError):
+            message.fold()
+        fold_tracking()  # the task takes it calmly
+        assert message.delivery().open_count == 0
+        writer.rollback()
+    assert message.fold() == 1
+    assert message.delivery().open_count == 1
+
+
+def test_organizations_are_folded_apart(committed_cast: Cast) -> None:
+    ours, theirs = sent_message(committed_cast.saffron.pk), sent_message(committed_cast.rival.pk)
+    hits(ours, ("open", 60, None, ""))
+    hits(theirs, ("open", 61, None, ""), ("open", 62, None, ""))
+    fold_tracking()
+    assert (ours.delivery().open_count, theirs.delivery().open_count) == (1, 2)
+    assert (len(ours.events()), len(theirs.events())) == (1, 1)
+
+
+def test_one_batch_of_several_organizations_lands_in_each(committed_cast: Cast) -> None:
+    ours, theirs = sent_message(committed_cast.saffron.pk), sent_message(committed_cast.rival.pk)
+    store = HitStore()
+    store([Hit(DeliveryRef(m.organization_id, m.delivery_ids[n]), "open", after(m, 60), "", PHONE) for n in (0, 1) for m in (ours, theirs)])
+    store.close()
+    for message in (ours, theirs):
+        with tenant(message.organization_id):
+            assert sorted(TrackingHit.objects.values_list("delivery_id", flat=True)) == sorted(message.delivery_ids)
+
+
+def test_requests_by_way_of_django_are_kept_too(message: SentMessage, client: Client) -> None:
+    assert client.get(message.pixel(), headers={"User-Agent": PHONE}).status_code == 200
+    assert client.get(message.link(), headers={"User-Agent": PHONE})["Location"] == "https://saffron.example/book"
+    message.fold()
+    delivery = message.delivery()
+    assert (delivery.open_count, delivery.click_count) == (1, 1)
