@@ -66,5 +66,5 @@ class Pace:
         now = self._clock()
         if now < self._alone_next_at:
             return 0
-        self._alone_next_at = max(self._alone_next_at, now - 1.0) + self._batch * SHARE_WITHOUT_VALKEY / self._rate
+        self._alone_next_at = now + self._batch * SHARE_WITHOUT_VALKEY / self._rate
         return self._batch

@@ -83,7 +83,7 @@ def _run(organization_id: int, dispatch: Dispatch, composer: Composer, messenger
     store = PostgresStore(
         ledger=Ledger(organization_id, dispatch.pk, lease, seconds),
         composer=composer,
-        pace=Pace(f"sender:{organization_id}:{account.pk}", account.rate_per_second, open_storage=_rate_storage),
+        pace=Pace(f"sender:{organization_id}:{account.pk}", account.rate_per_second, open_storage=rate_storage),
         log=MarkLog(_connection_parameters(), organization_id=organization_id, lease=lease, lease_seconds=seconds),
         limits=limits,
         retries=RetryPlan(first_seconds=settings.SENDING_RETRY_SECONDS, attempts=settings.SENDING_ATTEMPTS),
@@ -125,7 +125,8 @@ def has_work(dispatch_id: int, now: datetime) -> bool:
     return due.exists()
 
 
-def _rate_storage() -> Storage:
+def rate_storage() -> Storage:
+    """Open the counters that all workers share."""
     address = settings.REDIS_URL
     if address.startswith("unix://"):
         address = f"redis+{address}"
