@@ -22,8 +22,8 @@ ROUNDS = 3
 _CUSTOMERS = """
 insert into crm_customer (organization_id, external_id, first_name, last_name, email, phone, gender, language, time_zone, street, city,
     state, postal_code, country, search_key, created_at, updated_at)
-select %(org)s, 'c' || n, 'First' || n, 'Last', case when n %% 50 = 0 then '' else 'shopper' || n || '@example.test' end, '', '', '', '', '',
-    case when n %% 10 = 0 then 'Excluded' else 'Springfield' end, '', '', 'US', '', now(), now()
+select %(org)s, 'c' || n, 'First' || n, 'Last', case when n %% 51 = 0 then '' else 'shopper' || n || '@example.test' end, '', '', '', '', '',
+    case when n %% 11 = 0 then 'Excluded' else 'Springfield' end, '', '', 'US', '', now(), now()
 from generate_series(1, %(rows)s) as n
 """
 _CONSENTS = """

@@ -24,17 +24,17 @@ CHUNK_SIZE = 1_000
 # Room for a million rows of the joins; the statement spills to disk beyond it.
 WORK_MEMORY = "256MB"
 ADDRESS_FIELDS = {Channel.EMAIL: "email", Channel.SMS: "phone", Channel.WHATSAPP: "phone"}
-# Order matters: the first that applies is the reason people are told.
+# Order matters: the first that applies is the reason people are told. The types are the columns' own: a million casts less.
 _DECIDE = """
 select audience.id as customer_id, audience.address,
     case
-        when excluded.id is not null then 'excluded'
-        when audience.address = '' then 'no_address'
-        when consent.state = 'withdrawn' then 'withdrawn'
-        when %(needs_consent)s and consent.state is distinct from 'granted' then 'no_consent'
-        when suppression.address is not null then 'suppressed'
-        when capped.customer_id is not null then 'frequency_cap'
-        else ''
+        when excluded.id is not null then 'excluded'::varchar(20)
+        when audience.address = '' then 'no_address'::varchar(20)
+        when consent.state = 'withdrawn' then 'withdrawn'::varchar(20)
+        when %(needs_consent)s and consent.state is distinct from 'granted' then 'no_consent'::varchar(20)
+        when suppression.address is not null then 'suppressed'::varchar(20)
+        when capped.customer_id is not null then 'frequency_cap'::varchar(20)
+        else ''::varchar(20)
     end as reason
 from ({audience}) as audience (id, address)
 left join ({excluded}) as excluded (id) on excluded.id = audience.id
@@ -47,7 +47,7 @@ left join ({capped}) as capped (customer_id) on capped.customer_id = audience.id
 # The same mailbox in different letters; sorting a million addresses for it costs more than the rest of the decision.
 _ONE_PER_ADDRESS = """
 select customer_id, address, case
-    when reason = '' and row_number() over (partition by reason, lower(address) order by customer_id) > 1 then 'duplicate_address'
+    when reason = '' and row_number() over (partition by reason, lower(address) order by customer_id) > 1 then 'duplicate_address'::varchar(20)
     else reason end as reason
 from ({decide}) as decided
 """
@@ -67,7 +67,7 @@ _FOR_ONE = "select reason from ({decide}) as decided where customer_id = %(custo
 _WRITE = """
 with written as (
     insert into messaging_delivery (organization_id, dispatch_id, customer_id, address, state, reason)
-    select %(org)s, %(dispatch)s, customer_id, address, case when reason = '' then 'planned' else 'skipped' end, reason
+    select %(org)s, %(dispatch)s, customer_id, address, case when reason = '' then 'planned'::varchar(10) else 'skipped'::varchar(10) end, reason
     from ({decide}) as decided order by customer_id
     returning id, reason
 ), cut as (
