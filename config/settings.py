@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 from config.embedded.home import APPLICATION_ROLE as EMBEDDED_APPLICATION_ROLE
 from config.embedded.home import DATABASE as EMBEDDED_DATABASE
@@ -47,6 +49,7 @@ def database(variable: str, embedded_role: str) -> dict[str, Any]:
         }
     else:
         entry = dict(env.db_url_config(env(variable, default=env("DATABASE_URL"))))
+        entry["HOST"] = unquote(entry["HOST"])  # postgres://role@%2Frun%2Fpostgresql/name is a unix socket
     return {
         **entry,
         "ENGINE": "accounts.postgresql",
@@ -163,6 +166,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "SAMEORIGIN"
+# Previews of messages stand in frames of our own pages; frame-ancestors in the CSP says the same.
+SILENCED_SYSTEM_CHECKS = ["security.W019"]
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_REDIRECT_EXEMPT = [r"^health/"]  # probes come from inside, without TLS
@@ -216,6 +221,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
+# Sending and importing hold a process for minutes; launches, sweeps and notices must not wait behind them. A worker
+# started without --queues serves all three.
+CELERY_TASK_QUEUES = [Queue("celery"), Queue("imports"), Queue("sending")]
+CELERY_TASK_ROUTES = {"messaging.tasks.work_on_dispatch": {"queue": "sending"}, "crm.tasks.*": {"queue": "imports"}}
 
 # --- Sending -------------------------------------------------------------------------------------
 # A lost worker's messages wait this long before another worker takes them over.
