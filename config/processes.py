@@ -102,14 +102,19 @@ def web_server(*, host: str, port: int, workers: int = 2, threads: int = 8) -> P
     return Program("web server", command, lambda: accepts(host, port))
 
 
-def worker(*, concurrency: int = 2, ready_file: Path) -> Program:
-    """A Celery worker; ``config.celery`` touches the file when it is ready."""
+def worker(*, concurrency: int = 2, ready_file: Path, name: str = "worker", queues: str = "celery,imports") -> Program:
+    """A Celery worker of some queues; ``config.celery`` touches the file when it is ready."""
     ready_file.unlink(missing_ok=True)
     command = [
         *_module("celery", "--app", "config", "worker", "--concurrency", str(concurrency), "--loglevel", "WARNING"),
-        *("--without-gossip", "--without-mingle", "--hostname", f"{ready_file.stem}@%h"),
+        *("--without-gossip", "--without-mingle", "--hostname", f"{ready_file.stem}@%h", "--queues", queues),
     ]
-    return Program("worker", ["env", f"WORKER_READY_FILE={ready_file}", *command], ready_file.exists)
+    return Program(name, ["env", f"WORKER_READY_FILE={ready_file}", *command], ready_file.exists)
+
+
+def sender(*, concurrency: int = 1, ready_file: Path) -> Program:
+    """The worker that does nothing but send, so that nothing waits behind a long campaign."""
+    return worker(concurrency=concurrency, ready_file=ready_file, name="sender", queues="sending")
 
 
 def beat() -> Program:
