@@ -17,7 +17,7 @@ define with_python
 @for candidate in $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 python3.14 python); do \
     if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exec "$$candidate" $(1); fi; \
 done; \
-found=`$(if $(PYTHON),"$(PYTHON)",python3) --version 2>/dev/null || echo none called $(if $(PYTHON),$(PYTHON),python3)`; \
+found=`$(if $(PYTHON),"$(PYTHON)",python3) --version 2>&1 | grep ^Python || echo none called $(if $(PYTHON),$(PYTHON),python3)`; \
 echo "Regulars needs Python 3.11 or newer; found: $$found. Install it, or name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1
 endef
 

@@ -5,3 +5,6 @@ class RegularsConfig(AppConfig):
     name = "config"
     label = "config"
     verbose_name = "Regulars"
+
+    def ready(self) -> None:
+        from config import checks  # noqa: F401 - registers them

@@ -23,6 +23,7 @@ async def run(store: Store, *, smtp_port: int, page_port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    store.close()
 
 
 if __name__ == "__main__":

@@ -82,6 +82,10 @@ class Store:
             rows = connection.execute("select recipient from message where message_id like ?", (message_id_like,))
             return [recipient for (recipient,) in rows]
 
+    def close(self) -> None:
+        """Let the file go."""
+        self._writer.close()
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
         connection.execute("pragma journal_mode = wal")

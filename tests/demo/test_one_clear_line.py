@@ -1,0 +1,113 @@
+"""What goes wrong on a newcomer's machine is said in one line that tells what to do."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from config.embedded import start_embedded, stop_embedded
+from config.embedded.home import EmbeddedHome, EmbeddedServerError
+from config.processes import ProcessError, Processes, Program, claim_port
+
+ROOT = Path(settings.BASE_DIR)
+Usage = namedtuple("Usage", "total used free")
+
+
+def run(*command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60, check=False)
+
+
+def manage(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return run(sys.executable, "manage.py", *arguments, **variables)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_an_unreachable_database_is_named(tmp_path: Path) -> None:
+    port = free_port()
+    done = manage("migrate", DATABASE_URL=f"postgres://u:secret@127.0.0.1:{port}/shop", REGULARS_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Cannot reach the database of DATABASE_URL (127.0.0.1:{port}/shop): Connection refused. "
+        "Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_a_taken_port_is_named_with_the_variable_that_chooses_another(command: str, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = manage(command, PORT=port, REGULARS_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == f"CommandError: Port {port} is taken (Address already in use); choose another with PORT=<port>.\n"
+
+
+def test_a_free_port_may_be_claimed() -> None:
+    claim_port("127.0.0.1", free_port(), variable="PORT")
+
+
+def test_no_disk_space_says_how_much_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**9, 10**9, 100 * 2**20))
+    with pytest.raises(EmbeddedServerError) as raised:
+        start_embedded(EmbeddedHome(tmp_path), postgres=True, valkey=False)
+    assert str(raised.value) == (
+        f"Only 100 MB are free under {tmp_path}; PostgreSQL needs 512 MB. Free some space or set REGULARS_HOME to a folder on another disk."
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(EmbeddedServerError, match=r"^Cannot write to .*/file: .*set REGULARS_HOME to another folder\.$"):
+        start_embedded(EmbeddedHome(tmp_path / "file"), postgres=True, valkey=False)
+
+
+def test_a_stale_lock_of_a_killed_database_does_not_stop_the_next_start(tmp_path: Path) -> None:
+    home = EmbeddedHome(tmp_path)
+    start_embedded(home, postgres=True, valkey=False)
+    stop_embedded(home)
+    # The id of a process that lives and is no PostgreSQL: what PostgreSQL itself would take for a running server.
+    for lock in (home.postgres_data / "postmaster.pid", home.sockets / ".s.PGSQL.5432.lock"):
+        lock.write_text(f"{os.getpid()}\n{home.postgres_data}\n")
+    assert start_embedded(home, postgres=True, valkey=False)
+    stop_embedded(home)
+
+
+@pytest.mark.parametrize(("answer", "found"), [("echo Python 3.9.2", "Python 3.9.2"), ("", "none called {path}")])
+def test_a_wrong_python_is_told_what_is_needed(answer: str, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "python"
+    path.write_text(f"#!/bin/sh\n[ $1 = --version ] && {answer or 'exit 1'}\nexit 1\n")
+    path.chmod(0o755)
+    done = run("make", "venv", f"PYTHON={path}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        f"Regulars needs Python 3.11 or newer; found: {found.format(path=path)}. "
+        "Install it, or name one: make PYTHON=/path/to/python3.11 venv"
+    )
+
+
+def test_a_process_that_ends_is_reported_with_its_last_word(tmp_path: Path) -> None:
+    program = Program("web server", [sys.executable, "-c", "raise SystemExit('no such module')"], lambda: False)
+    with Processes(tmp_path) as processes, pytest.raises(ProcessError) as raised:
+        processes.start(program)
+    assert str(raised.value) == f"The web server ended (no such module); see {tmp_path}/web-server.log."
+
+
+def test_processes_end_with_the_block(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        processes.start(Program("worker", ["sleep", "60"]))
+        process = processes.running["worker"]
+        processes.check()
+    assert process.returncode == -15
