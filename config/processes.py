@@ -46,13 +46,24 @@ class Processes:
     def __exit__(self, *_error: object) -> None:
         self.stop()
 
-    def start(self, program: Program) -> None:
-        """Start a program and wait until it is ready.
+    def start(self, *programs: Program) -> None:
+        """Start programs side by side and wait until all are ready.
 
         Raises:
-            ProcessError: it ended, or was not ready in time.
+            ProcessError: one ended, or was not ready in time.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
+        for program in programs:
+            self._launch(program)
+        deadline = time.monotonic() + START_SECONDS
+        for program in programs:
+            while not program.is_ready():
+                self.check()
+                if time.monotonic() > deadline:
+                    raise ProcessError(f"The {program.name} was not ready within {START_SECONDS:.0f} s; see {self.log(program.name)}.")
+                time.sleep(0.05)
+
+    def _launch(self, program: Program) -> None:
         with self.log(program.name).open("ab") as log:
             self.running[program.name] = subprocess.Popen(
                 list(program.command),
@@ -63,12 +74,6 @@ class Processes:
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
                 preexec_fn=_end_with_parent,
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not program.is_ready():
-            self.check()
-            if time.monotonic() > deadline:
-                raise ProcessError(f"The {program.name} was not ready within {START_SECONDS:.0f} s; see {self.log(program.name)}.")
-            time.sleep(0.05)
 
     def check(self) -> None:
         """Raise ProcessError if a program has ended by itself."""
@@ -120,6 +125,16 @@ def sender(*, concurrency: int = 1, ready_file: Path) -> Program:
 def beat() -> Program:
     """The one process that rings scheduled work; its timetable is in the database."""
     return Program("beat", _module("celery", "--app", "config", "beat", "--pidfile=", "--loglevel", "WARNING", "--max-interval", "5"))
+
+
+def product(*, host: str, port: int, folder: Path, concurrency: int = 2) -> list[Program]:
+    """All processes of the product on one machine."""
+    return [
+        web_server(host=host, port=port),
+        worker(concurrency=concurrency, ready_file=folder / "worker.ready"),
+        sender(ready_file=folder / "sender.ready"),
+        beat(),
+    ]
 
 
 def accepts(host: str, port: int) -> bool:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 
-from config.processes import ProcessError, Processes, beat, claim_port, sender, web_server, worker
+from config.processes import ProcessError, Processes, claim_port, product
 from config.servers import servers
 
 
@@ -27,10 +27,7 @@ class Command(BaseCommand):
             claim_port(host, port, variable="PORT")
             with servers(), Processes(folder / "logs", environment) as processes:
                 call_command("migrate", verbosity=0)
-                processes.start(web_server(host=host, port=port))
-                processes.start(worker(concurrency=concurrency, ready_file=folder / "worker.ready"))
-                processes.start(sender(ready_file=folder / "sender.ready"))
-                processes.start(beat())
+                processes.start(*product(host=host, port=port, folder=folder, concurrency=concurrency))
                 self.stdout.write(f"Regulars serves on {environment['PUBLIC_URL']}/admin/ (Ctrl-C ends it; logs in {processes.logs})")
                 watch(processes)
         except ProcessError as error:
