@@ -70,9 +70,20 @@ class CustomerPanel:
     order: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TodayPanel:
+    """A part of the Today page: an HTML fragment at ``url_name`` (no arguments), such as what is running."""
+
+    title: Text
+    url_name: str
+    permission: Permission
+    order: int = 0
+
+
 _navigation: list[NavigationItem] = []
 _phone_jobs: list[PhoneJob] = []
 _panels: list[CustomerPanel] = []
+_today_panels: list[TodayPanel] = []
 
 
 def register_navigation(*items: NavigationItem) -> None:
@@ -90,6 +101,11 @@ def register_panel(*panels: CustomerPanel) -> None:
     _panels.extend(panels)
 
 
+def register_today_panel(*panels: TodayPanel) -> None:
+    """Add panels to the Today page."""
+    _today_panels.extend(panels)
+
+
 def navigation() -> tuple[NavigationItem, ...]:
     """All registered pages, in the order of the navigation."""
     groups = list(Group)
@@ -99,6 +115,11 @@ def navigation() -> tuple[NavigationItem, ...]:
 def panels_for(request: HttpRequest) -> list[CustomerPanel]:
     """The panels of the customer page that this person may see."""
     return sorted(_allowed(request, _panels), key=lambda panel: panel.order)
+
+
+def today_panels_for(request: HttpRequest) -> list[TodayPanel]:
+    """The panels of the Today page that this person may see."""
+    return sorted(_allowed(request, _today_panels), key=lambda panel: panel.order)
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

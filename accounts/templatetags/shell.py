@@ -55,6 +55,16 @@ def moment(value: datetime | None) -> SafeString | str:
     )
 
 
+@register.simple_tag(takes_context=True)
+def toggled_query(context: template.Context, name: str, value: str) -> str:
+    """``{% toggled_query "who" chip.key %}``: this page's query with a value switched on or off, back on its first page."""
+    query = context["request"].GET.copy()
+    query.pop("page", None)
+    values = query.getlist(name)
+    query.setlist(name, [one for one in values if one != value] if value in values else [*values, value])
+    return f"?{query.urlencode()}"
+
+
 @register.inclusion_tag("shell/chart.html")
 def chart(identifier: str, title: str, data: dict[str, Any], kind: str = "bar") -> dict[str, Any]:
     """``{% chart "opens" _("Opens by hour") data "line" %}``, with its table one button away.

@@ -1,0 +1,93 @@
+"""Form fields for days and moments in the reader's calendar: Jalali in Persian, kept Gregorian."""
+
+from datetime import date, datetime, time
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.utils import from_current_timezone, to_current_timezone
+from django.utils.translation import gettext_lazy as _
+from persiantools.digits import ar_to_fa, fa_to_en
+from persiantools.jdatetime import JalaliDate
+
+from accounts.formats import is_persian, jalali_input
+
+FIRST_GREGORIAN_YEAR = 1700
+
+
+class DayInput(forms.DateInput):
+    """The browser's own picker, or the Jalali one where the page is Persian (its script is in the shell)."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        widget = context["widget"]
+        if is_persian():
+            widget["type"] = "text"
+            widget["attrs"] |= {
+                "data-jalali-datepicker": "true", "autocomplete": "off", "inputmode": "numeric", "dir": "ltr", "placeholder": "1403-01-31",
+            }
+        else:
+            widget["type"] = "date"
+        return context
+
+    def format_value(self, value: Any) -> str | None:
+        if isinstance(value, datetime):
+            value = to_current_timezone(value).date()
+        if isinstance(value, date):
+            return jalali_input(value) if is_persian() else value.isoformat()
+        return str(value) if value else None
+
+
+class DayField(forms.DateField):
+    """A date; in Persian years before 1700 are Jalali."""
+
+    widget = DayInput
+    default_error_messages = {"invalid": _("This is not a date; write it like %(example)s.")}
+
+    def to_python(self, value: Any) -> date | None:
+        if value in self.empty_values:
+            return None
+        if isinstance(value, datetime):
+            return value.date()
+        if isinstance(value, date):
+            return value
+        text = fa_to_en(ar_to_fa(str(value).strip())).replace("/", "-")
+        try:
+            year, month, day = map(int, text.split("-"))
+            if is_persian() and year < FIRST_GREGORIAN_YEAR:
+                return JalaliDate(year, month, day).to_gregorian()
+            return date(year, month, day)
+        except ValueError as error:
+            example = "1403-01-31" if is_persian() else "2025-04-20"
+            raise ValidationError(self.error_messages["invalid"], code="invalid", params={"example": example}) from error
+
+
+class MomentInput(forms.MultiWidget):
+    """A day and a time of the day."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        day = DayInput(attrs={"aria-label": _("Date"), **(attrs or {})})
+        clock = forms.TimeInput(format="%H:%M", attrs={"type": "time", "aria-label": _("Time"), **(attrs or {})})
+        super().__init__([day, clock])
+
+    def decompress(self, value: Any) -> list[Any]:
+        if not value:
+            return [None, None]
+        local = to_current_timezone(value)
+        return [local.date(), local.time().replace(second=0, microsecond=0)]
+
+
+class MomentField(forms.MultiValueField):
+    """A moment in the organization's time zone."""
+
+    widget = MomentInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(fields=(DayField(), forms.TimeField()), require_all_fields=True, **kwargs)
+
+    def compress(self, data_list: list[Any]) -> datetime | None:
+        if not data_list or None in data_list:
+            return None
+        day, clock = data_list
+        moment: datetime = from_current_timezone(datetime.combine(day, clock or time()))
+        return moment

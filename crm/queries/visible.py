@@ -1,0 +1,26 @@
+"""Visits and purchases as far as a member sees them: someone limited to locations sees only those of theirs."""
+
+from django.db.models import Q, QuerySet
+
+from accounts.permissions import Access
+from crm.models import Event, Purchase, Visit
+
+
+def visits_for(access: Access) -> QuerySet[Visit]:
+    """Visits with what a list shows of them."""
+    rows = Visit.objects.select_related("customer", "location", "staff__user")
+    return rows if access.location_ids is None else rows.filter(location__in=access.location_ids)
+
+
+def purchases_for(access: Access) -> QuerySet[Purchase]:
+    """Purchases with what a list shows of them."""
+    rows = Purchase.objects.select_related("customer", "location", "staff__user")
+    return rows if access.location_ids is None else rows.filter(location__in=access.location_ids)
+
+
+def events_for(access: Access) -> QuerySet[Event]:
+    """Events; of visits and purchases only those at the member's locations."""
+    if access.location_ids is None:
+        return Event.objects.all()
+    elsewhere = (Q(kind__startswith="visit.") | Q(kind__startswith="purchase.")) & ~Q(properties__location__in=list(access.location_ids))
+    return Event.objects.exclude(elsewhere)
