@@ -23,7 +23,7 @@ PREVIEW_SIZE = 10
 WORK_MEMORY = "256MB"
 
 
-class SegmentTooSlow(Exception):
+class SegmentTooSlow(Exception):  # noqa: N818 - says what happened
     """The database did not answer in the time a person waits; the message says what to do."""
 
 

@@ -23,7 +23,7 @@ from segmentation.words import Words
 MAX_SEGMENT_DEPTH = 5
 
 
-class SegmentsTooDeep(ValueError):
+class SegmentDepthError(ValueError):
     """Segments that refer to segments beyond the limit, or around in a circle."""
 
 
@@ -86,7 +86,7 @@ class Compiler:
     def _tree(self, segment_id: int, depth: int) -> Group | None:
         """The rules of a segment; ``None`` for a fixed list."""
         if depth >= MAX_SEGMENT_DEPTH:
-            raise SegmentsTooDeep(segment_id)
+            raise SegmentDepthError(segment_id)
         if segment_id not in self._trees:
             segment = Segment.objects.get(pk=segment_id)
             dynamic = segment.kind == SegmentKind.DYNAMIC

@@ -130,7 +130,7 @@ def _number(reader: Reader, path: str, raw: Any, *, whole: bool) -> int | Decima
 def _reference(reader: Reader, path: str, raw: Any, choices: frozenset[str] | None) -> int | None:
     if isinstance(raw, bool) or not isinstance(raw, int):
         return reader.tell(path, "not_whole", _("Give a whole number."))
-    if not 0 < raw < 2**63 or choices is not None and str(raw) not in choices:
+    if not 0 < raw < 2**63 or (choices is not None and str(raw) not in choices):
         return reader.tell(path, "unknown_choice", _("There is no choice with the number %(value)s."), value=str(raw)[:20])
     return raw
 
