@@ -3,9 +3,10 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+from unfold.forms import AuthenticationForm
+from unfold.widgets import UnfoldAdminEmailInputWidget
 
 
 def add_refusal(form: forms.BaseForm, error: ValidationError) -> None:
@@ -44,7 +45,7 @@ class LoginForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].label = _("E-mail")
-        self.fields["username"].widget = forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username", "dir": "ltr"})
+        self.fields["username"].widget = UnfoldAdminEmailInputWidget(attrs={"autofocus": True, "autocomplete": "username", "dir": "ltr"})
         self.fields["password"].widget.attrs["dir"] = "ltr"
 
     def clean_username(self) -> str:

@@ -15,6 +15,9 @@ register_navigation(
     ),
     NavigationItem(Group.SETTINGS, _("Locations"), "admin:accounts_location_changelist", "place", Permission.ORGANIZATION_CHANGE, 10),
     NavigationItem(Group.SETTINGS, _("Members"), "admin:accounts_membership_changelist", "badge", Permission.MEMBERS_CHANGE, 20),
+    NavigationItem(
+        Group.SETTINGS, _("Custom attributes"), "admin:crm_attributedefinition_changelist", "sell", Permission.ORGANIZATION_CHANGE, 30,
+    ),
     NavigationItem(Group.SETTINGS, _("API keys"), "admin:accounts_apikey_changelist", "key", Permission.API_KEYS_CHANGE, 70),
     NavigationItem(Group.SETTINGS, _("Audit log"), "admin:accounts_auditentry_changelist", "history", Permission.AUDIT_VIEW, 80),
     NavigationItem(Group.SETTINGS, _("All records"), "admin:index", "database", Permission.CUSTOMERS_VIEW, 90),

@@ -1,0 +1,3 @@
+from crm.admin import attributes, customers, history, purchases, visits
+
+__all__ = ["attributes", "customers", "history", "purchases", "visits"]
