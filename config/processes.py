@@ -3,6 +3,7 @@
 In production a process manager does this from the ``Procfile``; here it is done for the demo and ``manage.py serve``.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -81,6 +82,13 @@ class Processes:
             if process.poll() is not None:
                 raise ProcessError(f"The {name} ended ({_last_line(self.log(name))}); see {self.log(name)}.")
 
+    def watch(self) -> None:
+        """Wait until Ctrl-C or SIGTERM; raise ProcessError if a program ends before."""
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                self.check()
+                time.sleep(1)
+
     def stop(self) -> None:
         """End all programs, the last started first; what does not go in time is killed."""
         for process in reversed(self.running.values()):
@@ -101,7 +109,7 @@ class Processes:
 def web_server(*, host: str, port: int, workers: int = 2, threads: int = 8) -> Program:
     """granian serving the product."""
     command = [
-        *_module("granian", "--interface", "wsgi", "--no-ws", "--host", host, "--port", str(port)),
+        *module("granian", "--interface", "wsgi", "--no-ws", "--host", host, "--port", str(port)),
         *("--workers", str(workers), "--blocking-threads", str(threads), "--respawn-failed-workers", "config.wsgi:application"),
     ]
     return Program("web server", command, lambda: accepts(host, port))
@@ -111,7 +119,7 @@ def worker(*, concurrency: int = 2, ready_file: Path, name: str = "worker", queu
     """A Celery worker of some queues; ``config.celery`` touches the file when it is ready."""
     ready_file.unlink(missing_ok=True)
     command = [
-        *_module("celery", "--app", "config", "worker", "--concurrency", str(concurrency), "--loglevel", "WARNING"),
+        *module("celery", "--app", "config", "worker", "--concurrency", str(concurrency), "--loglevel", "WARNING"),
         *("--without-gossip", "--without-mingle", "--hostname", f"{ready_file.stem}@%h", "--queues", queues),
     ]
     return Program(name, ["env", f"WORKER_READY_FILE={ready_file}", *command], ready_file.exists)
@@ -124,7 +132,7 @@ def sender(*, concurrency: int = 1, ready_file: Path) -> Program:
 
 def beat() -> Program:
     """The one process that rings scheduled work; its timetable is in the database."""
-    return Program("beat", _module("celery", "--app", "config", "beat", "--pidfile=", "--loglevel", "WARNING", "--max-interval", "5"))
+    return Program("beat", module("celery", "--app", "config", "beat", "--pidfile=", "--loglevel", "WARNING", "--max-interval", "5"))
 
 
 def product(*, host: str, port: int, folder: Path, concurrency: int = 2) -> list[Program]:
@@ -158,7 +166,8 @@ def claim_port(host: str, port: int, *, variable: str) -> None:
             raise ProcessError(f"Port {port} is taken ({error.strerror}); choose another with {variable}=<port>.") from error
 
 
-def _module(name: str, *arguments: str) -> list[str]:
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a Python module as this one is run."""
     return [sys.executable, "-m", name, *arguments]
 
 

@@ -76,11 +76,10 @@ class Store:
             query = "select id, received_at, sender, recipient, message_id, subject, source from message where id > ? order by id limit ?"
             yield from [StoredMessage(*row) for row in connection.execute(query, (last_id, limit))]
 
-    def recipients(self, message_id_like: str) -> list[str]:
-        """Who got the messages whose Message-ID matches the pattern, one entry per message."""
+    def message_ids(self) -> list[str]:
+        """The Message-ID of every message, one entry per copy that arrived."""
         with closing(self._connect()) as connection:
-            rows = connection.execute("select recipient from message where message_id like ?", (message_id_like,))
-            return [recipient for (recipient,) in rows]
+            return [message_id for (message_id,) in connection.execute("select message_id from message")]
 
     def close(self) -> None:
         """Let the file go."""

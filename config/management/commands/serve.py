@@ -1,5 +1,4 @@
 import os
-import threading
 from argparse import ArgumentParser
 from typing import Any
 
@@ -29,16 +28,8 @@ class Command(BaseCommand):
                 call_command("migrate", verbosity=0)
                 processes.start(*product(host=host, port=port, folder=folder, concurrency=concurrency))
                 self.stdout.write(f"Regulars serves on {environment['PUBLIC_URL']}/admin/ (Ctrl-C ends it; logs in {processes.logs})")
-                watch(processes)
+                processes.watch()
+        except KeyboardInterrupt:
+            self.stdout.write("Stopped before everything had started.")
         except ProcessError as error:
             raise CommandError(str(error)) from error
-
-
-def watch(processes: Processes) -> None:
-    """Wait until Ctrl-C or SIGTERM, or until a process ends by itself."""
-    pause = threading.Event()
-    try:
-        while not pause.wait(1):
-            processes.check()
-    except KeyboardInterrupt:
-        return
