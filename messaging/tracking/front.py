@@ -20,10 +20,11 @@ class TrackingFront:
     def __init__(self, application: WSGIApplication, recorder: HitRecorder | None = None) -> None:
         self._application = application
         self.recorder = recorder or HitRecorder(HitStore())
+        self._reader = token_reader()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(("/t/o/", "/t/c/")):
-            answer = read_request(environ, token_reader(), datetime.now(UTC))
+            answer = read_request(environ, self._reader, datetime.now(UTC))
             if answer is not None:
                 self.recorder.record(answer.hit)
                 start_response(answer.status, list(answer.headers))

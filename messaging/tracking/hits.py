@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from messaging.tracking.machines import judge_request
+from messaging.tracking.machines import PREFETCH_HEADERS, Machine, judge_request
 from messaging.tracking.tokens import DeliveryRef, TokenReader
 
 OPEN, CLICK = "open", "click"
@@ -23,8 +23,11 @@ _PRIVATE = (
 )
 _PIXEL_HEADERS = (("Content-Type", "image/gif"), ("Content-Length", str(len(_PIXEL))), *_PRIVATE)
 
+_TELLING_HEADERS = tuple(("HTTP_" + name.upper().replace("-", "_"), name) for name in PREFETCH_HEADERS)
+_PLAIN = {machine: machine.value for machine in Machine}
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Hit:
     """What is kept of one request; `machine` is what the request alone gave away."""
 
@@ -37,7 +40,7 @@ class Hit:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What the client gets, whatever becomes of the hit."""
 
@@ -78,13 +81,8 @@ def _redirect(ref: DeliveryRef, index: int, address: str, environ: Mapping[str, 
 
 
 def _judge(environ: Mapping[str, Any], method: str) -> str:
-    headers = {
-        "sec-purpose": environ.get("HTTP_SEC_PURPOSE", ""),
-        "purpose": environ.get("HTTP_PURPOSE", ""),
-        "x-purpose": environ.get("HTTP_X_PURPOSE", ""),
-        "x-moz": environ.get("HTTP_X_MOZ", ""),
-    }
-    return judge_request(method, _user_agent(environ), headers).value
+    headers = {name: environ[key] for key, name in _TELLING_HEADERS if key in environ}
+    return _PLAIN[judge_request(method, _user_agent(environ), headers)]
 
 
 def _user_agent(environ: Mapping[str, Any]) -> str:

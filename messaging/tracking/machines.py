@@ -22,7 +22,7 @@ CLOCK_DOUBT = timedelta(seconds=1)
 # So many different links of one message within a moment are a scanner's.
 BURST_LINKS = 3
 BURST = timedelta(seconds=1)
-_PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender")
 _MAIL_PROXIES = ("GoogleImageProxy", "YahooMailProxy", "YahooCacheSystem")
 
@@ -44,7 +44,7 @@ def judge_request(method: str, user_agent: str, headers: Mapping[str, str]) -> M
     """What the request itself gives away; `headers` by lower-case name."""
     if method == "HEAD":
         return Machine.HEAD
-    for name in _PREFETCH_HEADERS:
+    for name in PREFETCH_HEADERS:
         value = headers.get(name)
         if value and any(word in value.lower() for word in _PREFETCH_WORDS):
             return Machine.PREFETCH

@@ -134,7 +134,7 @@ class TokenReader:
             organization,
             delivery,
             proof.encode(),
-            lambda digest: urlsafe_b64encode(digest[start : start + _PART_OCTETS]),
+            lambda digest: b2a_base64(digest[start : start + _PART_OCTETS], newline=False).translate(_URL_SAFE),
         )
 
     def _verify(self, organization: str, delivery: str, proof: bytes, part: Callable[[bytes], bytes]) -> DeliveryRef | None:
