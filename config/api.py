@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.defaults import server_error as server_error_page
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.routers import SimpleRouter
@@ -13,6 +14,7 @@ from accounts.api.errors import CONTENT_TYPE, problem
 from config.api_documents import DocumentationView, SchemaView
 from crm.api.customers import ConsentHistoryViewSet, ConsentViewSet, CustomerConsentViewSet, CustomerEventViewSet, CustomerViewSet
 from crm.api.events import EventViewSet
+from crm.api.imports import FindingViewSet, ImportViewSet
 from crm.api.purchases import PurchaseViewSet
 from crm.api.visits import VisitViewSet
 
@@ -26,6 +28,8 @@ RESOURCES: list[tuple[str, Any, str]] = [
     ("purchases", PurchaseViewSet, "purchase"),
     ("visits", VisitViewSet, "visit"),
     ("events", EventViewSet, "event"),
+    ("imports", ImportViewSet, "import"),
+    (r"imports/(?P<import_id>[0-9]+)/findings", FindingViewSet, "import-finding"),
 ]
 
 
@@ -42,6 +46,7 @@ for prefix, viewset, basename in RESOURCES:
     router.register(prefix, viewset, basename)
 
 
+@csrf_exempt  # there is nothing here that could be forged
 def not_found(request: HttpRequest, **_kwargs: Any) -> HttpResponse:
     """An address under /api/ that nothing answers."""
     return _problem(NotFound(_("There is nothing at this address.")), request)

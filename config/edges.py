@@ -54,6 +54,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 API_REQUESTS_PER_MINUTE = environ.Env().int("API_REQUESTS_PER_MINUTE", default=3_000)
+API_MAX_UPLOAD_BYTES = environ.Env().int("API_MAX_UPLOAD_BYTES", default=512 * 1024**2)
 
 SPECTACULAR_SETTINGS = {
     "TITLE": _("Regulars API"),

@@ -8,7 +8,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 
 from accounts.api.errors import BodyTooLarge
 
@@ -35,6 +35,19 @@ class StrictJSONParser(BaseParser):
             raise ParseError(_("This is not valid JSON: %(why)s") % {"why": str(error)[:200]}) from error
         check_storable(value)
         return value
+
+
+class UploadParser(MultiPartParser):
+    """Files with fields; how large is known before a byte is read."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        length = (parser_context or {})["request"].META.get("CONTENT_LENGTH") or "0"
+        if not length.isdigit() or int(length) > settings.API_MAX_UPLOAD_BYTES:
+            raise BodyTooLarge(_("The request may have at most %(most)s bytes.") % {"most": settings.API_MAX_UPLOAD_BYTES})
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except (ValueError, LookupError) as error:
+            raise ParseError(_("The form cannot be read.")) from error
 
 
 def check_storable(value: Any) -> None:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from accounts.api.errors import CONTENT_TYPE
 from accounts.api.idempotency import HEADER, MAX_KEY
 
+PATH_ID = {"type": "integer", "format": "int64", "minimum": 1}
 ALWAYS = {
     "400": "The request is not valid.",
     "401": "No caller.",

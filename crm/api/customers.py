@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.schema import PATH_ID
 from accounts.api.views import SOURCE, ApiViewSet
 from accounts.permissions import Permission
 from crm.actions import create_customer, set_consent, update_customer
@@ -25,7 +26,7 @@ from crm.api.serializers import (
 )
 from crm.models import Consent, ConsentChange, Customer, Event
 
-CUSTOMER_PATH = OpenApiParameter("customer_id", {"type": "integer", "format": "int64"}, OpenApiParameter.PATH)
+CUSTOMER_PATH = OpenApiParameter("customer_id", PATH_ID, OpenApiParameter.PATH)
 
 
 class CustomerViewSet(ApiViewSet):

@@ -1,19 +1,20 @@
 """Filters of crm's lists."""
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.api.filters import IdFilter, TextFilter
+from accounts.queries import current_organization
 from crm.models import Channel, Consent, ConsentState, Customer, Event, PaymentMethod, Purchase, PurchaseKind, Purpose, Visit, VisitState
-from crm.normalisation import latin_digits, search_key
+from crm.queries.search import find_by_any_word, find_customers
 
 
 class CustomerFilter(django_filters.FilterSet):
     search = django_filters.CharFilter(
         method="find", max_length=200, help_text=_("The beginning of a name or e-mail address, a phone number, or a customer number.")
     )
-    email = TextFilter("email", lookup_expr="iexact")
+    email = django_filters.CharFilter(method="addressed", max_length=254)
     phone = TextFilter("phone", max_length=16)
     external_id = TextFilter("external_id", max_length=80)
     tag = django_filters.CharFilter(method="tagged", max_length=60)
@@ -28,17 +29,14 @@ class CustomerFilter(django_filters.FilterSet):
     def tagged(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         return rows.filter(tags__contains=[value])
 
+    def addressed(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
+        return rows.filter(email=value.lower())  # as it is kept
+
     def find(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
-        text = value.strip()
-        digits = "".join(char for char in latin_digits(text) if char.isdigit())
-        wanted = Q(external_id=text)
-        if key := search_key(text):
-            wanted |= Q(search_key__startswith=key) | Q(search_key__contains=f" {key}")
-        if "@" in text:
-            wanted |= Q(email__startswith=text.lower())
-        if len(digits) >= 4:
-            wanted |= Q(phone__contains=digits.lstrip("0"))
-        return rows.filter(wanted)
+        found = find_customers(value, region=current_organization().region).order_by()
+        if not found.exists():
+            found = find_by_any_word(value).order_by()
+        return rows.filter(pk__in=found.values("pk"))
 
 
 class ConsentFilter(django_filters.FilterSet):

@@ -13,6 +13,7 @@ from accounts.actions import create_api_key
 from accounts.models import Membership, MembershipLocation, Organization
 from accounts.permissions import API_SCOPES, Permission
 from accounts.tenancy import tenant
+from tests.api.world import make_world
 from tests.conftest import Cast
 
 JSON = "application/json"
@@ -109,3 +110,9 @@ def limited(cast: Cast) -> Cast:
     with tenant(cast.saffron.pk):
         MembershipLocation.objects.create(membership=Membership.objects.get(user=cast.bob), location=cast.downtown)
     return cast
+
+
+@pytest.fixture
+def world(cast: Cast) -> dict[str, int]:
+    """One thing of every kind in Saffron; ids by resource."""
+    return make_world(cast)

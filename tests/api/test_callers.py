@@ -158,6 +158,7 @@ def test_what_is_not_there_is_told_in_the_same_words(till: Caller, problem: Prob
     problem(till.get("customers/0/"), 404, "not_found")
     problem(till.get(f"customers/{10**30}/"), 404, "not_found")
     problem(till.get("customers/abc/"), 404, "not_found")
+    problem(Client(enforce_csrf_checks=True).post("/api/v1/nothing/"), 404, "not_found")
     problem(till.delete("customers/1/"), 405, "method_not_allowed")
 
 

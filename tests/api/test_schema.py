@@ -1,0 +1,99 @@
+"""The OpenAPI document, and whether the API keeps to it under every kind of input."""
+
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from django.core.management import call_command
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.test import Client
+from hypothesis import strategies
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+from accounts.permissions import API_SCOPES
+from config.api_documents import openapi_document
+from config.wsgi import application
+from tests.api.conftest import caller_of
+from tests.api.endpoints import endpoints
+from tests.conftest import Cast
+
+SCHEMA = schemathesis.openapi.from_dict(openapi_document("en"))
+SCHEMA.app = application
+OPERATIONS: list[Any] = [result.ok() for result in SCHEMA.get_all_operations() if isinstance(result, Ok)]
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+BOUNDS: dict[str, Any] = {
+    "max_examples": 8,
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "phases": [hypothesis.Phase.explicit, hypothesis.Phase.generate],
+    "suppress_health_check": list(hypothesis.HealthCheck),
+}
+
+
+def test_the_document_is_valid_and_without_warnings(db: None) -> None:
+    output = StringIO()
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=output)
+    assert output.getvalue().startswith("openapi: 3.1.0")
+
+
+def test_every_operation_is_documented_with_its_scope_and_its_problems(db: None) -> None:
+    document = Client().get("/api/schema/").json()
+    operations = {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method in ("get", "post", "patch", "delete", "put")
+    }
+    assert len(operations) == len(endpoints())
+    assert {operation["x-scope"] for operation in operations.values()} == {str(endpoint.permission) for endpoint in endpoints()}
+    assert [key for key, operation in operations.items() if not {"400", "401", "403", "429"} <= set(operation["responses"])] == []
+    assert [key for key, operation in operations.items() if not operation.get("summary")] == []
+
+
+def test_the_documentation_loads_nothing_from_elsewhere(db: None) -> None:
+    page = Client().get("/api/docs/")
+    assert page.status_code == 200
+    assert b"https://" not in page.content
+    assert "script-src 'self'" in page["Content-Security-Policy"]
+    assert b"<script>" not in page.content
+    assert Client().get("/api/docs/?script=").status_code == 200
+
+
+@pytest.fixture
+def same_connection(cast: Cast) -> Iterator[None]:
+    """Calls through WSGI stay on the connection of the test."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_no_input_breaks_the_api_or_its_document(
+    same_connection: None, cast: Cast, world: dict[str, int], settings: Any, tmp_path: Path, operation: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    headers = {"Authorization": f"Bearer {caller_of(cast.saffron, API_SCOPES, cast).secret}"}
+    paths = {
+        name: value
+        for name, value in {**world, "id": world.get(operation.path.split("/")[3], 1)}.items()
+        if f"{{{name}}}" in operation.path
+    }
+
+    @hypothesis.settings(**BOUNDS)
+    @hypothesis.given(operation.as_strategy(), strategies.booleans())
+    def try_out(case: Any, exists: bool) -> None:
+        if exists:
+            case.path_parameters = {**(case.path_parameters or {}), **paths}
+        case.call_and_validate(headers=headers, checks=CHECKS)
+
+    try_out()

@@ -1,0 +1,39 @@
+"""One thing of every kind in Saffron, by the address of its resource."""
+
+from datetime import UTC, datetime
+
+from accounts.tenancy import tenant
+from crm.actions import NewLine, book_visit, record_purchase, set_consent
+from crm.models import Channel, ConsentState, ImportFinding, ImportJob, Purpose
+from tests.conftest import Cast
+from tests.factories import CustomerFactory
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def make_world(cast: Cast) -> dict[str, int]:
+    """Ids by resource and by path parameter."""
+    alice = cast.alice_acts
+    with tenant(cast.saffron.pk):
+        customer = CustomerFactory.create(first_name="Dana")
+        set_consent(
+            customer=customer,
+            channel=Channel.EMAIL,
+            purpose=Purpose.MARKETING,
+            state=ConsentState.GRANTED,
+            source="page",
+            now=NOON,
+            actor=alice,
+        )
+        purchase = record_purchase(lines=[NewLine(1_000)], purchased_at=NOON, actor=alice, customer=customer)
+        visit = book_visit(customer=customer, starts_at=NOON, actor=alice, now=NOON)
+        job = ImportJob.objects.create(kind="customers", file_name="people.csv")
+        ImportFinding.objects.create(job=job, row=2, is_rejected=True, code="email_invalid", message="This is no address.")
+    return {
+        "customers": customer.pk,
+        "customer_id": customer.pk,
+        "purchases": purchase.pk,
+        "visits": visit.pk,
+        "imports": job.pk,
+        "import_id": job.pk,
+    }
