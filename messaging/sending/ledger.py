@@ -22,6 +22,7 @@ _OPEN_IN_RANGE = """delivery.organization_id = %(org)s and delivery.dispatch_id 
 _OPEN_IN_LIST = """delivery.organization_id = %(org)s and delivery.id = any(%(retries)s)
     and delivery.state = 'retrying' and delivery.next_attempt_at is null"""
 
+# A lease that ran out while PostgreSQL was away says nothing about its holder, who is given time to come back.
 _CLAIM = """
 update messaging_chunk as chunk
 set lease = %(lease)s, leased_until = now() + make_interval(secs => %(seconds)s)
@@ -29,7 +30,8 @@ where chunk.organization_id = %(org)s and chunk.id = (
     select open.id from messaging_chunk as open
     join messaging_dispatch as dispatch on dispatch.organization_id = open.organization_id and dispatch.id = open.dispatch_id
     where open.organization_id = %(org)s and open.dispatch_id = %(dispatch)s and open.finished_at is null
-        and (open.leased_until is null or open.leased_until < now())
+        and (open.leased_until is null
+             or greatest(open.leased_until, pg_postmaster_start_time() + make_interval(secs => %(seconds)s)) < now())
         and (dispatch.state = 'running' or %(whatever_state)s)
     order by open.id limit 1 for update of open skip locked)
 returning chunk.id, chunk.first_id, chunk.last_id, chunk.retry_ids, chunk.sending_through, chunk.in_flight, chunk.held_back
@@ -88,9 +90,13 @@ set finished_at = now(), done_through = last_id, sending_through = last_id, in_f
 where organization_id = %(org)s and id = any(%(chunks)s) and lease = %(lease)s
 """
 
+# A row that is locked is being marked this moment, which extends its lease too.
 _EXTEND = """
 update messaging_chunk set leased_until = now() + make_interval(secs => %(seconds)s)
-where organization_id = %(org)s and dispatch_id = %(dispatch)s and finished_at is null and lease = %(lease)s
+where organization_id = %(org)s and id in (
+    select id from messaging_chunk
+    where organization_id = %(org)s and dispatch_id = %(dispatch)s and finished_at is null and lease = %(lease)s
+    for update skip locked)
 """
 
 _RELEASE = """

@@ -21,6 +21,8 @@ from messaging.sending.progress import Mark
 RECONNECT_SECONDS = 0.25
 CONNECT_TIMEOUT_SECONDS = 2
 GIVE_UP_SECONDS = 60.0
+# Connection exceptions, rollbacks that ask for another try, no resources, locks, operator intervention.
+PASSING_ERRORS = (b"08", b"40", b"53", b"55", b"57")
 
 MARK = b"""
 with given as (
@@ -143,10 +145,8 @@ class MarkLog:
         while (result := pgconn.get_result()) is not None:
             if result.status == pq.ExecStatus.TUPLES_OK:
                 marked = int(result.get_value(0, 0))
-            elif pgconn.status == pq.ConnStatus.BAD:
-                raise psycopg.OperationalError("connection lost")
             else:
-                raise psycopg.DatabaseError(result.error_message.decode("utf-8", "replace"))
+                raise _error_of(pgconn, result)
         if marked is None:
             raise psycopg.OperationalError("connection lost")
         assert self._open is not None
@@ -196,6 +196,14 @@ class MarkLog:
                 raise LeaseLostError(f"PostgreSQL has been away for {GIVE_UP_SECONDS:.0f} s: {error}") from error
             return
         self._send()
+
+
+def _error_of(pgconn: Any, result: Any) -> psycopg.Error:
+    """A server that shuts down says so in an answer, on a connection that still looks sound."""
+    code = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
+    words = result.error_message.decode("utf-8", "replace")
+    passing = pgconn.status == pq.ConnStatus.BAD or not code or code.startswith(PASSING_ERRORS)
+    return psycopg.OperationalError(words) if passing else psycopg.DatabaseError(words)
 
 
 def _mark_columns(marks: Sequence[Mark]) -> list[bytes]:

@@ -112,7 +112,9 @@ def _conclude(organization_id: int, dispatch: Dispatch, report: Report | None, n
         state = Dispatch.objects.values_list("state", flat=True).get(pk=dispatch.pk)
         if state != DispatchState.RUNNING:
             return RunResult(Ended.STOPPED, report, tuple(released))
-        ended = Ended.MORE if has_work(dispatch.pk, now) else Ended.IDLE
+        # Without a fate in this run what looks like work is not to be had yet: the sweep looks again later.
+        has_worked = report is not None and any(report.fates.values())
+        ended = Ended.MORE if has_worked and has_work(dispatch.pk, now) else Ended.IDLE
         return RunResult(ended, report, tuple(released))
 
 
