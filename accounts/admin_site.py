@@ -3,16 +3,22 @@
 import re
 from typing import Any
 
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.forms import Form, ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.sites import UnfoldAdminSite
+from unfold.views import ChangeList
+from unfold.widgets import INPUT_CLASSES
 
+from accounts.admin_columns import readable, readable_fieldsets
 from accounts.audit import SYSTEM, Actor, record_audit
+from accounts.fields import DayField, MomentField
 from accounts.forms import LoginForm, TenantModelForm
 from accounts.models import Membership, User
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
@@ -79,6 +85,16 @@ class _Guarded:
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request) or self.has_add_permission(request)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        # Days and moments are typed in the reader's calendar.
+        kind = MomentField if isinstance(db_field, models.DateTimeField) else DayField if isinstance(db_field, models.DateField) else None
+        if kind is not None and db_field.editable:
+            field = kind(label=capfirst(db_field.verbose_name), required=not db_field.blank, help_text=db_field.help_text)
+            for widget in getattr(field.widget, "widgets", [field.widget]):
+                widget.attrs["class"] = " ".join(INPUT_CLASSES)
+            return field
+        return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # mixed into ModelAdmin
+
     def formfield_for_foreignkey(self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         # The wall limits the choices to the organization; a member's name is its user's, read along with it.
         if db_field.remote_field.model is Membership and "queryset" not in kwargs:
@@ -89,6 +105,14 @@ class _Guarded:
 def _allows(request: HttpRequest, permission: Permission | None) -> bool:
     access = access_of(request)
     return permission is not None and access is not None and access.allows(permission)
+
+
+class TenantChangeList(ChangeList):
+    """Says how many rows fit, without counting those that do not."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
 
 
 class TenantModelAdmin(_Silent, _Guarded, ModelAdmin):
@@ -114,6 +138,18 @@ class TenantModelAdmin(_Silent, _Guarded, ModelAdmin):
         if self.location_lookup and access and access.location_ids is not None:
             rows = rows.filter(**{f"{self.location_lookup}__in": access.location_ids})
         return rows
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return readable(self.model, super().get_list_display(request), request)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None and not self.has_change_permission(request, obj):
+            return readable_fieldsets(self.model, fieldsets, flatten_fieldsets(fieldsets), request)
+        return fieldsets
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return TenantChangeList
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the form; when an action refuses what was typed, show it again with the reasons at the fields."""
@@ -189,6 +225,10 @@ class ReadOnlyTenantInline(TenantInline):
 
     can_delete = False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return list(self.fields or [field.name for field in self.model._meta.fields if field.name != "organization"])
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        names = self.fields or [field.name for field in self.model._meta.fields if field.name != "organization"]
+        return readable(self.model, list(names), request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_readonly_fields(request, obj)
 

@@ -3,19 +3,27 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 
 def add_refusal(form: forms.BaseForm, error: ValidationError) -> None:
-    """Show at the fields of a form what an action refused; what belongs to no field stands above the form."""
-    if not hasattr(error, "error_dict"):
-        form.add_error(None, error)
-        return
-    for name, errors in error.error_dict.items():
-        form.add_error(name if name in form.fields else None, errors)
+    """Show at the fields of a form what an action refused; what belongs to no field stands above the form.
+
+    Constraints name their field in the code of their error.
+    """
+    found = error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.error_list}
+    for name, errors in found.items():
+        for one in errors:
+            place = next((field for field in (name, one.code) if field in form.fields), None)
+            if place is None or one.message not in _messages(form, place):
+                form.add_error(place, one)
+
+
+def _messages(form: forms.BaseForm, name: str) -> list[Any]:
+    return [known.message for known in form.errors.as_data().get(name, [])]
 
 
 class TenantModelForm(forms.ModelForm[Any]):

@@ -23,6 +23,16 @@ def fonts(request: HttpRequest) -> str:
     return static("jalali_suite/css/vazirmatn.css")
 
 
+def day_picker_style(request: HttpRequest) -> str:
+    """The dress of the Jalali day picker."""
+    return static("jalali_suite/css/jalali-datepicker.css")
+
+
+def day_picker(request: HttpRequest) -> str:
+    """The Jalali day picker; it attaches itself to the fields of Persian pages."""
+    return static("jalali_suite/js/jalali-datepicker.js")
+
+
 def stylesheet(request: HttpRequest) -> str:
     """Our own style sheet; unlayered, so it wins over Unfold's in any order."""
     return static("shell/shell.css")

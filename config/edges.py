@@ -29,8 +29,8 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
-    "STYLES": ["accounts.shell.fonts", "accounts.shell.stylesheet"],
-    "SCRIPTS": ["accounts.shell.script"],
+    "STYLES": ["accounts.shell.fonts", "accounts.shell.day_picker_style", "accounts.shell.stylesheet"],
+    "SCRIPTS": ["accounts.shell.day_picker", "accounts.shell.script"],
     "SIDEBAR": {"navigation": "crm.panels.sidebar"},
     "GLOBAL_CALLBACK": "crm.panels.shell_context",
 }

@@ -7,6 +7,7 @@ import django_celery_beat.admin as beat_admin
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.admin import Group  # registers itself, as the others do
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -42,7 +43,8 @@ class UserAdmin(PlatformModelAdmin):
         return False
 
 
-for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule, AccessAttempt, AccessFailureLog, AccessLog):
+# Django's groups are not used: roles come from memberships (accounts.permissions).
+for model in (Group, PeriodicTask, IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule, AccessAttempt, AccessFailureLog, AccessLog):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 

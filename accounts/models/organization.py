@@ -75,7 +75,12 @@ class Location(TenantModel):
         verbose_name = _("location")
         verbose_name_plural = _("locations")
         ordering = ["name"]
-        constraints = [models.UniqueConstraint(fields=["organization", "slug"], name="location_slug")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "slug"], name="location_slug",
+                violation_error_code="slug", violation_error_message=_("Another location has this slug."),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -3,7 +3,6 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline
-from accounts.formats import format_money
 from accounts.permissions import Permission
 from crm.admin.searching import CustomerSearchMixin
 from crm.models import Purchase, PurchaseLine
@@ -21,7 +20,7 @@ class PurchaseAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
 
     view_permission = Permission.PURCHASES_VIEW
     location_lookup = "location"
-    list_display = ("__str__", "purchased_at", "kind", "customer", "total", "payment_method", "location", "source")
+    list_display = ("__str__", "purchased_at", "kind", "customer", "total_minor", "payment_method", "location", "source")
     list_filter = ("kind", "payment_method", "location", ("purchased_at", RangeDateTimeFilter))
     list_filter_submit = True
     list_select_related = ("customer", "location")
@@ -30,12 +29,8 @@ class PurchaseAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
     ordering = ("-purchased_at", "-id")
     inlines = (LineInline,)
     fields = (
-        "number", "kind", "customer", "purchased_at", "total", "payment_method", "location", "staff", "refund_of", "source", "created_at",
+        "number", "kind", "customer", "purchased_at", "total_minor", "payment_method", "location", "staff", "refund_of", "source", "created_at",
     )
-
-    @admin.display(description=_("total"), ordering="total_minor")
-    def total(self, purchase: Purchase) -> str:
-        return format_money(purchase.total_minor, purchase.currency)
 
 
 @admin.register(PurchaseLine)

@@ -59,9 +59,18 @@ class Customer(TenantModel):
         verbose_name_plural = _("customers")
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["organization", "email"], condition=~Q(email=""), name="customer_email"),
-            models.UniqueConstraint(fields=["organization", "phone"], condition=~Q(phone=""), name="customer_phone"),
-            models.UniqueConstraint(fields=["organization", "external_id"], condition=~Q(external_id=""), name="customer_external_id"),
+            models.UniqueConstraint(
+                fields=["organization", "email"], condition=~Q(email=""), name="customer_email",
+                violation_error_code="email", violation_error_message=_("Another customer has this e-mail address."),
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "phone"], condition=~Q(phone=""), name="customer_phone",
+                violation_error_code="phone", violation_error_message=_("Another customer has this phone number."),
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "external_id"], condition=~Q(external_id=""), name="customer_external_id",
+                violation_error_code="external_id", violation_error_message=_("Another customer has this customer number."),
+            ),
         ]
         indexes = [
             GinIndex(fields=["tags"], name="customer_tags", condition=~Q(tags=[])),
@@ -120,7 +129,12 @@ class AttributeDefinition(TenantModel):
         verbose_name = _("custom attribute")
         verbose_name_plural = _("custom attributes")
         ordering = ["label"]
-        constraints = [models.UniqueConstraint(fields=["organization", "key"], name="attribute_key")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "key"], name="attribute_key",
+                violation_error_code="key", violation_error_message=_("Another attribute has this key."),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.label
@@ -130,9 +144,11 @@ class CustomerFacts(TenantModel):
     """What is known of a customer by counting, kept in the transaction of what is counted (``crm.facts``).
 
     Every customer has exactly one row. Money is in minor units of the organization's currency, refunds taken off.
+    The reference is not enforced by the database: the row is only ever written beside its customer, in one transaction,
+    and looking a million of them up again costs an import more than writing them.
     """
 
-    customer = models.OneToOneField(Customer, on_delete=models.CASCADE, primary_key=True, related_name="facts")
+    customer = models.OneToOneField(Customer, on_delete=models.CASCADE, primary_key=True, related_name="facts", db_constraint=False)
     visit_count = models.IntegerField(_("visits"), default=0, db_default=0)
     no_show_count = models.IntegerField(_("no-shows"), default=0, db_default=0)
     first_visit_at = models.DateTimeField(_("first visit"), null=True)

@@ -47,7 +47,12 @@ class Purchase(TenantModel):
         verbose_name = _("purchase")
         verbose_name_plural = _("purchases")
         ordering = ["-purchased_at", "-id"]
-        constraints = [models.UniqueConstraint(fields=["organization", "number"], condition=~Q(number=""), name="purchase_number")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "number"], condition=~Q(number=""), name="purchase_number",
+                violation_error_code="number", violation_error_message=_("Another receipt has this number."),
+            )
+        ]
         indexes = [models.Index(fields=["organization", "-purchased_at", "-id"], name="purchase_time")]
 
     def __str__(self) -> str:

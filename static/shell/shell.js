@@ -49,6 +49,17 @@
     if (first) first.focus();
   }
 
+  // Icons that point somewhere point the other way where one reads from right to left.
+  var POINTING = /^(chevron_(left|right)|arrow_(back|forward|left|right|back_ios|forward_ios|left_alt|right_alt)|first_page|last_page|dock_to_(left|right)|keyboard_arrow_(left|right)|navigate_(next|before)|logout|login)$/;
+  function mirror(root) {
+    if (document.documentElement.dir !== "rtl") return;
+    root.querySelectorAll(".material-symbols-outlined").forEach(function (icon) {
+      if (POINTING.test(icon.textContent.trim())) icon.classList.add("mirrored");
+    });
+  }
+  document.addEventListener("DOMContentLoaded", function () { mirror(document); });
+  document.addEventListener("htmx:afterSettle", function (event) { mirror(event.target); });
+
   // Charts: colours that colour-blind readers tell apart, bars from zero, one axis.
   var COLOURS = ["#7c3aed", "#0e7490", "#b45309", "#be185d", "#4d7c0f", "#1d4ed8"];
   var LIGHTER = ["#a78bfa", "#22d3ee", "#fbbf24", "#f472b6", "#a3e635", "#60a5fa"];

@@ -1,0 +1,61 @@
+"""How admin lists and read-only forms show moments, days and money: in the reader's calendar and currency."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.http import HttpRequest
+
+from accounts.formats import format_day, format_moment, format_money
+from accounts.permissions import access_of
+
+Shown = str | Callable[..., Any]
+
+
+def readable(model: type[models.Model], names: Sequence[Shown], request: HttpRequest) -> list[Shown]:
+    """The columns, with those of moments, days and money in words; all others as they are."""
+    return [_readable(model, name, request) for name in names]
+
+
+def readable_fieldsets(model: type[models.Model], fieldsets: Any, fixed: Sequence[Shown], request: HttpRequest) -> Any:
+    """Fieldsets in which those fields that cannot be edited (``fixed``) are in words."""
+
+    def shown(name: Any) -> Any:
+        if isinstance(name, list | tuple):
+            return tuple(shown(one) for one in name)
+        return _readable(model, name, request) if name in fixed else name
+
+    return [(title, {**options, "fields": [shown(name) for name in options["fields"]]}) for title, options in fieldsets]
+
+
+def _readable(model: type[models.Model], name: Shown, request: HttpRequest) -> Shown:
+    field = next((one for one in model._meta.concrete_fields if one.name == name), None)
+    if field is None or not (words := _words_for(field, request)):
+        return name
+
+    def column(obj: models.Model) -> str:
+        return words(getattr(obj, field.name), obj)
+
+    column.short_description = field.verbose_name  # type: ignore[attr-defined]  # read by Django's admin
+    column.admin_order_field = field.name  # type: ignore[attr-defined]  # read by Django's admin
+    column.__name__ = field.name
+    return column
+
+
+def _words_for(field: Any, request: HttpRequest) -> Callable[[Any, Any], str] | None:
+    if isinstance(field, models.DateTimeField):
+        return lambda value, _obj: format_moment(value) if isinstance(value, datetime) else "–"
+    if isinstance(field, models.DateField):
+        return lambda value, _obj: format_day(value) or "–"
+    if field.name.endswith("_minor"):
+        currency, unit = _home(request)
+        return lambda value, obj: format_money(value, getattr(obj, "currency", None) or currency, unit)
+    return None
+
+
+def _home(request: HttpRequest) -> tuple[str, str]:
+    access = access_of(request)
+    seats = getattr(request, "seats", [])
+    seat = next((one for one in seats if access and one.organization_id == access.organization_id), None)
+    return (seat.currency, seat.money_unit) if seat else ("USD", "currency")
