@@ -6,10 +6,13 @@ from pathlib import Path
 from celery import Celery
 from celery.signals import worker_ready
 
+from config.beat import beat_schedule
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("regulars")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.beat_schedule = beat_schedule()
 app.autodiscover_tasks()
 
 

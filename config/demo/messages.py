@@ -2,20 +2,15 @@
 
 from typing import Any
 
+from accounts.audit import SYSTEM
 from accounts.queries import current_organization
 from accounts.tenancy import tenant
 from config.demo.stage import HOST, Stage
-from config.demo.wording import (
-    ENGLISH_HTML,
-    ENGLISH_PREHEADER,
-    ENGLISH_SUBJECT,
-    PERSIAN_HTML,
-    PERSIAN_PREHEADER,
-    PERSIAN_SUBJECT,
-    placed,
-)
+from config.demo.wording import english, persian
 from crm.models import Channel
-from messaging.models import MessageTemplate, SenderAccount, SenderKind, TemplateVersion
+from messaging.actions.templates import create_template, save_version
+from messaging.content.frame import MessageSource
+from messaging.models import MessageTemplate, SenderAccount, SenderKind
 from segmentation.models import Segment
 
 SENDER = "Local inbox"
@@ -60,8 +55,8 @@ def prepare_messages(organization_id: int, *, stage: Stage) -> None:
         for name, (description, rules) in SEGMENTS.items():
             Segment.objects.get_or_create(name=name, defaults={"description": description, "rules": rules})
         site = f"{stage.inbox_address}/site"
-        _template("A fresh cut", "en", ENGLISH_SUBJECT, ENGLISH_PREHEADER, placed(ENGLISH_HTML, site))
-        _template("وقت اصلاح", "fa", PERSIAN_SUBJECT, PERSIAN_PREHEADER, placed(PERSIAN_HTML, site))
+        _template("A fresh cut", english(site))
+        _template("وقت اصلاح", persian(site))
 
 
 def _sender(stage: Stage) -> None:
@@ -83,7 +78,6 @@ def _sender(stage: Stage) -> None:
         account.save(update_fields=["options"])
 
 
-def _template(name: str, language: str, subject: str, preheader: str, html: str) -> None:
-    template, created = MessageTemplate.objects.get_or_create(name=name)
-    if created:
-        TemplateVersion.objects.create(template=template, number=1, language=language, subject=subject, preheader=preheader, html=html)
+def _template(name: str, source: MessageSource) -> None:
+    if not MessageTemplate.objects.filter(name=name).exists():
+        save_version(template=create_template(name=name, actor=SYSTEM), source=source, actor=SYSTEM)

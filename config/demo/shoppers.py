@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import httpx
 
@@ -23,7 +24,7 @@ BROWSERS = (
 PROXY = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 BOUGHT = (("Haircut", "Hair", 3200), ("Beard trim", "Beard", 1800), ("Hot-towel shave", "Shave", 2800), ("Colour", "Colour", 6500))
 # Who answers within seconds of a message's leaving is taken for a machine.
-PATIENCE = 4.0
+PATIENCE = timedelta(seconds=4)
 THREADS = 4
 
 
@@ -56,16 +57,14 @@ class Shoppers:
         with ThreadPoolExecutor(THREADS) as pool:
             while True:
                 over = self._over.is_set()
-                messages = list(self.store.after(self._last_id))
+                messages = self.store.after(self._last_id, arrived_by=datetime.now(UTC) - PATIENCE)
+                list(pool.map(self._answer, messages))
                 if messages:
-                    # The youngest decides: none of the batch is answered too early.
-                    time.sleep(PATIENCE)
-                    list(pool.map(self._answer, messages))
                     self._last_id = messages[-1].id
-                elif over:
+                elif over and not self.store.after(self._last_id, limit=1):
                     return
                 else:
-                    self._over.wait(0.3)
+                    time.sleep(0.3)
 
     def _answer(self, message: StoredMessage) -> None:
         chance = random.Random(message.recipient)  # noqa: S311 - repeatable, not secret

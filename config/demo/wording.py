@@ -1,5 +1,7 @@
 """What the demo's campaigns say, in two languages."""
 
+from messaging.content.frame import MessageSource
+
 ENGLISH_SUBJECT = "{{ customer.first_name | default('Hello') }}, your chair is waiting"
 ENGLISH_PREHEADER = "Two dollars off any cut this week, at the branch you know."
 ENGLISH_HTML = """<!doctype html>
@@ -47,6 +49,11 @@ p { font-size: 17px; line-height: 1.9 }
 """
 
 
-def placed(html: str, site: str) -> str:
-    """The text with the address of the business's own site in its links."""
-    return html.replace("@SITE@", site)
+def english(site: str) -> MessageSource:
+    """The English campaign, its links leading to the business's own site."""
+    return MessageSource(subject=ENGLISH_SUBJECT, preheader=ENGLISH_PREHEADER, html=ENGLISH_HTML.replace("@SITE@", site), language="en")
+
+
+def persian(site: str) -> MessageSource:
+    """The Persian campaign."""
+    return MessageSource(subject=PERSIAN_SUBJECT, preheader=PERSIAN_PREHEADER, html=PERSIAN_HTML.replace("@SITE@", site), language="fa")

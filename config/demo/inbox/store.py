@@ -1,9 +1,9 @@
 """The messages that arrived, in one SQLite file that other processes may read meanwhile."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 TABLE = """
@@ -15,6 +15,7 @@ create index if not exists message_recipient on message (recipient);
 create index if not exists message_message_id on message (message_id);
 """
 PAGE = 50
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,15 @@ class Store:
             ).fetchone()
         return StoredMessage(*row) if row else None
 
-    def after(self, last_id: int, *, limit: int = 200) -> Iterator[StoredMessage]:
+    def after(self, last_id: int, *, arrived_by: datetime | None = None, limit: int = 1_000) -> list[StoredMessage]:
         """Messages that arrived after the one with this id, the oldest first."""
+        query = (
+            "select id, received_at, sender, recipient, message_id, subject, source from message"
+            " where id > ? and received_at <= ? order by id limit ?"
+        )
+        latest = arrived_by.astimezone(UTC).strftime(TIME) if arrived_by else "9999"
         with closing(self._connect()) as connection:
-            query = "select id, received_at, sender, recipient, message_id, subject, source from message where id > ? order by id limit ?"
-            yield from [StoredMessage(*row) for row in connection.execute(query, (last_id, limit))]
+            return [StoredMessage(*row) for row in connection.execute(query, (last_id, latest, limit))]
 
     def message_ids(self) -> list[str]:
         """The Message-ID of every message, one entry per copy that arrived."""
