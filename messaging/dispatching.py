@@ -32,3 +32,15 @@ def fail_plan(*, dispatch_id: int, reason: str, now: datetime) -> bool:
         after = {"state": "failed", "state_reason": dispatch.state_reason}
         record_audit(action="dispatch.failed", subject=dispatch, actor=SYSTEM, before={"state": "planning"}, after=after)
     return bool(ended)
+
+
+def hold_plan(*, dispatch_id: int, now: datetime) -> bool:
+    """Pause a dispatch whose ledger is not written yet; false if it is, then ``pause_dispatch`` pauses it."""
+    waiting = Dispatch.objects.filter(pk=dispatch_id, state=DispatchState.PLANNING)
+    return bool(waiting.update(state=DispatchState.PAUSED, paused_at=now))
+
+
+def release_plan(*, dispatch_id: int) -> bool:
+    """Let a dispatch that was paused before its ledger was written be planned; false if the ledger is there."""
+    held = Dispatch.objects.filter(pk=dispatch_id, state=DispatchState.PAUSED, started_at=None)
+    return bool(held.update(state=DispatchState.PLANNING, paused_at=None))

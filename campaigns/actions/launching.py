@@ -1,0 +1,101 @@
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.audit import SYSTEM, Actor
+from accounts.tenancy import current_organization_id
+from campaigns.actions.transitions import locked, take_step
+from campaigns.attribution import begin_attribution
+from campaigns.audience import audience_of
+from campaigns.bells import ring_for_plan
+from campaigns.models import Campaign, CampaignState
+from campaigns.refusals import CampaignNotReadyError, CampaignStateError, errors_of
+from campaigns.rules import Step
+from campaigns.validation import current_version, validate_campaign
+from crm.events import NewEvent, record_event
+from crm.models import Channel, Purpose
+from messaging.dispatching import fail_plan, open_dispatch
+from messaging.planning import Reach, plan_dispatch
+from messaging.tasks import ring
+from segmentation.rules import RulesError
+
+
+@transaction.atomic
+def launch_campaign(*, campaign: Campaign, actor: Actor, now: datetime) -> Campaign:
+    """Let a campaign go: its template's newest version is frozen, its audience is planned by a worker, and sending begins.
+
+    Raises:
+        CampaignStateError: it was launched already (perhaps a moment ago by somebody else), or cancelled.
+        CampaignNotReadyError: it has errors.
+    """
+    # The row is ours from here on: whoever launches at the same moment waits, and then finds it running.
+    campaign = locked(campaign, Step.LAUNCH)
+    if errors := errors_of(validate_campaign(campaign, now=now)):
+        raise CampaignNotReadyError(errors)
+    version, account = current_version(campaign), campaign.account
+    assert version is not None, "validation has seen both"
+    assert account is not None, "validation has seen both"
+    dispatch = open_dispatch(
+        label=campaign.name,
+        channel=Channel(campaign.channel),
+        purpose=Purpose(campaign.purpose),
+        account=account,
+        version=version,
+        actor=actor,
+    )
+    campaign = take_step(campaign, Step.LAUNCH, actor=actor, launched_at=now, state_reason="", dispatch=dispatch)
+    begin_attribution()
+    record_event(NewEvent("campaign.launched", now, source="campaigns", properties=about(campaign)))
+    ask_for_plan(campaign)
+    return campaign
+
+
+def launch_due(*, now: datetime) -> list[int]:
+    """Launch the campaigns whose time has come; one that is not ready any more fails with its reasons."""
+    done = []
+    for campaign in Campaign.objects.filter(state=CampaignState.SCHEDULED, scheduled_at__lte=now).order_by("scheduled_at"):
+        try:
+            launch_campaign(campaign=campaign, actor=SYSTEM, now=now)
+        except CampaignStateError:
+            continue  # somebody launched or cancelled it meanwhile
+        except CampaignNotReadyError as error:
+            _fail(campaign, str(error), now)
+        else:
+            done.append(campaign.pk)
+    return done
+
+
+@transaction.atomic
+def plan_campaign(*, campaign_id: int, now: datetime) -> Reach | None:
+    """Write the ledger of a launched campaign and start sending; ``None`` when that was done before, or it was stopped."""
+    campaign = Campaign.objects.select_related("dispatch").get(pk=campaign_id)
+    if campaign.dispatch_id is None:
+        return None
+    try:
+        reach = plan_dispatch(dispatch_id=campaign.dispatch_id, audience=audience_of(campaign, now=now), now=now)
+    except RulesError as error:
+        reason = _("A segment can no longer be read: %(reason)s") % {"reason": error}
+        if fail_plan(dispatch_id=campaign.dispatch_id, reason=reason, now=now):
+            _fail(campaign, reason, now)
+        return None
+    if reach is not None:
+        transaction.on_commit(partial(ring, current_organization_id(), campaign.dispatch_id))
+    return reach
+
+
+def ask_for_plan(campaign: Campaign) -> None:
+    """Ring for a worker to plan it, once this transaction is on disk."""
+    transaction.on_commit(partial(ring_for_plan, current_organization_id(), campaign.pk))
+
+
+def about(campaign: Campaign) -> dict[str, object]:
+    """What events say of a campaign."""
+    return {"campaign": campaign.pk, "dispatch": campaign.dispatch_id, "name": campaign.name}
+
+
+@transaction.atomic
+def _fail(campaign: Campaign, reason: str, now: datetime) -> None:
+    take_step(campaign, Step.FAIL, actor=SYSTEM, state_reason=reason[:300], completed_at=now)
+    record_event(NewEvent("campaign.failed", now, source="campaigns", properties={**about(campaign), "reason": reason}))

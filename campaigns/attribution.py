@@ -1,0 +1,137 @@
+"""Which campaign a purchase counts for: a consumer of the event log.
+
+A purchase counts for the last click before it, else the last open, within the window of the campaign; a refund follows
+its sale. What is written for a sale depends on the ledger and the sale alone, never on the order in which events
+arrive: a purchase is looked at when it is recorded, and again whenever a touch before it becomes known. People's
+touches only: machines' opens and clicks have columns of their own in the ledger, and make no event.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from django.db import connection
+
+from accounts.tenancy import current_organization_id
+from campaigns.models import Attribution, AttributionBasis, Campaign
+from campaigns.rules import Touch, counting_touch
+from crm.events import unread_events
+from crm.models import Event, EventCursor, Purchase, PurchaseKind
+from messaging.models import Delivery
+
+CONSUMER = "campaigns.attribution"
+PURCHASES = frozenset({"purchase.completed", "purchase.refunded"})
+TOUCHES = frozenset({"message.opened", "message.clicked"})
+LONGEST_WINDOW_DAYS = 90
+BATCH = 1_000
+_BEGIN = """
+insert into crm_eventcursor (organization_id, consumer, transaction_id, event_id)
+values (%s, %s, pg_snapshot_xmin(pg_current_snapshot())::text::xid8, 0) on conflict do nothing
+"""
+_SALES_AFTER = """
+select distinct purchase.id from crm_purchase as purchase
+join unnest(%s::bigint[], %s::timestamptz[]) as touch (customer_id, at) on touch.customer_id = purchase.customer_id
+where purchase.organization_id = %s and purchase.kind = 'sale'
+    and purchase.purchased_at >= touch.at and purchase.purchased_at <= touch.at + make_interval(days => %s)
+"""
+_COLUMNS = ("campaign_id", "delivery_id", "customer_id", "basis", "amount_minor", "touched_at", "purchased_at")
+
+
+def begin_attribution() -> None:
+    """Start reading the log from here: nothing before an organization's first campaign can count for one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, [current_organization_id(), CONSUMER])
+
+
+def attribute_new_events() -> int:
+    """Read what is new in the log of the current organization; returns how many attributions were written."""
+    if not EventCursor.objects.filter(consumer=CONSUMER).exists():
+        return 0
+    return sum(attribute(batch) for batch in unread_events(CONSUMER, limit=BATCH))
+
+
+def attribute(events: Sequence[Event]) -> int:
+    """Attribute the purchases that a batch of events is about; the same batch again changes nothing."""
+    told = {int(event.properties["purchase"]) for event in events if event.kind in PURCHASES and event.properties.get("purchase")}
+    sales = set(Purchase.objects.filter(pk__in=told, kind=PurchaseKind.SALE, customer__isnull=False).values_list("pk", flat=True))
+    refunds = Purchase.objects.filter(pk__in=told, kind=PurchaseKind.REFUND, refund_of__isnull=False)
+    sales |= set(refunds.values_list("refund_of_id", flat=True))
+    sales |= _sales_after([event for event in events if event.kind in TOUCHES and event.customer_id is not None])
+    return attribute_sales(sales)
+
+
+def attribute_sales(sale_ids: Iterable[int]) -> int:
+    """Write what these sales, and their refunds, count for; returns how many rows are new or different."""
+    sales = list(Purchase.objects.filter(pk__in=list(sale_ids), customer__isnull=False))
+    touches = _touches({sale.customer_id for sale in sales if sale.customer_id is not None})
+    rows = []
+    refunds = _refunds([sale.pk for sale in sales])
+    for sale in sales:
+        assert sale.customer_id is not None, sale
+        touch = counting_touch(touches.get(sale.customer_id, ()), sale.purchased_at)
+        if touch is not None:
+            rows += [_row(touch, purchase, sale.customer_id) for purchase in (sale, *refunds.get(sale.pk, ()))]
+    return _write(rows)
+
+
+def _sales_after(touches: Sequence[Event]) -> set[int]:
+    if not touches:
+        return set()
+    customers, moments = [event.customer_id for event in touches], [event.occurred_at for event in touches]
+    with connection.cursor() as cursor:
+        cursor.execute(_SALES_AFTER, [customers, moments, current_organization_id(), LONGEST_WINDOW_DAYS])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _touches(customer_ids: set[int]) -> dict[int, list[Touch]]:
+    """Every first click and first open of these customers in messages of campaigns."""
+    deliveries = (
+        Delivery.objects.filter(customer_id__in=customer_ids, opened_at__isnull=False)
+        | Delivery.objects.filter(customer_id__in=customer_ids, clicked_at__isnull=False)
+    ).values_list("customer_id", "pk", "dispatch_id", "clicked_at", "opened_at")
+    found = list(deliveries)
+    campaigns = {
+        dispatch_id: (pk, timedelta(days=days))
+        for dispatch_id, pk, days in Campaign.objects.filter(dispatch_id__in={row[2] for row in found}).values_list(
+            "dispatch_id", "pk", "attribution_days"
+        )
+    }
+    touches: dict[int, list[Touch]] = {}
+    for customer_id, delivery_id, dispatch_id, clicked_at, opened_at in found:
+        if dispatch_id in campaigns:
+            campaign_id, window = campaigns[dispatch_id]
+            moments: list[tuple[bool, datetime | None]] = [(True, clicked_at), (False, opened_at)]
+            made = [Touch(campaign_id, delivery_id, is_click, at, window) for is_click, at in moments if at is not None]
+            touches.setdefault(customer_id, []).extend(made)
+    return touches
+
+
+def _refunds(sale_ids: Sequence[int]) -> dict[int | None, list[Purchase]]:
+    found = Purchase.objects.filter(refund_of_id__in=sale_ids, kind=PurchaseKind.REFUND).order_by("refund_of_id", "pk")
+    return {sale_id: list(refunds) for sale_id, refunds in groupby(found, key=lambda refund: refund.refund_of_id)}
+
+
+def _row(touch: Touch, purchase: Purchase, customer_id: int) -> Attribution:
+    return Attribution(
+        campaign_id=touch.campaign_id,
+        delivery_id=touch.delivery_id,
+        customer_id=customer_id,
+        purchase=purchase,
+        basis=AttributionBasis.CLICK if touch.is_click else AttributionBasis.OPEN,
+        amount_minor=purchase.total_minor,
+        touched_at=touch.at,
+        purchased_at=purchase.purchased_at,
+    )
+
+
+def _write(rows: Sequence[Attribution]) -> int:
+    known = {row.purchase_id: row for row in Attribution.objects.filter(purchase_id__in=[row.purchase_id for row in rows])}
+    different = [row for row in rows if row.purchase_id not in known or _differs(row, known[row.purchase_id])]
+    Attribution.objects.bulk_create(
+        different, update_conflicts=True, unique_fields=["organization", "purchase"], update_fields=list(_COLUMNS), batch_size=BATCH
+    )
+    return len(different)
+
+
+def _differs(row: Attribution, known: Attribution) -> bool:
+    return any(getattr(row, name) != getattr(known, name) for name in _COLUMNS)
