@@ -17,6 +17,9 @@ from crm.api.events import EventViewSet
 from crm.api.imports import FindingViewSet, ImportViewSet
 from crm.api.purchases import PurchaseViewSet
 from crm.api.visits import VisitViewSet
+from messaging.api.senders import SenderViewSet
+from messaging.api.templates import TemplateViewSet, VersionViewSet
+from segmentation.api import SegmentCustomerViewSet, SegmentViewSet
 
 OF_CUSTOMER = r"customers/(?P<customer_id>[0-9]+)"
 RESOURCES: list[tuple[str, Any, str]] = [
@@ -30,6 +33,11 @@ RESOURCES: list[tuple[str, Any, str]] = [
     ("events", EventViewSet, "event"),
     ("imports", ImportViewSet, "import"),
     (r"imports/(?P<import_id>[0-9]+)/findings", FindingViewSet, "import-finding"),
+    ("segments", SegmentViewSet, "segment"),
+    (r"segments/(?P<segment_id>[0-9]+)/customers", SegmentCustomerViewSet, "segment-customer"),
+    ("templates", TemplateViewSet, "template"),
+    (r"templates/(?P<template_id>[0-9]+)/versions", VersionViewSet, "template-version"),
+    ("senders", SenderViewSet, "sender"),
 ]
 
 

@@ -1,6 +1,6 @@
 """Errors as problem details (RFC 9457), each with the place in the request it is about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -21,10 +21,14 @@ Place = tuple[str | int, ...]
 
 
 class Conflict(APIException):
-    """What was asked contradicts how things stand."""
+    """What was asked contradicts how things stand; ``problems`` lists what has to be mended first."""
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
+
+    def __init__(self, detail: str, code: str | None = None, problems: Sequence[Mapping[str, Any]] | None = None) -> None:
+        super().__init__(detail, code)
+        self.problems = problems
 
 
 class BodyTooLarge(APIException):
@@ -60,7 +64,20 @@ def problem(exc: APIException, *, instance: str = "") -> dict[str, Any]:
         errors = [{key: _written(place, key), "code": item.code or "invalid", "detail": str(item)} for place, item in _flat(exc.detail)]
         return _body("invalid", _("The request is not valid."), exc.status_code, _first(errors), instance, errors)
     detail = exc.detail if isinstance(exc.detail, ErrorDetail) else ErrorDetail(str(exc.detail), code=exc.default_code)
-    return _body(detail.code or "error", str(exc.default_detail), exc.status_code, str(detail), instance)
+    body = _body(detail.code or "error", str(exc.default_detail), exc.status_code, str(detail), instance)
+    problems = getattr(exc, "problems", None)
+    return body if problems is None else {**body, "problems": list(problems)}
+
+
+def placed(items: Iterable[tuple[Place, str, str]]) -> dict[str, Any]:
+    """The ``detail`` of a ValidationError whose faults lie at (place, code, text) inside a field."""
+    tree: dict[str, Any] = {}
+    for place, code, text in items:
+        node = tree
+        for part in place:
+            node = node.setdefault(str(part), {})
+        node.setdefault(api_settings.NON_FIELD_ERRORS_KEY, []).append(ErrorDetail(text, code=code))
+    return tree
 
 
 def _body(

@@ -19,7 +19,7 @@ class HoldsPermission(BasePermission):
             raise NotAuthenticated
         if request.method not in view.allowed_methods:
             return True  # goes on to 405
-        needed = view.required_permission
-        if needed is None or not access.allows(needed):
-            raise PermissionDenied(_("This needs the scope “%(scope)s”.") % {"scope": needed}, code="missing_scope")
+        missing = [permission for permission in view.required_permissions if not access.allows(permission)]
+        if missing or not view.required_permissions:
+            raise PermissionDenied(_("This needs the scope “%(scope)s”.") % {"scope": ", ".join(missing)}, code="missing_scope")
         return True

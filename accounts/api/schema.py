@@ -38,6 +38,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     instance = serializers.CharField()
     errors = ProblemErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # a field of this name, not what went wrong
+    problems = serializers.ListField(
+        child=serializers.DictField(), required=False, help_text="What has to be mended before this can be done."
+    )
 
 
 class OperationSchema(AutoSchema):
@@ -45,15 +48,17 @@ class OperationSchema(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         text: str = super().get_description()
-        needed = getattr(self.view, "required_permission", None)
-        return f"{text}\n\nScope: `{needed}`." if needed else text
+        scopes = ", ".join(f"`{scope}`" for scope in self._scopes())
+        return f"{text}\n\nScope: {scopes}." if scopes else text
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         return str(super().get_serializer_name(serializer, direction)).removesuffix("Output")
 
     def get_extensions(self) -> dict[str, Any]:
-        needed = getattr(self.view, "required_permission", None)
-        return {**super().get_extensions(), **({"x-scope": str(needed)} if needed else {})}
+        return {**super().get_extensions(), "x-scopes": self._scopes()}
+
+    def _scopes(self) -> list[str]:
+        return [str(scope) for scope in getattr(self.view, "required_permissions", ())]
 
     def get_override_parameters(self) -> list[Any]:
         given = super().get_override_parameters()

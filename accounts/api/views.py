@@ -38,7 +38,7 @@ class ApiViewSet(GenericViewSet[Any]):
     ``location_lookup`` names the way to the location.
     """
 
-    permissions: ClassVar[Mapping[str, Permission]] = {}
+    permissions: ClassVar[Mapping[str, Permission | tuple[Permission, ...]]] = {}
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
     lookup_value_regex = "[0-9]+"
@@ -96,8 +96,9 @@ class ApiViewSet(GenericViewSet[Any]):
         return PAGE_PARAMETERS | (frozenset(filterset.base_filters) if filterset else frozenset())
 
     @property
-    def required_permission(self) -> Permission | None:
-        return self.permissions.get(self.action or "")
+    def required_permissions(self) -> tuple[Permission, ...]:
+        needed = self.permissions.get(self.action or "", ())
+        return (needed,) if isinstance(needed, Permission) else needed
 
     @property
     def access(self) -> Access:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.permissions import Permission
 from config.api import router
 
 
@@ -21,8 +22,9 @@ class Endpoint:
         return f"{self.method} {self.pattern}"
 
     @property
-    def permission(self) -> Any:
-        return self.viewset.permissions.get(self.action)
+    def permissions(self) -> tuple[Permission, ...]:
+        needed = self.viewset.permissions.get(self.action, ())
+        return (needed,) if isinstance(needed, Permission) else needed
 
     @property
     def parameters(self) -> list[str]:

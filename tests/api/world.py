@@ -5,9 +5,15 @@ from datetime import UTC, datetime
 from accounts.tenancy import tenant
 from crm.actions import NewLine, book_visit, record_purchase, set_consent
 from crm.models import Channel, ConsentState, ImportFinding, ImportJob, Purpose
+from messaging.content.frame import MessageSource
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 
+SPENDERS = {"all": [{"field": "spent", "op": "at_least", "value": 500}]}
+SPRING = MessageSource(
+    subject="Spring for {{ customer.first_name | default('you') }}",
+    html="<p>Hello</p><p><a href='https://saffron.example/spring'>Look</a></p>{{ footer }}",
+)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -29,6 +35,10 @@ def make_world(cast: Cast) -> dict[str, int]:
         visit = book_visit(customer=customer, starts_at=NOON, actor=alice, now=NOON)
         job = ImportJob.objects.create(kind="customers", file_name="people.csv")
         ImportFinding.objects.create(job=job, row=2, is_rejected=True, code="email_invalid", message="This is no address.")
+        segment = create_segment(name="Spenders", rules=SPENDERS, actor=alice, now=NOON)
+        template = create_template(name="Spring", actor=alice)
+        version = save_version(template=template, source=SPRING, actor=alice)
+        sender = SenderAccount.objects.create(name="Front door", from_email="hello@saffron.example", kind=SenderKind.ANYMAIL_TEST)
     return {
         "customers": customer.pk,
         "customer_id": customer.pk,
@@ -36,4 +46,10 @@ def make_world(cast: Cast) -> dict[str, int]:
         "visits": visit.pk,
         "imports": job.pk,
         "import_id": job.pk,
+        "segments": segment.pk,
+        "segment_id": segment.pk,
+        "templates": template.pk,
+        "template_id": template.pk,
+        "number": version.number,
+        "senders": sender.pk,
     }
