@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 from django.db import connection
 from django.utils import timezone
 
 from accounts.tenancy import tenant
 from benchmarks.database import analyze, benchmark_database, benchmark_organization
+from benchmarks.memory import peak_mb
 from benchmarks.result import Result, measured
 from benchmarks.web_load import Load, load_web
 from config.processes import Processes, web_server
@@ -92,8 +92,10 @@ def _free_port() -> Iterator[int]:
 
 
 def _resident_mb(pid: int) -> float:
-    server = psutil.Process(pid)
-    return float(sum(process.memory_info().rss for process in [server, *server.children(recursive=True)])) / 2**20
+    """The peak of the server's processes together."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    pids = [pid, *map(int, children.read_text().split())] if children.exists() else [pid]
+    return sum(peak_mb(each) for each in pids)
 
 
 def _check_kept(organization_id: int, ours: list[Load]) -> int:

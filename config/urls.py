@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/ready", ready, name="health-ready"),
     path("accounts/", include("accounts.urls")),
     path("password/", include("accounts.password_urls")),
+    path("messages/", include("messaging.urls")),
     path("t/", include("messaging.tracking.urls")),
     path("", include("crm.urls")),
 ]

@@ -72,7 +72,7 @@ def save_version(*, template: MessageTemplate, source: MessageSource, actor: Act
         preheader=source.preheader,
         html=source.html,
         text=source.text,
-        created_by_id=actor.id if actor.kind == ActorKind.USER and User.objects.filter(pk=actor.id).exists() else None,
+        created_by=_author(actor),
     )
     version.validate(trusted=["template", "created_by"])
     version.links = _links_of(source)
@@ -104,6 +104,12 @@ def source_of(version: TemplateVersion) -> MessageSource:
     return MessageSource(
         subject=version.subject, html=version.html, text=version.text, preheader=version.preheader, language=version.language
     )
+
+
+def _author(actor: Actor) -> User | None:
+    if actor.kind != ActorKind.USER or actor.id is None:
+        return None
+    return User.objects.filter(pk=actor.id).first()
 
 
 def _links_of(source: MessageSource) -> list[dict[str, object]]:
