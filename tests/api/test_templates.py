@@ -116,9 +116,8 @@ def test_a_template_that_never_ends_or_reaches_out_is_stopped(cast: Cast, till: 
 
 def test_senders_are_shown_without_their_secrets(cast: Cast, till: Caller) -> None:
     with tenant(cast.saffron.pk):
-        sender = SenderAccount.objects.create(
-            name="Front door", from_email="hello@saffron.example", options={"host": "mail.internal"}, credentials={"password": "hush"}
-        )
+        secrets: dict[str, Any] = {"credentials": {"password": "hush"}, "options": {"host": "mail.internal"}}
+        sender = SenderAccount.objects.create(name="Front door", from_email="hello@saffron.example", **secrets)
     listed = till.get("senders/")
     assert listed.json()["results"] == [till.get(f"senders/{sender.pk}/").json()]
     assert listed.json()["results"][0]["from_email"] == "hello@saffron.example"

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from accounts.tenancy import tenant
 from crm.actions import NewLine, book_visit, record_purchase, set_consent
 from crm.models import Channel, ConsentState, ImportFinding, ImportJob, Purpose
+from messaging.actions.templates import create_template, save_version
 from messaging.content.frame import MessageSource
+from messaging.models import SenderAccount, SenderKind
+from segmentation.actions import create_segment
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 
