@@ -7,11 +7,10 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
-from persiantools.jdatetime import JalaliDate
 
+from accounts.formats import format_day
 from accounts.models import Organization
 from accounts.tenancy import current_organization_id
 from crm.models import AttributeDefinition, AttributeType, Customer
@@ -33,7 +32,7 @@ _SAMPLE_DATE = date(2026, 3, 14)
 _ATTRIBUTE_SAMPLES: dict[str, Any] = {
     AttributeType.NUMBER: 42,
     AttributeType.BOOLEAN: True,
-    AttributeType.DATE: "14 March 2026",
+    AttributeType.DATE: "Mar 14, 2026",
 }
 
 
@@ -47,10 +46,8 @@ def register_standard_variables() -> None:
 
 def write_date(day: date, language: str) -> str:
     """A date as a reader of this language expects it: Jalali in Persian."""
-    if language.split("-")[0] == "fa":
-        return str(JalaliDate(day).strftime("%d %B %Y", locale="fa"))
     with override(language):
-        return date_format(day, "j F Y")
+        return format_day(day)
 
 
 def _customer_variables() -> Sequence[Variable]:

@@ -84,7 +84,8 @@ def send_template_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Send what the page shows to a few addresses."""
     shown = _show(request, pk, values=request.POST)
     back = redirect(reverse("messaging:template_preview", args=[pk]) + (f"?customer={shown.wanted}" if shown.wanted else ""))
-    sender = SenderAccount.objects.filter(pk=_number(request.POST.get("sender", "")), is_active=True).first()
+    chosen = _number(request.POST.get("sender", ""))
+    sender = SenderAccount.objects.filter(pk=chosen, is_active=True).first() if chosen else None
     addresses = request.POST.get("addresses", "").replace(",", " ").split()
     refusal = _refusal(shown, sender, addresses)
     if refusal or sender is None or shown.version is None:

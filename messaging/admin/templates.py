@@ -150,7 +150,7 @@ def _save_words(template: MessageTemplate, form: Any, actor: Actor) -> None:
             field = problem.part if problem.part in form.fields else "html"
             line = _("Line %(line)s: ") % {"line": problem.line} if problem.line else ""
             found.setdefault(str(field), []).append(f"{line}{problem.message}")
-        raise ValidationError(found) from error  # type: ignore[arg-type]  # lists of text are what it takes
+        raise ValidationError(found) from error
 
 
 @admin.register(TemplateVersion)

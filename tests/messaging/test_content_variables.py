@@ -39,8 +39,8 @@ def test_a_context_holds_what_is_asked_and_leaves_out_what_is_not_known(in_saffr
     assert contexts == {
         full.pk: {
             "customer": {
-                "first_name": "Sara", "last_name": "Ahmadi", "name": "Sara Ahmadi", "city": "Oslo", "birthday": "1 May 1990",
-                "visit_count": 3, "last_visit_on": "1 January 2026",
+                "first_name": "Sara", "last_name": "Ahmadi", "name": "Sara Ahmadi", "city": "Oslo", "birthday": "May 1, 1990",
+                "visit_count": 3, "last_visit_on": "Jan 1, 2026",
             },
             "location": {"name": "Downtown"},
             "organization": {"name": "Saffron Barbers", "postal_address": "1 Main St, New York", "brand_color": "#7c3aed"},
@@ -58,7 +58,7 @@ def test_a_context_holds_what_is_asked_and_leaves_out_what_is_not_known(in_saffr
 def test_dates_are_jalali_in_persian(in_saffron: Cast) -> None:
     customer = CustomerFactory(birthday=date(2026, 3, 21))
     contexts = load_contexts(customer_ids=[customer.pk], names=["customer.birthday"], language="fa", now=NOW)
-    assert contexts[customer.pk]["customer"]["birthday"] == "۰۱ فروردین ۱۴۰۵"
+    assert contexts[customer.pk]["customer"]["birthday"] == "۱ فروردین ۱۴۰۵"
 
 
 def test_custom_attributes_have_a_namespace_of_their_own(in_saffron: Cast) -> None:
@@ -68,7 +68,7 @@ def test_custom_attributes_have_a_namespace_of_their_own(in_saffron: Cast) -> No
     assert {"custom.shoe_size", "custom.member_since"} <= set(known_variables())
     names = ["custom.shoe_size", "custom.member_since", "custom.secret"]
     contexts = load_contexts(customer_ids=[customer.pk], names=names, language="en", now=NOW)
-    assert contexts[customer.pk]["custom"] == {"shoe_size": 43, "member_since": "1 February 2020"}
+    assert contexts[customer.pk]["custom"] == {"shoe_size": 43, "member_since": "Feb 1, 2020"}
 
 
 def test_a_chunk_costs_as_many_queries_as_a_single_recipient(in_saffron: Cast) -> None:
