@@ -12,8 +12,6 @@ from functools import partial
 from typing import Any, Final
 from zoneinfo import available_timezones
 
-from phonenumbers.geodata.locale import LOCALE_DATA
-
 from crm.imports.fields import fold_header
 from crm.imports.plan import AttributeRule
 from crm.normalisation import NormalisationError, clean_text, search_key
@@ -226,6 +224,9 @@ def time_zone_rule() -> Rule:
 
 def country_names() -> dict[str, str]:
     """Folded country names, English and Persian, and codes → ISO code."""
+    # Only here: the package loads 120 MB of places, which no web server or sender should carry.
+    from phonenumbers.geodata.locale import LOCALE_DATA
+
     names: dict[str, str] = {}
     for code, by_language in LOCALE_DATA.items():
         for language in ("en", "fa", "de", "fr", "es"):
