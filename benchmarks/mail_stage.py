@@ -1,0 +1,131 @@
+"""What the mail benchmark sends from: an organization, customers who agreed, a personalised message of about 3 kB."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import Organization
+from accounts.tenancy import tenant
+from benchmarks.database import analyze
+from benchmarks.memory import watched
+from config.processes import Processes, sender
+from crm.models import Channel, Customer, Purpose
+from messaging.models import Delivery, Dispatch, DispatchState, MessageTemplate, SenderAccount, TemplateVersion
+from messaging.planning import Audience, plan_dispatch
+from messaging.tasks import ring
+
+HTML = """<!doctype html><html><body>
+<h1>Hello {{ customer.first_name }}</h1>
+<p>It has been a while since your last visit to {{ organization.name }} in {{ customer.city|default("your town") }}.
+{% if customer.visit_count > 0 %}You have been with us {{ customer.visit_count }} times, and we saved your favourite chair.
+{% else %}We would love to meet you, and the first coffee is on us.{% endif %}</p>
+<p><a href="https://saffron.example/book">Book your next visit</a> or see
+<a href="https://saffron.example/offers">this month's offers</a>.</p>
+<p>New on the shelf: cedar beard oil, a matte clay that holds through summer, and gift cards in any amount.</p>
+<p><a href="{{ unsubscribe_url }}">Unsubscribe</a></p>
+</body></html>"""
+_CUSTOMERS = """
+insert into crm_customer (organization_id, external_id, first_name, last_name, email, phone, gender, language, time_zone, street, city,
+    state, postal_code, country, search_key, created_at, updated_at)
+select %(org)s, 'c' || n, 'Person' || n, 'Example', 'person' || n || '@example.net', '', '', '', '', '', 'Springfield', '', '', 'US', '',
+    now(), now()
+from generate_series(%(first)s, %(last)s) as n
+"""
+_FACTS = """
+insert into crm_customerfacts (organization_id, customer_id, visit_count)
+select organization_id, id, id %% 9 from crm_customer where organization_id = %(org)s on conflict do nothing
+"""
+_CONSENTS = """
+insert into crm_consent (organization_id, customer_id, channel, purpose, state, changed_at)
+select organization_id, id, 'email', 'marketing', 'granted', now() from crm_customer where organization_id = %(org)s
+on conflict do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One measured dispatch."""
+
+    people: int
+    seconds: float
+    plan_seconds: float
+    peak_mb: float
+
+    @property
+    def rate(self) -> float:
+        return self.people / self.seconds
+
+
+def fill(organization: Organization, people: int) -> None:
+    """Bring the organization to this many customers, all of whom agreed to offers."""
+    with tenant(organization.pk), connection.cursor() as cursor:
+        before = Customer.objects.count()
+        cursor.execute(_CUSTOMERS, {"org": organization.pk, "first": before + 1, "last": people})
+        cursor.execute(_FACTS, {"org": organization.pk})
+        cursor.execute(_CONSENTS, {"org": organization.pk})
+    analyze("crm_customer", "crm_customerfacts", "crm_consent")
+
+
+def open_stage(organization: Organization, *, connections: int, options: dict[str, object], credentials: dict[str, str]) -> Dispatch:
+    """A new dispatch through this SMTP server, not planned yet."""
+    with tenant(organization.pk):
+        values: dict[str, Any] = {
+            "from_email": "shop@saffron.example", "from_name": "Saffron Barbers", "connections": connections,
+            "options": options, "credentials": credentials,
+        }  # fmt: skip
+        account, _ = SenderAccount.objects.update_or_create(name="Bench", defaults=values)
+        template, _ = MessageTemplate.objects.get_or_create(name="Bench")
+        version, _ = TemplateVersion.objects.get_or_create(
+            template=template, number=1, defaults={"subject": "{{ customer.first_name }}, your chair is waiting", "html": HTML}
+        )
+        return Dispatch.objects.create(label="Bench", channel=Channel.EMAIL, purpose=Purpose.MARKETING, account=account, version=version)
+
+
+def send(organization: Organization, dispatch: Dispatch, people: int, folder: Path) -> Sent:
+    """Launch and wait for the last stored status, with a worker of its own that is ready before the clock starts."""
+    with Processes(folder / "logs") as processes:
+        processes.start(sender(ready_file=folder / "sender.ready"))
+        pids = _with_children(processes.running["sender"].pid)
+        with watched(pids) as peak:
+            with tenant(organization.pk):
+                last = Customer.objects.order_by("pk").values_list("pk", flat=True)[people - 1]
+            started = time.perf_counter()
+            with tenant(organization.pk):
+                audience = Audience(Channel.EMAIL, Purpose.MARKETING, Customer.objects.filter(pk__lte=last))
+                reach = plan_dispatch(dispatch_id=dispatch.pk, audience=audience, now=timezone.now())
+            planned = time.perf_counter()
+            assert reach is not None
+            assert reach.planned == people, reach
+            ring(organization.pk, dispatch.pk)
+            _wait(organization, dispatch, processes)
+            seconds = time.perf_counter() - started
+    _check(organization, dispatch, people)
+    return Sent(people, seconds, planned - started, peak.mb)
+
+
+def _wait(organization: Organization, dispatch: Dispatch, processes: Processes) -> None:
+    while True:
+        processes.check()
+        with tenant(organization.pk):
+            state = Dispatch.objects.values_list("state", flat=True).get(pk=dispatch.pk)
+        if state == DispatchState.COMPLETED:
+            return
+        assert state == DispatchState.RUNNING, state
+        time.sleep(0.02)
+
+
+def _check(organization: Organization, dispatch: Dispatch, people: int) -> None:
+    with tenant(organization.pk):
+        assert Delivery.objects.filter(dispatch_id=dispatch.pk, state="sent", sent_at__isnull=False).count() == people
+        assert Dispatch.objects.get(pk=dispatch.pk).sent_count == people
+
+
+def _with_children(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children] or [pid]
