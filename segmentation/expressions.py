@@ -11,6 +11,7 @@ from django.db.models import (
     DecimalField,
     Expression,
     F,
+    Field,
     Func,
     IntegerField,
     JSONField,
@@ -35,7 +36,7 @@ class NotAmong(Func):
     def __init__(self, key: F, rows: QuerySet[Any], **extra: Any) -> None:
         super().__init__(key, rows if isinstance(rows, Expression) else Subquery(rows), **extra)
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]  # the parts of a template are not ours
         key, rows = self.get_source_expressions()
         key_sql, key_params = compiler.compile(key)
         rows_sql, rows_params = compiler.compile(rows)
@@ -50,7 +51,7 @@ class JsonValue(Func):
 
     template = "(%(expressions)s)"
     arg_joiner = " -> "
-    output_field = JSONField()
+    output_field: Field[Any, Any] = JSONField()
 
     def __init__(self, source: Any, key: Any, **extra: Any) -> None:
         super().__init__(source, key if isinstance(key, Expression) else Value(key), **extra)
@@ -68,7 +69,7 @@ class _JsonTyped(JsonValue):
 
     function = ""
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]  # the parts of a template are not ours
         source, key = self.get_source_expressions()
         source_sql, source_params = compiler.compile(source)
         key_sql, key_params = compiler.compile(key)
@@ -101,7 +102,7 @@ class JsonContainsText(JsonValue):
         super().__init__(source, key, **extra)
         self.source_expressions.append(part if isinstance(part, Expression) else Value(part))
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]  # the parts of a template are not ours
         source, key, part = map(compiler.compile, self.get_source_expressions())
         json = f"({source[0]} -> {key[0]})"
         items = f"jsonb_array_elements(CASE jsonb_typeof({json}) WHEN 'array' THEN {json} ELSE jsonb_build_array({json}) END)"

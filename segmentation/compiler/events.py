@@ -21,7 +21,8 @@ from segmentation.rules.tree import PropertyFilter, Window
 
 def counted_rows(condition: EventCondition, event: SegmentEvent | None, clock: Clock) -> QuerySet[Any]:
     """The events that the condition counts, whoever they belong to."""
-    rows, moment = (event.rows(), event.moment) if event and event.rows else (Event.objects.filter(kind=condition.kind), "occurred_at")
+    rows: QuerySet[Any] = event.rows() if event and event.rows else Event.objects.filter(kind=condition.kind)
+    moment = event.moment if event and event.rows else "occurred_at"
     first, after = bounds(condition.window, clock)
     rows = rows.order_by().filter(**{f"{moment}__lte": clock.now})
     if first is not None:
@@ -50,7 +51,8 @@ def customers_with(condition: EventCondition, event: SegmentEvent | None, clock:
     if (operator, value) == ("at_least", 1):
         return rows.distinct() if distinct else rows
     lookup = "how_many__gte" if operator == "at_least" else "how_many"
-    return rows.annotate(how_many=Count("*")).filter(**{lookup: value}).values(customer)
+    keys: QuerySet[Any] = rows.annotate(how_many=Count("*")).filter(**{lookup: value}).values(customer)
+    return keys
 
 
 def threshold(condition: EventCondition) -> tuple[str, int]:
@@ -82,7 +84,8 @@ def _filter(wanted: PropertyFilter, event: SegmentEvent | None) -> Any:
 
 
 def _in_log(operator: str, wanted: PropertyFilter) -> Any:
-    source, name, value = "properties", wanted.property, wanted.value
+    source, name = "properties", wanted.property
+    value: Any = wanted.value  # of the shape that the operator asks for: parse_rules has seen to it
     if operator in ORDER:
         return ORDER[operator](JsonNumber(source, name), number(value))
     match operator:
@@ -98,7 +101,8 @@ def _in_log(operator: str, wanted: PropertyFilter) -> Any:
 
 def _in_column(operator: str, wanted: PropertyFilter, event: SegmentEvent) -> Any:
     column = next(item for item in event.properties if item.key == wanted.property)
-    path, value = F(column.path or column.key), wanted.value
+    path = F(column.path or column.key)
+    value: Any = wanted.value
     if operator in ORDER:
         return ORDER[operator](path, number(value))
     match operator:

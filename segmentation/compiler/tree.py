@@ -8,6 +8,7 @@ anti-join; under "any" it is a hashed set that each customer is looked up in.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
@@ -94,7 +95,7 @@ class Compiler:
         return self._trees[segment_id]
 
 
-def _membership(keys: QuerySet[object], *, is_member: bool, joined: bool) -> Q:
+def _membership(keys: QuerySet[Any, Any], *, is_member: bool, joined: bool) -> Q:
     if is_member:
         return Q(pk__in=keys)
     return Q(NotAmong(F("pk"), keys)) if joined else ~Q(pk__in=keys)

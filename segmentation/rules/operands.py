@@ -31,7 +31,7 @@ def read_operand(reader: Reader, path: str, operand: Operand, raw: Any, choices:
     """The value of ``raw``; faults are told to the reader and give ``None``."""
     match operand:
         case Operand.TEXTS | Operand.CHOICES | Operand.SCALARS | Operand.NUMBERS:
-            return _list(reader, path, raw, lambda place, item: read_operand(reader, place, _ONE_OF[operand], item, choices))
+            return _list(reader, path, raw, lambda place, item: _item(reader, place, _ONE_OF[operand], item, choices))
         case Operand.REFERENCES:
             return _list(reader, path, raw, lambda place, item: _reference(reader, place, item, choices))
         case Operand.TEXT:
@@ -92,6 +92,11 @@ def read_day(reader: Reader, path: str, raw: Any) -> Day | None:
     return reader.tell(path, "not_day", _('Give a day such as "2026-01-31" or {"ago": {"days": 30}}.'))
 
 
+def _item(reader: Reader, path: str, operand: Operand, raw: Any, choices: frozenset[str] | None) -> Scalar | None:
+    value = read_operand(reader, path, operand, raw, choices)
+    return value if isinstance(value, str | bool | int | Decimal) else None
+
+
 def _scalar(reader: Reader, path: str, raw: Any) -> Scalar | None:
     if isinstance(raw, bool):
         return raw
@@ -116,7 +121,7 @@ def _text(reader: Reader, path: str, raw: Any) -> str | None:
 
 
 def _number(reader: Reader, path: str, raw: Any, *, whole: bool) -> int | Decimal | None:
-    if isinstance(raw, bool) or not isinstance(raw, int | float | Decimal):
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
         return reader.tell(path, "not_whole" if whole else "not_number", _("Give a whole number.") if whole else _("Give a number."))
     if abs(raw) > MAX_NUMBER or math.isnan(raw):
         return reader.tell(path, "number_size", _("The number is too large."))

@@ -9,7 +9,7 @@ from segmentation.rules.operands import read_day, read_duration, read_operand
 from segmentation.rules.operators import COUNT_OPERATORS, Operand, property_operators
 from segmentation.rules.problems import RulesError
 from segmentation.rules.problems import gettext_noop as _
-from segmentation.rules.report import Reader
+from segmentation.rules.report import Reader, T
 from segmentation.rules.tree import (
     Count,
     EventCondition,
@@ -183,8 +183,8 @@ class _Parser(Reader):
             return self._unknown_operator(path, operator, tuple(operators))
         return operators[operator]
 
-    def _unknown_operator(self, path: str, operator: Any, offered: tuple[str, ...]) -> None:
-        self.tell(
+    def _unknown_operator(self, path: str, operator: Any, offered: tuple[str, ...]) -> T | None:
+        return self.tell(
             _join(path, "op"),
             "unknown_operator",
             _("“%(name)s” cannot be used here; use one of: %(offered)s."),

@@ -1,10 +1,11 @@
 """Collects what is wrong while rules are read, so that one answer names every fault."""
 
-from typing import Any
+from typing import TypeVar
 
 from segmentation.rules.problems import Problem
 
 MAX_PROBLEMS = 50
+T = TypeVar("T")
 
 
 class Reader:
@@ -13,7 +14,14 @@ class Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def tell(self, path: str, code: str, message: str, **params: str | int) -> Any:
+    def tell(self, path: str, code: str, message: str, **params: str | int) -> T | None:
         """Note a problem; gives ``None``, to be returned in place of the value that could not be read."""
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(Problem(path, code, message, params))
+            told = {name: _writable(value) for name, value in params.items()}
+            self.problems.append(Problem(str(_writable(path)), code, message, told))
+        return None
+
+
+def _writable(value: str | int) -> str | int:
+    # A lone surrogate came in through an escape of JSON, and no answer could be encoded with it.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dateutil.relativedelta import relativedelta
+from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]  # comes with Celery, untyped
 
 
 @dataclass
@@ -42,15 +42,15 @@ class World:
 
     def holds(self, rule: dict[str, Any], person: Person) -> bool:
         if "all" in rule:
-            return all([self.holds(child, person) for child in rule["all"]])
+            return all(self.holds(child, person) for child in rule["all"])
         if "any" in rule:
-            return any([self.holds(child, person) for child in rule["any"]])
+            return any(self.holds(child, person) for child in rule["any"])
         if "none" in rule:
-            return not any([self.holds(child, person) for child in rule["none"]])
+            return not any(self.holds(child, person) for child in rule["none"])
         if "segment" in rule:
             inner = self.segments[rule["segment"]]
             inside = rule["segment"] in person.lists if inner is None else self.holds(inner, person)
-            return inside == (rule.get("op", "in") == "in")
+            return bool(inside == (rule.get("op", "in") == "in"))
         if "event" in rule:
             return self._counted(rule, person)
         return self._field(rule, person)
@@ -65,7 +65,9 @@ class World:
             and all(matches(wanted, one.properties) for wanted in rule.get("where", []))
         )
         count = rule.get("count", {"op": "at_least", "value": 1})
-        return {"at_least": found >= count["value"], "at_most": found <= count["value"], "exactly": found == count["value"]}[count["op"]]
+        return bool(
+            {"at_least": found >= count["value"], "at_most": found <= count["value"], "exactly": found == count["value"]}[count["op"]]
+        )
 
     def _within(self, window: dict[str, Any] | None, at: datetime) -> bool:
         if window is None:
@@ -79,14 +81,15 @@ class World:
         ((unit, amount),) = duration.items()
         if unit == "hours":
             return self.now + timedelta(hours=sign * amount)
-        wall = self.now.astimezone(self.zone).replace(tzinfo=None) + sign * relativedelta(**{unit: amount})  # type: ignore[arg-type]
+        wall: datetime = self.now.astimezone(self.zone).replace(tzinfo=None) + sign * relativedelta(**{unit: amount})
         return wall.replace(tzinfo=self.zone).astimezone(UTC)
 
     def day(self, day: Any) -> date:
         if isinstance(day, str):
             return date.fromisoformat(day)
         ((direction, duration),) = day.items()
-        return self.today + (-1 if direction == "ago" else 1) * relativedelta(**duration)
+        day_meant: date = self.today + (-1 if direction == "ago" else 1) * relativedelta(**duration)
+        return day_meant
 
     def _field(self, rule: dict[str, Any], person: Person) -> bool:
         key, operator, wanted = rule["field"], rule["op"], rule.get("value")
@@ -179,7 +182,7 @@ def _birthday(born: date, day: date) -> bool:
         return (day.month, day.day) == (2, 28)
 
 
-def text(operator: str, value: str, wanted: Any) -> bool:
+def text(operator: str, value: str, wanted: Any) -> Any:
     folded = value.upper()
     match operator:
         case "is":
@@ -199,7 +202,7 @@ def exact(number: Any) -> Any:
 
 
 def matches(wanted: dict[str, Any], properties: dict[str, Any]) -> bool:
-    operator, value = wanted["op"], wanted.get("value")
+    operator, value = wanted["op"], wanted.get("value", "")
     opposite = {"is_not": "is", "none_of": "any_of", "unknown": "known"}
     if operator in opposite:
         return not matches({**wanted, "op": opposite[operator]}, properties)
