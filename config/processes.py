@@ -106,7 +106,7 @@ class Processes:
         return self.logs / f"{name.replace(' ', '-')}.log"
 
 
-def web_server(*, host: str, port: int, workers: int = 2, threads: int = 8) -> Program:
+def web_server(*, host: str, port: int, workers: int = 2, threads: int = 64) -> Program:
     """granian serving the product."""
     command = [
         *module("granian", "--interface", "wsgi", "--no-ws", "--host", host, "--port", str(port)),

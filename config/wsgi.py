@@ -8,7 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django_application = get_wsgi_application()
 
-from messaging.tracking.front import TrackingFront  # noqa: E402 - needs the settings that the line above loads
+from config.page_threads import FewThreads  # noqa: E402
+from messaging.tracking.front import TrackingFront  # noqa: E402 - needs the settings that are loaded above
 
 # Opens and clicks are answered before Django's middleware: they are many, and need none of it.
-application = TrackingFront(django_application)
+application = TrackingFront(FewThreads(django_application, int(os.environ.get("WEB_PAGE_THREADS", "8"))))
