@@ -10,7 +10,7 @@ from django.core.management import call_command
 from config.demo.accounting import account_for
 from config.demo.business import open_business
 from config.demo.campaign import NAME, dispatch_of, figures_are_in, is_over, launch
-from config.demo.generator import CUSTOMERS, fill_business, is_filled
+from config.demo.generator import fill_business, is_filled
 from config.demo.inbox.store import Store
 from config.demo.keys import till_key
 from config.demo.messages import prepare_messages
@@ -25,11 +25,12 @@ CAMPAIGN_SECONDS = 600.0
 FIGURES_SECONDS = 60.0
 
 
-def run_demo(stage: Stage, *, leave: bool, voice: Voice) -> bool:
+def run_demo(stage: Stage, *, leave: bool, customers: int, voice: Voice) -> bool:
     """Show the whole product; whether every message is accounted for.
 
     Args:
         leave: end after the campaign instead of serving until Ctrl-C.
+        customers: how many to invent if there are none yet.
 
     Raises:
         ProcessError: something of the machine is in the way; the message says what to do.
@@ -39,7 +40,7 @@ def run_demo(stage: Stage, *, leave: bool, voice: Voice) -> bool:
         stage.claim_ports()
         voice.step("Starting PostgreSQL and Valkey")
         with servers(), Processes(stage.folder / "logs", {"PUBLIC_URL": stage.address}) as processes:
-            organization_id = _prepare(stage, voice)
+            organization_id = _prepare(stage, customers, voice)
             voice.step("Starting web server, workers, beat and inbox")
             processes.start(inbox(stage), *product(host=HOST, port=stage.port, folder=stage.folder))
             balances = _campaign(stage, organization_id, processes, voice)
@@ -50,13 +51,13 @@ def run_demo(stage: Stage, *, leave: bool, voice: Voice) -> bool:
     return balances
 
 
-def _prepare(stage: Stage, voice: Voice) -> int:
+def _prepare(stage: Stage, customers: int, voice: Voice) -> int:
     voice.step("Migrating the database")
     call_command("migrate", verbosity=0)
     organization_id = open_business()
     if not is_filled(organization_id):
-        voice.step(f"Inventing {CUSTOMERS:,} customers and two years of visits and purchases")
-        fill_business(organization_id, now=datetime.now(UTC), progress=voice.progress)
+        voice.step(f"Inventing {customers:,} customers and two years of visits and purchases")
+        fill_business(organization_id, now=datetime.now(UTC), progress=voice.progress, count=customers)
     prepare_messages(organization_id, stage=stage)
     voice.step("Saffron Barbers is ready")
     return organization_id

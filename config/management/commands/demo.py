@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management import CommandError
 from django.core.management.base import BaseCommand
 
+from config.demo.generator import CUSTOMERS
 from config.demo.run import run_demo
 from config.demo.stage import Stage
 from config.demo.voice import Voice
@@ -20,12 +21,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--exit", action="store_true", help="End when the campaign is over; exit code 0 only if every message is accounted for."
         )
+        parser.add_argument("--customers", type=int, default=CUSTOMERS, help="How many to invent at the first start.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if settings.PRODUCTION:
             raise CommandError("The demo writes invented people: it does not run with PRODUCTION on.")
         try:
-            balances = run_demo(Stage.from_environment(settings.EMBEDDED_HOME.folder), leave=options["exit"], voice=Voice())
+            stage = Stage.from_environment(settings.EMBEDDED_HOME.folder)
+            balances = run_demo(stage, leave=options["exit"], customers=options["customers"], voice=Voice())
         except KeyboardInterrupt:
             sys.exit(130)
         except ProcessError as error:
