@@ -71,6 +71,8 @@ def send_dispatch(*, organization_id: int, dispatch_id: int, clock: Callable[[],
         except (MessageRejectedError, UnsupportedFeatureError) as error:
             fail_dispatch(dispatch_id=dispatch_id, reason=str(error), now=now)
             return RunResult(Ended.STOPPED)
+    if not connection.in_atomic_block:
+        connection.close()  # a run takes long enough for PostgreSQL to go and come back; the end wants a sound one
     report = _run(organization_id, dispatch, composer, messenger, is_trial=is_trial)
     return _conclude(organization_id, dispatch, report, clock())
 
@@ -84,7 +86,7 @@ def _run(organization_id: int, dispatch: Dispatch, composer: Composer, messenger
         ledger=Ledger(organization_id, dispatch.pk, lease, seconds),
         composer=composer,
         pace=Pace(f"sender:{organization_id}:{account.pk}", account.rate_per_second, open_storage=rate_storage),
-        log=MarkLog(_connection_parameters(), organization_id=organization_id, lease=lease, lease_seconds=seconds),
+        log=MarkLog(connection_parameters(), organization_id=organization_id, lease=lease, lease_seconds=seconds),
         limits=limits,
         retries=RetryPlan(first_seconds=settings.SENDING_RETRY_SECONDS, attempts=settings.SENDING_ATTEMPTS),
     )
@@ -135,6 +137,7 @@ def rate_storage() -> Storage:
     return storage_from_string(address, socket_timeout=1, socket_connect_timeout=1)  # type: ignore[return-value]
 
 
-def _connection_parameters() -> dict[str, Any]:
+def connection_parameters() -> dict[str, Any]:
+    """What a connection of our own (the mark log) is opened with."""
     parameters = connection.get_connection_params()
     return {key: parameters[key] for key in _CONNECTION_KEYS if parameters.get(key)}
