@@ -11,6 +11,8 @@ from rest_framework.exceptions import APIException, NotFound
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.errors import CONTENT_TYPE, problem
+from campaigns.api.campaigns import CampaignViewSet
+from campaigns.api.results import CampaignEventViewSet, RecipientViewSet
 from config.api_documents import DocumentationView, SchemaView
 from crm.api.customers import ConsentHistoryViewSet, ConsentViewSet, CustomerConsentViewSet, CustomerEventViewSet, CustomerViewSet
 from crm.api.events import EventViewSet
@@ -22,6 +24,7 @@ from messaging.api.templates import TemplateViewSet, VersionViewSet
 from segmentation.api import SegmentCustomerViewSet, SegmentViewSet
 
 OF_CUSTOMER = r"customers/(?P<customer_id>[0-9]+)"
+OF_CAMPAIGN = r"campaigns/(?P<campaign_id>[0-9]+)"
 RESOURCES: list[tuple[str, Any, str]] = [
     ("customers", CustomerViewSet, "customer"),
     (f"{OF_CUSTOMER}/consents", CustomerConsentViewSet, "customer-consent"),
@@ -38,6 +41,9 @@ RESOURCES: list[tuple[str, Any, str]] = [
     ("templates", TemplateViewSet, "template"),
     (r"templates/(?P<template_id>[0-9]+)/versions", VersionViewSet, "template-version"),
     ("senders", SenderViewSet, "sender"),
+    ("campaigns", CampaignViewSet, "campaign"),
+    (f"{OF_CAMPAIGN}/recipients", RecipientViewSet, "campaign-recipient"),
+    (f"{OF_CAMPAIGN}/events", CampaignEventViewSet, "campaign-event"),
 ]
 
 

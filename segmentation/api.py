@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.errors import Conflict, Unavailable, placed
-from accounts.api.fields import Input, Output
+from accounts.api.fields import BoundedListField, Input, Output
 from accounts.api.parsing import MAX_INTEGER
 from accounts.api.schema import PATH_ID
 from accounts.api.views import ApiViewSet
@@ -98,12 +98,8 @@ class SnapshotInput(Input):
 class MembersInput(Input):
     """Ids of customers to put on a fixed list and to take off it."""
 
-    add: serializers.ListField = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_INTEGER), required=False, max_length=MAX_MEMBERS
-    )
-    remove: serializers.ListField = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_INTEGER), required=False, max_length=MAX_MEMBERS
-    )
+    add = BoundedListField(child=serializers.IntegerField(min_value=1, max_value=MAX_INTEGER), required=False, max_length=MAX_MEMBERS)
+    remove = BoundedListField(child=serializers.IntegerField(min_value=1, max_value=MAX_INTEGER), required=False, max_length=MAX_MEMBERS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if both := set(attrs.get("add", ())) & set(attrs.get("remove", ())):

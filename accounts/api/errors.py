@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
 from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
 from rest_framework.exceptions import PermissionDenied as ApiPermissionDenied
@@ -139,6 +140,8 @@ def _as_api_exception(exc: Exception) -> APIException | None:
             return Conflict(_("This contradicts a change that somebody else made at the same moment; read it again and retry."))
         case OperationalError():
             return _busy(exc)
+        case RedisError():
+            return Unavailable(_("A part of the product cannot be reached just now; nothing was changed."))
         case _:
             return None
 

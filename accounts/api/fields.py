@@ -92,6 +92,16 @@ class MoneyField(serializers.IntegerField):
         super().__init__(min_value=smallest, max_value=MAX_MONEY, **options)
 
 
+class BoundedListField(serializers.ListField):
+    """A list whose length is looked at before its items are: each may cost a query."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            message = _("Give at most {most} items.").format(most=self.max_length)
+            raise serializers.ValidationError(message, code="max_length")
+        return super().to_internal_value(data)
+
+
 class ReferenceField(serializers.PrimaryKeyRelatedField[Any]):
     """The id of a row of the caller's organization (and, for locations, of those the caller is limited to)."""
 

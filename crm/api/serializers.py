@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from accounts.api.fields import BirthdayField, Input, MomentField, MoneyField, Output, PastMomentField
+from accounts.api.fields import BirthdayField, BoundedListField, Input, MomentField, MoneyField, Output, PastMomentField
 from crm.actions.purchases import MAX_LINES
 from crm.api.fields import AtLocation, KnownCustomers, LocationField, OfCustomer, StaffField, TimeZoneField, require_customer
 from crm.events import MAX_PROPERTIES_BYTES
@@ -85,7 +85,7 @@ class CustomerInput(Input):
     state = serializers.CharField(required=False, allow_blank=True, max_length=100)
     postal_code = serializers.CharField(required=False, allow_blank=True, max_length=20)
     country = serializers.RegexField(r"^([A-Z]{2})?$", required=False, allow_blank=True, max_length=2)
-    tags = serializers.ListField(child=serializers.CharField(max_length=60), required=False, max_length=50)
+    tags = BoundedListField(child=serializers.CharField(max_length=60), required=False, max_length=50)
     attributes = serializers.DictField(required=False, help_text=_("All custom attributes; those left out are removed."))
     preferred_location = LocationField(required=False, allow_null=True)
     preferred_staff = StaffField(required=False, allow_null=True)

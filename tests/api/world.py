@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from accounts.tenancy import tenant
+from campaigns.actions import create_campaign
 from crm.actions import NewLine, book_visit, record_purchase, set_consent
 from crm.models import Channel, ConsentState, ImportFinding, ImportJob, Purpose
 from messaging.actions.templates import create_template, save_version
@@ -42,7 +43,10 @@ def make_world(cast: Cast) -> dict[str, int]:
         template = create_template(name="Spring", actor=alice)
         version = save_version(template=template, source=SPRING, actor=alice)
         sender = SenderAccount.objects.create(name="Front door", from_email="hello@saffron.example", kind=SenderKind.ANYMAIL_TEST)
+        campaign = create_campaign(actor=alice, name="Spring", template=template, account=sender)
     return {
+        "campaigns": campaign.pk,
+        "campaign_id": campaign.pk,
         "customers": customer.pk,
         "customer_id": customer.pk,
         "purchases": purchase.pk,

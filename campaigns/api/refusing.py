@@ -1,0 +1,33 @@
+"""Refusals of campaigns in the API's words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from accounts.api.errors import Conflict, Unavailable
+from campaigns.refusals import CampaignNotReadyError, CampaignRefusedError, CampaignStateError
+from messaging.content.problems import MessageRejectedError, RenderError
+from segmentation.queries import SegmentTooSlow
+from segmentation.rules import RulesError
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Answer 409 where the campaign is not in the state or not ready for what was asked."""
+    try:
+        yield
+    except CampaignNotReadyError as error:
+        raise Conflict(str(error), code="not_ready", problems=[problem.as_dict() for problem in error.problems]) from error
+    except CampaignStateError as error:
+        raise Conflict(str(error), code="wrong_state") from error
+    except CampaignRefusedError as error:
+        raise Conflict(str(error), code="refused") from error
+    except MessageRejectedError as error:
+        raise Conflict(str(error), code="not_ready", problems=[problem.as_dict() for problem in error.problems]) from error
+    except RenderError as error:
+        raise ValidationError({"customer": [ErrorDetail(error.detail, code=error.reason)]}) from error
+    except RulesError as error:
+        raise Conflict(str(error), code="stale_rules") from error
+    except SegmentTooSlow as error:
+        raise Unavailable(str(error), code="too_slow") from error
