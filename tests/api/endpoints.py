@@ -45,5 +45,6 @@ def endpoints() -> list[Endpoint]:
     for url in router.urls:
         plain = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", str(url.pattern)).lstrip("^").removesuffix("$").removesuffix("/?") + "/"
         view: Any = url.callback
-        found += [Endpoint(method.upper(), plain, view.cls, action) for method, action in view.actions.items()]
+        # Serving a GET adds HEAD to them.
+        found += [Endpoint(method.upper(), plain, view.cls, action) for method, action in view.actions.items() if method != "head"]
     return found
