@@ -19,13 +19,14 @@ from accounts.queries import current_organization
 from accounts.tenancy import tenant
 from crm.events import NewEvent, record_event
 from crm.imports import purchases
+from crm.imports.bells import ring_for_import
 from crm.imports.comparing import compare_customers
 from crm.imports.date_order import guess_date_order
 from crm.imports.fields import ImportKind, Mapping, fold_header, missing_fields, told_mapping
 from crm.imports.limits import UnreadableFileError
 from crm.imports.plan import AttributeRule, Plan
 from crm.imports.raw import fill_raw
-from crm.imports.running import Progress, Run
+from crm.imports.running import Progress, Run, end_with_its_process
 from crm.imports.staging import Staging, drop_staging, staged_count
 from crm.imports.tables import Table, first_rows, open_table
 from crm.imports.writing import Chunk, open_chunks, write_chunk
@@ -58,11 +59,13 @@ def start_import(
     now: datetime,
     options: ImportOptions | None = None,
     is_draft: bool = False,
+    ring: bool = True,
 ) -> ImportJob:
-    """Keep a file to be imported into the organization of the scope; `run_import` does the rest.
+    """Keep a file to be imported into the organization of the scope, and ask a worker to run it.
 
     Args:
         is_draft: keep it without queueing it, so that its columns can be looked at first (`choose_columns`).
+        ring: ask a worker; without it the caller runs it (`run_import`).
 
     Raises:
         UnreadableFileError: nothing that can be imported, or a column or option that does not fit; nothing is kept.
@@ -87,7 +90,14 @@ def start_import(
         job.file.storage.delete(job.file.name)
         raise
     job.save()
+    if ring and not is_draft:
+        _ring(job)
     return job
+
+
+def _ring(job: ImportJob) -> None:
+    organization_id, job_id = job.organization_id, job.pk
+    transaction.on_commit(lambda: ring_for_import(organization_id, job_id))
 
 
 @transaction.atomic
@@ -105,6 +115,7 @@ def choose_columns(*, job: ImportJob, options: ImportOptions, actor: Actor) -> I
     job.state = ImportJobState.QUEUED
     job.actor_kind, job.actor_id, job.actor_label = str(actor.kind), actor.id, actor.label[:160]
     job.save()
+    _ring(job)
     return job
 
 
@@ -202,6 +213,7 @@ def _one_at_a_time(organization_id: int, *, wait: bool) -> Iterator[bool]:
     """Hold the organization's import lock on this connection; it ends with the connection, so with a killed process."""
     key = f"crm.import:{organization_id}"
     function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+    end_with_its_process(connection)
     with connection.cursor() as cursor:
         cursor.execute(f"select {function}(hashtextextended(%s, 0))", [key])
         mine = wait or bool(cursor.fetchone()[0])

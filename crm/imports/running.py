@@ -127,6 +127,7 @@ class Run:
     def _work_off(self, work: Callable[[Any], Any], shares: "queue.SimpleQueue[Any]", done: "queue.SimpleQueue[Any]") -> None:
         """Take items until none is left, then give the connection of this thread back."""
         try:
+            end_with_its_process(connection)
             while True:
                 item = shares.get_nowait()
                 with tenant(self.organization_id):
@@ -138,6 +139,12 @@ class Run:
             done.put(error)
         finally:
             connection.close()
+
+
+def end_with_its_process(connection: Any) -> None:
+    """Let the database give up a statement soon after the process that asked for it was killed, and its locks with it."""
+    with connection.cursor() as cursor:
+        cursor.execute("set client_connection_check_interval = '2s'")
 
 
 def _drain(shares: "queue.SimpleQueue[Any]") -> None:

@@ -81,6 +81,7 @@ def _write(run: Run, chunk: Chunk) -> dict[str, int]:
         "now": run.now,
         "job": run.job_id,
     }
+    run.execute(_CREATED)
     created = run.execute(_INSERT.format(table=run.table), parameters)
     matched = run.fetch(
         f"select count(*) from {run.table} where row_no between %(first)s and %(last)s and skipped is null and customer_id is not null",
@@ -109,12 +110,19 @@ def _write_consents(run: Run, parameters: dict[str, Any]) -> int:
         "create temp table if not exists import_consents (customer_id bigint, channel text, state text, row_no bigint) on commit drop"
     )
     run.execute("truncate import_consents")
+    run.execute("analyze import_created")
     run.execute(_CONSENTS.format(table=run.table), parameters)
+    run.execute("analyze import_consents")
     run.execute(_CONSENT_PROOF, parameters)
     return run.execute(_CONSENT_STATE, parameters)
 
 
 _IN_CHUNK: Final = "s.row_no between %(first)s and %(last)s and s.skipped is null"
+# Whom this range created: looked up again by what the rows say, in a small table whose statistics are true.
+_CREATED: Final = """
+drop table if exists pg_temp.import_created;
+create temp table import_created (id bigint, external_id text, email text, phone text) on commit drop
+"""
 _INSERT: Final = f"""
 with created as (
     insert into crm_customer (
@@ -125,7 +133,9 @@ with created as (
         %(now)s, %(now)s
     from {{table}} as s
     where {_IN_CHUNK} and s.customer_id is null
-    returning id
+    returning id, external_id, email, phone
+), remembered as (
+    insert into import_created select id, external_id, email, phone from created
 )
 insert into crm_customerfacts (organization_id, customer_id) select %(organization)s, id from created
 """
@@ -162,20 +172,22 @@ where {_IN_CHUNK} and former.value <> '' and former.new <> former.value
 on conflict do nothing
 """
 _BY_IDENTITY: Final = (
-    "s.customer_id is null and s.external_id = c.external_id and c.external_id <> ''",
-    "s.customer_id is null and s.external_id is null and s.email = c.email and c.email <> ''",
-    "s.customer_id is null and s.external_id is null and s.email is null and s.phone = c.phone and c.phone <> ''",
+    "s.external_id = c.external_id",
+    "s.external_id is null and s.email = c.email",
+    "s.external_id is null and s.email is null and s.phone = c.phone",
 )
 # A withdrawn consent outlives every file that says yes: the file may be older than the withdrawal.
 _CONSENTS: Final = f"""
 insert into import_consents
 select named.id, said.key, said.value, named.row_no
 from (
+    select s.customer_id as id, s.row_no, s.consents from {{table}} as s
+    where {_IN_CHUNK} and s.consents is not null and s.customer_id is not null
     {
-    " union all ".join(
-        f"select c.id, s.row_no, s.consents from {{table}} as s join crm_customer as c on c.organization_id = %(organization)s and {same}"
-        f" where {_IN_CHUNK} and s.consents is not null"
-        for same in ("s.customer_id = c.id", *_BY_IDENTITY)
+    "".join(
+        f" union all select c.id, s.row_no, s.consents from {{table}} as s join import_created as c on {same}"
+        f" where {_IN_CHUNK} and s.consents is not null and s.customer_id is null"
+        for same in _BY_IDENTITY
     )
 }
 ) as named

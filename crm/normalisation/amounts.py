@@ -9,16 +9,10 @@ from zoneinfo import ZoneInfo
 
 from persiantools.jdatetime import JalaliDate
 
+from accounts.currencies import currency_exponent
 from crm.normalisation.digits import latin_digits
 from crm.normalisation.errors import NormalisationError
 
-# Currencies whose smallest unit is not a hundredth (ISO 4217).
-_EXPONENTS: Final = {
-    **dict.fromkeys(
-        ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF", "IRR"], 0
-    ),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-}
 _YES: Final = frozenset(
     [
         "1",
@@ -56,11 +50,6 @@ class DateOrder(StrEnum):
 
     DAY_FIRST = "dmy"
     MONTH_FIRST = "mdy"
-
-
-def currency_exponent(currency: str) -> int:
-    """How many decimals the smallest unit of a currency has."""
-    return _EXPONENTS.get(currency, 2)
 
 
 def parse_decimal(text: str) -> Decimal:

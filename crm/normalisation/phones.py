@@ -99,7 +99,7 @@ def certain_phone(text: str, region: str) -> str:
         code, plain = _national_form(region)
         found = plain.fullmatch(digits)
         return f"+{code}{found[1]}" if found else ""
-    plain = _forms_by_code().get(digits[start : start + 3], _NEVER)
+    plain = _form_behind_plus(digits[start : start + 3])
     return f"+{digits[start:]}" if plain.fullmatch(digits, start) else ""
 
 
@@ -122,17 +122,17 @@ def _national_form(region: str) -> tuple[str, re.Pattern[str]]:
     return str(data.country_code), re.compile(f"{abroad}(?!{data.country_code}){dialled}({numbers})", re.ASCII)
 
 
-@lru_cache(maxsize=1)
-def _forms_by_code() -> dict[str, re.Pattern[str]]:
-    """The three digits a number abroad starts with → the form of the numbers of that country code, code included."""
-    forms: dict[str, re.Pattern[str]] = {}
-    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
-        form = _international_form(code, regions[0])
-        rest = 10 ** (3 - len(str(code)))
-        forms |= {f"{code}{tail:0{3 - len(str(code))}d}" if rest > 1 else str(code): form for tail in range(rest)}
-    return forms
+@lru_cache(maxsize=1000)
+def _form_behind_plus(digits: str) -> re.Pattern[str]:
+    """The form of the numbers of the country whose code these first three digits begin with, code included."""
+    for size in (1, 2, 3):
+        regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:size])) if digits.isdecimal() and digits.isascii() else None
+        if regions is not None:
+            return _international_form(int(digits[:size]), regions[0])
+    return _NEVER
 
 
+@lru_cache(maxsize=300)
 def _international_form(code: int, region: str) -> re.Pattern[str]:
     data = PhoneMetadata.metadata_for_region(region, None) if region != "001" else None
     numbers = _assigned(region) if data is not None else ""
