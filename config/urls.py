@@ -7,13 +7,13 @@ from config.health import live, ready
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/messaging/messagetemplate/", include("messaging.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
     path("health/live", live, name="health-live"),
     path("health/ready", ready, name="health-ready"),
     path("accounts/", include("accounts.urls")),
     path("password/", include("accounts.password_urls")),
-    path("messages/", include("messaging.urls")),
     path("t/", include("messaging.tracking.urls")),
     path("", include("crm.urls")),
 ]

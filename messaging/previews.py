@@ -9,10 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from accounts.queries import current_organization
+from crm.models import Purpose
+from messaging.actions.templates import source_of
 from messaging.content.frame import Branding, MessageFrame, MessageSource, Sender
 from messaging.content.message import CompiledMessage, compile_message
-from messaging.content.validation import sample_context
-from messaging.models import SenderAccount
+from messaging.content.problems import Problem
+from messaging.content.validation import sample_context, validate_message
+from messaging.models import MessageTemplate, SenderAccount, TemplateVersion
 from messaging.sending.mailing import frame_of
 from messaging.tracking.keys import signer_for
 from messaging.variables import RECIPIENT, known_variables, load_contexts
@@ -41,6 +44,18 @@ def preview_message(
     message = compile_message(source, preview_frame(account))
     context = preview_context(message, source.language, customer_id, now)
     return _read(message.render(context, 0))
+
+
+def template_problems(template: MessageTemplate, version: TemplateVersion | None) -> list[Problem]:
+    """What an author should mend in a version, errors first."""
+    if version is None:
+        return []
+    return validate_message(
+        source_of(version),
+        known_variables(),
+        unsubscribable=template.purpose != Purpose.TRANSACTIONAL,
+        postal_address=current_organization().postal_address,
+    )
 
 
 def preview_frame(account: SenderAccount | None) -> MessageFrame:

@@ -1,4 +1,4 @@
-"""Addresses of messaging's pages; what stands in messages is ``messaging.tracking.urls``."""
+"""Pages of a template, beside its records in the admin; what stands in messages is ``messaging.tracking.urls``."""
 
 from django.urls import path
 
@@ -6,7 +6,7 @@ from messaging import views
 
 app_name = "messaging"
 urlpatterns = [
-    path("templates/<int:pk>/preview/", views.template_preview, name="template_preview"),
-    path("templates/<int:pk>/preview/body/", views.template_body, name="template_body"),
-    path("templates/<int:pk>/test/", views.send_template_test, name="template_test"),
+    path("<int:pk>/preview/", views.template_preview, name="template_preview"),
+    path("<int:pk>/preview/body/", views.template_body, name="template_body"),
+    path("<int:pk>/test/", views.send_template_test, name="template_test"),
 ]

@@ -18,12 +18,10 @@ from accounts.queries import current_organization
 from crm.models import Customer, Purpose
 from crm.queries.search import find_customers
 from messaging.actions.templates import source_of
-from messaging.content.problems import MessageRejectedError, Problem, RenderError
-from messaging.content.validation import validate_message
+from messaging.content.problems import MessageRejectedError, RenderError
 from messaging.models import MessageTemplate, SenderAccount, TemplateVersion
-from messaging.previews import Preview, preview_message
+from messaging.previews import Preview, preview_message, template_problems
 from messaging.trial_messages import TrialError, send_trial
-from messaging.variables import known_variables
 
 MAX_TEST_ADDRESSES = 5
 # The body is somebody's HTML: no script, no form, nothing but pictures and its own styles.
@@ -57,7 +55,7 @@ def template_preview(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "title": shown.template.name,
         "shown": shown,
-        "problems": _problems(shown),
+        "problems": template_problems(shown.template, shown.version),
         "versions": shown.template.versions.order_by("-number"),
         "senders": SenderAccount.objects.filter(channel=shown.template.channel, is_active=True).only("pk", "name", "from_email"),
         "body_url": reverse("messaging:template_body", args=[pk]) + f"?{request.GET.urlencode()}",
@@ -134,17 +132,6 @@ def _find_customer(wanted: str) -> Customer | None:
         return None
     exact = Customer.objects.filter(external_id=wanted).first()
     return exact or find_customers(wanted, region=current_organization().region).first()
-
-
-def _problems(shown: _Shown) -> list[Problem]:
-    if shown.version is None:
-        return []
-    return validate_message(
-        source_of(shown.version),
-        known_variables(),
-        unsubscribable=shown.template.purpose != Purpose.TRANSACTIONAL,
-        postal_address=current_organization().postal_address,
-    )
 
 
 def _refusal(shown: _Shown, sender: SenderAccount | None, addresses: list[str]) -> str:

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Count, Max, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -22,8 +22,9 @@ from accounts.permissions import Permission
 from crm.models import Channel, Purpose
 from messaging.actions.templates import archive_template, create_template, restore_template, save_version, source_of, update_template
 from messaging.content.frame import MessageSource
-from messaging.content.problems import MessageRejectedError
+from messaging.content.problems import MessageRejectedError, Severity
 from messaging.models import MessageTemplate, TemplateVersion
+from messaging.previews import template_problems
 
 STARTER = """<h1>Hello {{ customer.first_name | default("friend") }}</h1>
 <p>Write here what you have to say.</p>
@@ -88,17 +89,17 @@ class MessageTemplateAdmin(TenantModelAdmin):
     search_fields = ("name",)
     ordering = ("archived_at", "name")
     actions = ("archive", "restore")
-    fieldsets = (
-        (None, {"fields": ("name", ("channel", "purpose"))}),
-        (_("Words"), {"fields": ("language", "subject", "preheader", "html", "text")}),
-    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, dict[str, Any]]]:
+        about = ("name", ("channel", "purpose"), "preview") if obj else ("name", ("channel", "purpose"))
+        return [(None, {"fields": about}), (_("Words"), {"fields": ("language", "subject", "preheader", "html", "text")})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MessageTemplate]:
         rows: QuerySet[MessageTemplate] = super().get_queryset(request)
         return rows.annotate(version_total=Count("versions"), saved_at=Max("versions__created_at"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("channel",) if obj else ()
+        return ("channel", "preview") if obj else ()
 
     @admin.display(description=_("versions"), ordering="version_total")
     def version_count(self, template: Any) -> int:
@@ -127,6 +128,18 @@ class MessageTemplateAdmin(TenantModelAdmin):
         update_template(template=kept, name=obj.name, purpose=Purpose(obj.purpose), actor=actor)
         _save_words(kept, form, actor)
 
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Tell what is still to be mended."""
+        _tell_problems(request, obj)
+        response: HttpResponse = super().response_add(request, obj, post_url_continue)
+        return response
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Tell what is still to be mended."""
+        _tell_problems(request, obj)
+        response: HttpResponse = super().response_change(request, obj)
+        return response
+
     @admin.action(description=_("Archive the chosen templates"), permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[MessageTemplate]) -> None:
         found = list(queryset)
@@ -139,6 +152,12 @@ class MessageTemplateAdmin(TenantModelAdmin):
     def restore(self, request: HttpRequest, queryset: QuerySet[MessageTemplate]) -> None:
         for template in queryset:
             restore_template(template=template, actor=actor_of(request))
+
+
+def _tell_problems(request: HttpRequest, template: MessageTemplate) -> None:
+    for problem in template_problems(template, template.versions.order_by("-number").first()):
+        tell = messages.error if problem.severity is Severity.ERROR else messages.warning
+        tell(request, problem.message)
 
 
 def _save_words(template: MessageTemplate, form: Any, actor: Actor) -> None:
