@@ -1,0 +1,67 @@
+"""Who was meant to get a campaign, and what became of each message."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, QuerySet
+
+from accounts.queries import current_organization
+from campaigns.models import Campaign
+from crm.queries.search import find_customers
+from messaging.models import Delivery, DeliveryState, Dispatch
+
+# What people narrow the list by, besides the states: a column that says when it happened.
+DEEDS = {
+    "opened": "opened_at",
+    "clicked": "clicked_at",
+    "unsubscribed": "unsubscribed_at",
+    "complained": "complained_at",
+    "bounced": "bounced_at",
+    "machine": "machine_opened_at",
+}
+FOUND_AT_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """How the list of recipients is narrowed; empty text is not."""
+
+    state: str = ""
+    reason: str = ""
+    deed: str = ""
+    text: str = ""
+
+
+def recipients(campaign: Campaign, narrowing: Narrowing | None = None) -> QuerySet[Delivery]:
+    """The ledger of a campaign, in the order of its customers, which is that of an index."""
+    wanted = narrowing or Narrowing()
+    rows = Delivery.objects.filter(dispatch=campaign.dispatch).select_related("customer").order_by("customer_id")
+    if wanted.state in DeliveryState.values:
+        rows = rows.filter(state=wanted.state)
+    if wanted.reason:
+        rows = rows.filter(reason=wanted.reason)
+    if wanted.deed in DEEDS:
+        rows = rows.filter(**{f"{DEEDS[wanted.deed]}__isnull": False})
+    if wanted.text:
+        rows = rows.filter(
+            customer_id__in=list(
+                find_customers(wanted.text, region=current_organization().region).values_list("pk", flat=True)[:FOUND_AT_MOST]
+            )
+        )
+    return rows
+
+
+def messages_to(customer_id: int) -> QuerySet[Delivery]:
+    """Every message a customer got or was meant to get, the latest first."""
+    return Delivery.objects.filter(customer_id=customer_id).select_related("dispatch").order_by("-pk")
+
+
+def campaign_names(dispatches: set[int]) -> dict[int, Campaign]:
+    """The campaigns behind dispatches."""
+    found = Campaign.objects.filter(dispatch_id__in=dispatches).only("pk", "name", "dispatch_id")
+    return {campaign.dispatch_id: campaign for campaign in found if campaign.dispatch_id is not None}
+
+
+def failures(dispatch: Dispatch) -> list[tuple[str, int]]:
+    """Why messages failed, the commonest answer first."""
+    rows = Delivery.objects.filter(dispatch=dispatch, state=DeliveryState.FAILED).order_by().values_list("detail")
+    return list(rows.annotate(count=Count("pk")).order_by("-count")[:10])
