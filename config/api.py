@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException, NotFound
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.errors import CONTENT_TYPE, problem
+from accounts.api.locations import LocationViewSet
 from campaigns.api.campaigns import CampaignViewSet
 from campaigns.api.results import CampaignEventViewSet, RecipientViewSet
 from config.api_documents import DocumentationView, SchemaView
@@ -26,6 +27,7 @@ from segmentation.api import SegmentCustomerViewSet, SegmentViewSet
 OF_CUSTOMER = r"customers/(?P<customer_id>[0-9]+)"
 OF_CAMPAIGN = r"campaigns/(?P<campaign_id>[0-9]+)"
 RESOURCES: list[tuple[str, Any, str]] = [
+    ("locations", LocationViewSet, "location"),
     ("customers", CustomerViewSet, "customer"),
     (f"{OF_CUSTOMER}/consents", CustomerConsentViewSet, "customer-consent"),
     (f"{OF_CUSTOMER}/consent-history", ConsentHistoryViewSet, "customer-consent-history"),

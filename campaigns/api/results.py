@@ -17,9 +17,10 @@ from accounts.api.schema import PATH_ID
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
 from campaigns.models import Campaign
+from campaigns.queries.explaining import Verdict, explain
 from crm.api.filters import TimelineFilter
 from crm.api.serializers import EventOutput
-from crm.models import Event
+from crm.models import Customer, Event
 from messaging.models import Delivery, DeliveryState
 
 KINDS = (
@@ -93,6 +94,12 @@ class RecipientOutput(Output):
         )  # fmt: skip
 
 
+class ExplanationOutput(serializers.Serializer[Any]):
+    verdict = serializers.ChoiceField(choices=[(str(verdict), str(verdict)) for verdict in Verdict])
+    sentences = serializers.ListField(child=serializers.CharField(), help_text="The reasons in words, the answer first.")
+    delivery = RecipientOutput(allow_null=True)
+
+
 class RecipientFilter(django_filters.FilterSet):
     state = django_filters.ChoiceFilter(choices=DeliveryState.choices)
     reason = django_filters.CharFilter(max_length=20)
@@ -122,12 +129,19 @@ class RecipientViewSet(OfCampaignViewSet):
     serializer_class = RecipientOutput
     filterset_class = RecipientFilter
     ordering = ("customer_id",)
-    permissions = {"list": Permission.MESSAGES_VIEW}
+    permissions = {"list": Permission.MESSAGES_VIEW, "retrieve": Permission.MESSAGES_VIEW}
+    lookup_field, lookup_url_kwarg = "customer", "customer_id"
 
     @extend_schema(summary="List the recipients of a campaign", description="With the reason why each was sent the message or not.",
                    responses=RecipientOutput(many=True))  # fmt: skip
     def list(self, request: Request, campaign_id: int) -> Response:
         return self.listed(RecipientOutput)
+
+    @extend_schema(summary="Say why a customer got a campaign or did not", description="There is an answer for every customer.",
+                   parameters=[OpenApiParameter("customer_id", PATH_ID, OpenApiParameter.PATH)], responses=ExplanationOutput)  # fmt: skip
+    def retrieve(self, request: Request, campaign_id: int, customer_id: int) -> Response:
+        campaign, customer = self.campaign, get_object_or_404(Customer.objects.all(), pk=customer_id)
+        return self.rendered(ExplanationOutput, explain(campaign, customer, now=self.now))
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()

@@ -150,6 +150,8 @@ def test_it_runs_pauses_goes_on_and_is_stopped(cast: Cast, till: Caller, draft: 
 
 
 def test_its_recipients_figures_and_events_are_told(cast: Cast, till: Caller, ids: dict[str, int], draft: str) -> None:
+    would = till.get(f"{draft}recipients/{ids['bo']}/").json()
+    assert (would["verdict"], would["delivery"], len(would["sentences"])) == ("not", None, 2)
     assert till.get(f"{draft}recipients/").json()["results"] == []
     assert till.get(f"{draft}stats/").json()["planned"] == 0
     till.post(f"{draft}launch/")
@@ -166,6 +168,10 @@ def test_its_recipients_figures_and_events_are_told(cast: Cast, till: Caller, id
     assert [(row["customer"], row["state"], row["reason"]) for row in rows] == [
         (ids["dana"], "sent", ""), (ids["eve"], "failed", "no_such_address"), (ids["bo"], "skipped", "withdrawn"),
     ]  # fmt: skip
+    why = {name: till.get(f"{draft}recipients/{ids[name]}/").json() for name in ("dana", "eve", "bo")}
+    assert {name: answer["verdict"] for name, answer in why.items()} == {"dana": "got", "eve": "not", "bo": "not"}
+    assert why["bo"]["sentences"] == ["They are left out: this customer unsubscribed."]
+    assert why["dana"]["delivery"] == rows[0]
     assert [row["customer"] for row in till.get(f"{draft}recipients/?state=skipped&reason=withdrawn").json()["results"]] == [ids["bo"]]
     assert [row["open_count"] for row in till.get(f"{draft}recipients/?is_opened=true").json()["results"]] == [2]
     assert [row["detail"] for row in till.get(f"{draft}recipients/?customer={ids['eve']}").json()["results"]] == ["550 unknown"]

@@ -45,6 +45,7 @@ def make_world(cast: Cast) -> dict[str, int]:
         sender = SenderAccount.objects.create(name="Front door", from_email="hello@saffron.example", kind=SenderKind.ANYMAIL_TEST)
         campaign = create_campaign(actor=alice, name="Spring", template=template, account=sender)
     return {
+        "locations": cast.downtown.pk,
         "campaigns": campaign.pk,
         "campaign_id": campaign.pk,
         "customers": customer.pk,
