@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("accounts.urls")),
     path("password/", include("accounts.password_urls")),
     path("t/", include("messaging.tracking.urls")),
+    path("segments/", include("segmentation.urls")),
+    path("campaigns/", include("campaigns.urls")),
     path("", include("crm.urls")),
 ]
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,3 +11,4 @@ class SegmentationConfig(AppConfig):
         from segmentation.crm_fields import register_crm_fields
 
         register_crm_fields()
+        autodiscover_modules("segment_fields")

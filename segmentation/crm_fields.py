@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import Location, Membership
-from crm.models import Channel, Gender, PaymentMethod
+from crm.models import Gender, PaymentMethod
 from segmentation.expressions import AgeInYears, Numeric
 from segmentation.fields import (
     ADDRESS,
@@ -125,7 +125,6 @@ def _register_events() -> None:
     _event("visit.no_show", _("No-show"), lambda count: ngettext("no-show", "no-shows", count), *visit)
     _event("visit.cancelled", _("Cancelled visit"), lambda count: ngettext("cancelled visit", "cancelled visits", count), *visit)
     _register_purchase_events(location)
-    _register_message_events()
 
 
 def _register_purchase_events(location: EventProperty) -> None:
@@ -134,11 +133,3 @@ def _register_purchase_events(location: EventProperty) -> None:
     payment = EventProperty("payment_method", _("payment method"), ValueType.CHOICE, choices=lambda: PaymentMethod.choices)
     _event("purchase.completed", _("Purchase"), lambda count: ngettext("purchase", "purchases", count), amount, category, payment, location)
     _event("purchase.refunded", _("Refund"), lambda count: ngettext("refund", "refunds", count), amount, payment, location)
-
-
-def _register_message_events() -> None:
-    campaign = EventProperty("campaign", _("campaign number"), ValueType.NUMBER)
-    channel = EventProperty("channel", _("channel"), ValueType.CHOICE, choices=lambda: Channel.choices)
-    _event("message.opened", _("Opened message"), lambda count: ngettext("opened message", "opened messages", count), campaign)
-    _event("message.clicked", _("Clicked message"), lambda count: ngettext("clicked message", "clicked messages", count), campaign)
-    _event("message.unsubscribed", _("Unsubscribing"), lambda count: ngettext("unsubscribing", "unsubscribings", count), channel)

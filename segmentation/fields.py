@@ -1,6 +1,6 @@
 """The socket for conditions: fields and events that rules may speak of (docs: how to add a segment field).
 
-An app registers its own in ``AppConfig.ready()``; the rules, their schema, the builder and the sentences follow.
+An app registers its own in a module ``segment_fields``, which is found by itself; the rules, their schema, the builder and the sentences follow.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -14,7 +14,7 @@ class References:
     """The references between the segments of the organization, read with one query when first needed."""
 
     def __init__(self, editing: int | None = None) -> None:
-        self._editing = editing
+        self.editing = editing
 
     @cached_property
     def _graph(self) -> dict[int, set[int]]:
@@ -31,13 +31,13 @@ class References:
             return Reference.UNKNOWN
         seen, edge = set[int](), {segment_id}
         for _step in range(MAX_STEPS):
-            if self._editing in edge:
+            if self.editing in edge:
                 return Reference.CIRCULAR
             seen |= edge
             edge = set().union(*(self._graph.get(key, set()) for key in edge))
             if not edge:
                 return Reference.USABLE
-        return Reference.CIRCULAR if self._editing in edge or edge & seen else Reference.TOO_DEEP
+        return Reference.CIRCULAR if self.editing in edge or edge & seen else Reference.TOO_DEEP
 
     def users_of(self, segment_id: int) -> list[int]:
         """Segments whose rules mention this one."""

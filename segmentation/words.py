@@ -73,6 +73,11 @@ class Conventions:
     currency: str
     money_unit: str
 
+    @classmethod
+    def plain(cls) -> "Conventions":
+        """For values that are neither money nor moments."""
+        return cls(ZoneInfo("UTC"), "", "")
+
 
 class _FieldWords(Mapping[str, FieldWord]):
     # Choices of a field may cost a query, so a word is made when a rule speaks it.

@@ -1,0 +1,38 @@
+"""What segments may ask about campaigns: who was sent one, opened it, clicked in it."""
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from campaigns.models import Campaign
+from messaging.models import Delivery
+from segmentation.fields import EventProperty, SegmentEvent, register_event
+from segmentation.rules.operators import ValueType
+
+OFFERED = 200
+
+
+def _campaigns() -> list[tuple[str, str]]:
+    rows = Campaign.objects.exclude(dispatch=None).order_by("-launched_at").values_list("dispatch_id", "name")
+    return [(str(dispatch), name) for dispatch, name in rows[:OFFERED]]
+
+
+def _sent() -> QuerySet[Delivery]:
+    return Delivery.objects.filter(sent_at__isnull=False)
+
+
+CAMPAIGN = EventProperty("dispatch", _("campaign"), ValueType.REFERENCE, path="dispatch_id", choices=_campaigns)
+
+# High-volume states live on the ledger alone; what a person did is in the event log.
+register_event(
+    SegmentEvent(
+        "message.sent", _("Message sent"), lambda count: ngettext("sent message", "sent messages", count), (CAMPAIGN,),
+        rows=_sent, moment="sent_at",
+    )
+)  # fmt: skip
+register_event(
+    SegmentEvent("message.opened", _("Message opened"), lambda count: ngettext("opened message", "opened messages", count), (CAMPAIGN,))
+)
+register_event(
+    SegmentEvent("message.clicked", _("Message clicked"), lambda count: ngettext("clicked message", "clicked messages", count), (CAMPAIGN,))
+)
