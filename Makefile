@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos serve shell reset stop venv venv-dev
+.PHONY: help demo test check bench chaos serve shell reset stop pictures venv venv-dev
 
 PYTHON ?=
 VENV_PYTHON := .venv/bin/python
@@ -52,6 +52,9 @@ reset: venv ## stop the servers and delete the demo's data (.local); asks for no
 	@$(MANAGE) stop_servers
 	@rm -rf .local
 	@echo "The data under .local is gone; make demo starts anew."
+
+pictures: venv-dev ## take the documents' screenshots from the running demo, with Chromium
+	@$(VENV_PYTHON) -m tests.demo.pictures
 
 venv:
 	$(call with_python,config/bootstrap.py requirements.txt)

@@ -20,18 +20,18 @@ STEP = 15
 
 
 def main(lock: str) -> None:
-    """Create .venv and install the lock, each only where it is not done yet."""
+    """Create .venv, install the lock and compile the translations, each only where it is not done yet."""
     if sys.version_info < NEEDED:
         sys.exit(f"Regulars needs Python 3.11 or newer; this is {sys.version.split()[0]}. Say: make PYTHON=/path/to/python3.11")
     lines, stamp = _lines(Path(lock)), VENV / f"{lock}.installed"
     wanted = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     works = _works()
-    if works and stamp.exists() and stamp.read_text() == wanted:
-        return
-    if not works:
-        _create()
-    _install(lock, sum("==" in line for line in lines))
-    stamp.write_text(wanted)
+    if not (works and stamp.exists() and stamp.read_text() == wanted):
+        if not works:
+            _create()
+        _install(lock, sum("==" in line for line in lines))
+        stamp.write_text(wanted)
+    _compile_messages()
 
 
 def _create() -> None:
@@ -64,6 +64,22 @@ def _install(lock: str, total: int) -> None:
     if process.wait():
         sys.exit(f"Installing {lock} failed: {last}")
     _progress("  done\n")
+
+
+def _compile_messages() -> None:
+    """Compile the catalogues of translations that are newer than what was made of them."""
+    for source in sorted(Path("locale").glob("**/LC_MESSAGES/*.po")):
+        target = source.with_suffix(".mo")
+        if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+            continue
+        done = subprocess.run(
+            [str(VENV / "bin" / "pybabel"), "compile", "-i", str(source), "-o", str(target)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if done.returncode:
+            sys.exit(f"Compiling {source} failed: {(done.stdout.decode(errors='replace').strip().splitlines() or ['no reason given'])[-1]}")
 
 
 def _progress(text: str, count: int = 0) -> None:
