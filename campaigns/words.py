@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
 from accounts.formats import format_moment, format_number
@@ -19,6 +20,20 @@ TONES = {
     CampaignState.COMPLETED: "good",
     CampaignState.FAILED: "bad",
     CampaignState.CANCELLED: "muted",
+}
+ACTIONS = {
+    "campaign.created": _lazy("Begun as a draft"),
+    "campaign.changed": _lazy("Changed"),
+    "campaign.tested": _lazy("A test was sent"),
+    "campaign.scheduled": _lazy("Scheduled"),
+    "campaign.unscheduled": _lazy("Made a draft again"),
+    "campaign.launched": _lazy("Launched"),
+    "campaign.paused": _lazy("Paused"),
+    "campaign.resumed": _lazy("Went on"),
+    "campaign.cancelled": _lazy("Cancelled"),
+    "campaign.completed": _lazy("Completed"),
+    "campaign.failed": _lazy("Failed"),
+    "campaign.duplicated": _lazy("Duplicated"),
 }
 MINUTE = 60
 HOUR = 3_600

@@ -1,0 +1,180 @@
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.formats import format_moment
+from accounts.permissions import Permission, requires
+from accounts.queries import current_organization
+from campaigns import actions
+from campaigns.audience import audience_of, reach_of
+from campaigns.forms import TestForm
+from campaigns.models import Campaign
+from campaigns.refusals import CampaignRefusedError
+from campaigns.views.detail import TYPED_FROM, campaign_or_404
+from campaigns.words import people
+from crm.models import Customer
+from crm.queries.search import find_customers
+from crm.views.asking import asking
+from segmentation.queries import SegmentTooSlow
+from segmentation.rules import RulesError
+
+
+def _page(request: HttpRequest, pk: int, act: Callable[[Campaign], str]) -> HttpResponse:
+    """Do it, and say what came of it on the campaign's page."""
+    try:
+        messages.success(request, act(campaign_or_404(pk)))
+    except CampaignRefusedError as error:
+        messages.error(request, str(error))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    return redirect("campaigns:detail", pk=pk)
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_LAUNCH)
+def launch(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send it now."""
+    actor, now = asking(request).actor, timezone.now()
+
+    def act(campaign: Campaign) -> str:
+        _check_name(request, campaign)
+        actions.launch_campaign(campaign=campaign, actor=actor, now=now)
+        return _("The campaign is on its way.")
+
+    return _page(request, pk, act)
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_LAUNCH)
+def schedule(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let it start by itself at the time its draft names."""
+    actor, now = asking(request).actor, timezone.now()
+
+    def act(campaign: Campaign) -> str:
+        if campaign.scheduled_at is None:
+            raise CampaignRefusedError(_("Give the time to start first. Nothing was changed."))
+        _check_name(request, campaign)
+        actions.schedule_campaign(campaign=campaign, at=campaign.scheduled_at, actor=actor, now=now)
+        return _("The campaign starts on %(at)s.") % {"at": format_moment(campaign.scheduled_at)}
+
+    return _page(request, pk, act)
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_LAUNCH)
+def unschedule(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make it a draft again."""
+    actor, now = asking(request).actor, timezone.now()
+
+    def act(campaign: Campaign) -> str:
+        actions.unschedule_campaign(campaign=campaign, actor=actor, now=now)
+        return _("The campaign is a draft again; nothing will be sent by itself.")
+
+    return _page(request, pk, act)
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_LAUNCH)
+def pause(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop sending for now."""
+    actor, now = asking(request).actor, timezone.now()
+
+    def act(campaign: Campaign) -> str:
+        actions.pause_campaign(campaign=campaign, actor=actor, now=now)
+        return _("The campaign is paused. What has not left waits.")
+
+    return _page(request, pk, act)
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_LAUNCH)
+def resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Go on sending."""
+    actor, now = asking(request).actor, timezone.now()
+
+    def act(campaign: Campaign) -> str:
+        actions.resume_campaign(campaign=campaign, actor=actor, now=now)
+        return _("The campaign goes on.")
+
+    return _page(request, pk, act)
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_LAUNCH)
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop for good."""
+    actor, now = asking(request).actor, timezone.now()
+
+    def act(campaign: Campaign) -> str:
+        actions.cancel_campaign(campaign=campaign, actor=actor, now=now)
+        return _("The campaign is cancelled. What had not left will not leave.")
+
+    return _page(request, pk, act)
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_CHANGE)
+def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new draft with the same audience and message."""
+    copy = actions.duplicate_campaign(campaign=campaign_or_404(pk), actor=asking(request).actor)
+    messages.success(request, _("This is the copy, a draft."))
+    return redirect("campaigns:edit", pk=copy.pk)
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_CHANGE)
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Delete what was never launched."""
+    campaign = campaign_or_404(pk)
+    try:
+        actions.delete_campaign(campaign=campaign, actor=asking(request).actor, now=timezone.now())
+    except CampaignRefusedError as error:
+        messages.error(request, str(error))
+        return redirect("campaigns:detail", pk=pk)
+    messages.success(request, _("“%(name)s” is deleted. It was never sent.") % {"name": campaign.name})
+    return redirect("campaigns:list")
+
+
+@require_POST
+@requires(Permission.CAMPAIGNS_CHANGE)
+def send_test(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send the message to a few addresses; it counts nowhere."""
+    actor, now, form = asking(request).actor, timezone.now(), TestForm(request.POST)
+
+    def act(campaign: Campaign) -> str:
+        if not form.is_valid():
+            raise ValidationError([error for errors in form.errors.values() for error in errors])
+        customer = _meant(form.cleaned_data["customer"])
+        sent = actions.send_test(campaign=campaign, addresses=form.cleaned_data["addresses"], customer=customer, actor=actor, now=now)
+        return _("A test was sent to %(people)s. It counts nowhere.") % {"people": people(sent)}
+
+    return _page(request, pk, act)
+
+
+def _meant(text: str) -> Customer | None:
+    if not text.strip():
+        return None
+    found = find_customers(text.strip(), region=current_organization().region).first()
+    if found is None:
+        raise CampaignRefusedError(_("There is no customer “%(text)s”. Nothing was sent.") % {"text": text[:80]})
+    return found
+
+
+def _check_name(request: HttpRequest, campaign: Campaign) -> None:
+    """At the scale where a slip hurts, the name has been typed."""
+    if request.POST.get("typed_name", "").strip() == campaign.name:
+        return
+    now = timezone.now()
+    try:
+        planned = reach_of(audience_of(campaign, now=now), now=now).planned
+    except (SegmentTooSlow, RulesError):
+        planned = TYPED_FROM
+    if planned >= TYPED_FROM:
+        text = _("This goes to %(people)s: type the campaign's name to send it. Nothing was sent.")
+        raise CampaignRefusedError(text % {"people": people(planned)})
