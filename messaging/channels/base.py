@@ -48,7 +48,7 @@ SENT = Outcome(Fate.SENT)
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """One rendered message on its way to one address."""
+    """One rendered message on its way to one address; with `has_sound_lines` all its line ends are known to be CRLF."""
 
     delivery_id: int
     sender: str
@@ -57,6 +57,7 @@ class Outgoing:
     chunk_id: int = 0
     attempts: int = 0
     seven_bit: Callable[[bytes], bytes] | None = None
+    has_sound_lines: bool = False
     permitted: bool = False
     tries: int = 0
 
@@ -116,12 +117,21 @@ class Trouble:
 class Report:
     """What one run of a messenger came to."""
 
-    fates: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    sent: int = 0
+    others: list[Fate] = field(default_factory=list)
     trouble: Trouble | None = None
+
+    @property
+    def fates(self) -> dict[Fate, int]:
+        """How many messages came to which fate."""
+        return {fate: self.sent if fate is Fate.SENT else self.others.count(fate) for fate in Fate}
 
     def count(self, fate: Fate) -> None:
         """Add one message to its fate."""
-        self.fates[fate] += 1
+        if fate is Fate.SENT:
+            self.sent += 1
+        else:
+            self.others.append(fate)
 
 
 class Messenger(Protocol):

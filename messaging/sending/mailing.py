@@ -56,7 +56,7 @@ class Mailing:
             body = self._message.render(context, row.delivery_id)
         except RenderError as problem:
             raise NotComposedError(str(problem)) from problem
-        return Outgoing(row.delivery_id, self._sender, row.address, body, seven_bit=self._seven_bit)
+        return Outgoing(row.delivery_id, self._sender, row.address, body, seven_bit=self._seven_bit, has_sound_lines=True)
 
 
 def open_mailing(dispatch: Dispatch, *, clock: Callable[[], datetime]) -> Mailing:

@@ -24,6 +24,8 @@ from messaging.channels.email.smtp_wire import (
     WireError,
     auth_steps,
     envelope,
+    is_all_well,
+    sender_address,
     stuffed,
     wire_address,
 )
@@ -45,6 +47,7 @@ class Step(IntEnum):
 
 
 _ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
+_GROUP = (Step.BODY, *_ENVELOPE)
 _STAGES = {Step.MAIL: Stage.SENDER, Step.RCPT: Stage.RECIPIENT, Step.DATA: Stage.CONTENT, Step.BODY: Stage.BODY}
 
 
@@ -139,7 +142,7 @@ class SmtpConnection:
         self._expected.append(Step.BODY)
         self.deadline = self._hub.now + self._hub.settings.body_timeout
         self._body_mark = math.inf
-        body = stuffed(outgoing.body)
+        body = stuffed(outgoing.body, has_sound_lines=outgoing.has_sound_lines)
         follow = self._next_envelope() if self._can.pipelining and self._has_room() else None
         try:
             if follow is None:
@@ -234,6 +237,9 @@ class SmtpConnection:
             return
         if not data:
             raise ConnectionResetError("connection closed by the server")
+        if self._is_whole_group_due() and not self._reader.pending and is_all_well(data):
+            self._on_group_answered()
+            return
         replies = self._reader.feed(data)
         for index, raw in enumerate(replies):
             if self._opening is not None:
@@ -273,6 +279,20 @@ class SmtpConnection:
             self._refusal = _refusal(raw, _STAGES[step])
         if not self.is_closed:
             self._proceed()
+
+    def _is_whole_group_due(self) -> bool:
+        return len(self._expected) == len(_GROUP) and self._expected[0] is Step.BODY and self._sending is not None
+
+    def _on_group_answered(self) -> None:
+        """Body taken and next envelope accepted, in one go: nearly all messages pass here."""
+        sending, following = self._sending, self._next
+        assert sending is not None
+        assert following is not None
+        self._expected.clear()
+        self._sending = None
+        self.deadline = math.inf
+        self._hub.settle(sending, SENT)
+        self._hub.ready_for_body(self, following)
 
     def _on_body_answer(self, raw: bytes) -> None:
         outgoing, self._sending = self._sending, None
@@ -347,7 +367,7 @@ class SmtpConnection:
         return None
 
     def _envelope(self, outgoing: Outgoing) -> list[bytes]:
-        sender, sender_utf8 = wire_address(outgoing.sender) if outgoing.sender else (b"", False)
+        sender, sender_utf8 = sender_address(outgoing.sender)
         recipient, recipient_utf8 = wire_address(outgoing.recipient)
         utf8 = sender_utf8 or recipient_utf8
         eight_bit = not outgoing.body.isascii()

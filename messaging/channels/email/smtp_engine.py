@@ -83,7 +83,9 @@ class SmtpEngine:
             self._check_deadlines()
 
     def _is_done(self) -> bool:
-        if any(connection.is_busy for connection in self._connections.values()) or self._asked is not None:
+        if self._asked is not None or self._waiting:
+            return False
+        if any(connection.is_busy for connection in self._connections.values()):
             return False
         if self.report.trouble is not None:
             return not self._store.has_news()
@@ -182,7 +184,7 @@ class SmtpEngine:
 
     def _open_connections(self) -> None:
         """Open as many lines as there is work for; a single one until the server has proved to be there."""
-        if self.report.trouble is not None or self.now < self._retry_at:
+        if len(self._connections) >= self._ceiling or self.now < self._retry_at or self.report.trouble is not None:
             return
         lines = self._connections.values()
         ready = sum(connection.is_ready for connection in lines)

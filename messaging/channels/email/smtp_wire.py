@@ -6,12 +6,14 @@ import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import idna
 
 LONGEST_REPLY = 65_536
 _ENHANCED = re.compile(rb"^([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")
+_ALL_WELL = re.compile(rb"(?:2\d\d [^\n]*\n){3}354 [^\n]*\n")
 _STRAY_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 
@@ -38,6 +40,11 @@ class Reply:
         match = _ENHANCED.match(lines[0])
         text = " ".join(line.decode("utf-8", "replace") for line in lines if line)
         return cls(int(raw[:3]), text[:500], match.group(1).decode() if match else "")
+
+
+def is_all_well(data: bytes) -> bool:
+    """Tell whether these are the four answers of a pipelined message that went well, and nothing else."""
+    return _ALL_WELL.fullmatch(data) is not None
 
 
 class ReplyReader:
@@ -124,6 +131,12 @@ def auth_steps(username: str, password: str, offered: Iterable[str]) -> list[byt
     raise WireError("server offers neither AUTH PLAIN nor AUTH LOGIN")
 
 
+@lru_cache(maxsize=64)
+def sender_address(address: str) -> tuple[bytes, bool]:
+    """Return a sender's address as `wire_address` does; it is the same for every message, or empty for notices."""
+    return wire_address(address) if address else (b"", False)
+
+
 def wire_address(address: str) -> tuple[bytes, bool]:
     """Return an address for a command, and whether it needs SMTPUTF8.
 
@@ -142,6 +155,11 @@ def wire_address(address: str) -> tuple[bytes, bool]:
     return f"{local}@{domain}".encode(), not local.isascii()
 
 
+def _has_stray_newline(body: bytes) -> bool:
+    feeds = body.count(b"\n")
+    return feeds != body.count(b"\r\n") or feeds != body.count(b"\r")
+
+
 def envelope(sender: bytes, recipient: bytes, *, eight_bit: bool, utf8: bool, reset: bool) -> list[bytes]:
     """Return the commands that open one message, DATA last as pipelining demands."""
     options = b"".join([b" BODY=8BITMIME" if eight_bit else b"", b" SMTPUTF8" if utf8 else b""])
@@ -153,13 +171,13 @@ def envelope(sender: bytes, recipient: bytes, *, eight_bit: bool, utf8: bool, re
     return [b"RSET\r\n", *commands] if reset else commands
 
 
-def stuffed(body: bytes) -> bytes:
+def stuffed(body: bytes, *, has_sound_lines: bool = False) -> bytes:
     """Return a body as it goes over the wire: CRLF lines, dots doubled, the final dot at its end.
 
-    A lone CR or LF is rewritten, since some servers would take it for the end of a message (SMTP smuggling).
+    A lone CR or LF is rewritten, since some servers would take it for the end of a message (SMTP smuggling); whoever
+    made the body may know that it has none.
     """
-    feeds = body.count(b"\n")
-    if feeds != body.count(b"\r\n") or feeds != body.count(b"\r"):
+    if not has_sound_lines and _has_stray_newline(body):
         body = _STRAY_NEWLINE.sub(b"\r\n", body)
     if b"\n." in body:
         body = body.replace(b"\n.", b"\n..")
