@@ -20,7 +20,7 @@ def edited(rules: Rules, command: str, words: Words) -> tuple[Rules, str]:
     """
     verb, _colon, place = command.partition(":")
     changed = deepcopy(rules)
-    node_name, _dot, filter_number = place.partition(".f")
+    node_name, dot, filter_number = place.partition(".f")
     steps = node_name.split("-")[1:]
     if node_name.split("-")[0] != ROOT or not all(step.isdecimal() for step in steps):
         return changed, ""
@@ -38,7 +38,7 @@ def edited(rules: Rules, command: str, words: Words) -> tuple[Rules, str]:
             return changed, f"{node_name}.f{len(node['where']) - 1}"
         case "remove" if filter_number.isdecimal():
             return changed, _remove_filter(node, int(filter_number), node_name)
-        case "remove" if path:
+        case "remove" if path and not dot:
             return changed, _remove(changed, path, node_name)
     return changed, ""
 
