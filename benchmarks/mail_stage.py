@@ -27,7 +27,9 @@ HTML = """<!doctype html><html><body>
 {% else %}We would love to meet you, and the first coffee is on us.{% endif %}</p>
 <p><a href="https://saffron.example/book">Book your next visit</a> or see
 <a href="https://saffron.example/offers">this month's offers</a>.</p>
-<p>New on the shelf: cedar beard oil, a matte clay that holds through summer, and gift cards in any amount.</p>
+<p>New on the shelf: cedar beard oil, a matte clay that holds through summer, and gift cards in any amount. Bring a friend
+before the end of the month and both of you get a fifth off the next cut, on any day but Saturday.</p>
+<p>We open at nine, the kettle is on from ten, and the chair by the window is free most mornings. See you soon.</p>
 <p><a href="{{ unsubscribe_url }}">Unsubscribe</a></p>
 </body></html>"""
 _CUSTOMERS = """

@@ -10,10 +10,10 @@ import math
 import ssl
 from collections import deque
 from collections.abc import Generator
-from enum import IntEnum
 from typing import Protocol
 
 from messaging.channels.base import SENT, Fate, Outcome, Outgoing, Stage, UnsupportedFeatureError
+from messaging.channels.email.smtp_envelope import GROUP, STAGES, Command, Step, open_envelope, refusal
 from messaging.channels.email.smtp_line import Line, TlsLine
 from messaging.channels.email.smtp_settings import Security, SmtpSettings
 from messaging.channels.email.smtp_wire import (
@@ -23,32 +23,12 @@ from messaging.channels.email.smtp_wire import (
     ReplyReader,
     WireError,
     auth_steps,
-    envelope,
     is_all_well,
-    sender_address,
     stuffed,
-    wire_address,
 )
 
 PARTING_SECONDS = 2.0
 LOST_IN_DOUBT = "connection lost after the message left and before it was answered"
-
-
-class Step(IntEnum):
-    """Which reply is due next."""
-
-    BODY = 0
-    MAIL = 1
-    RCPT = 2
-    DATA = 3
-    RESET = 4
-    VOID = 5
-    QUIT = 6
-
-
-_ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
-_GROUP = (Step.BODY, *_ENVELOPE)
-_STAGES = {Step.MAIL: Stage.SENDER, Step.RCPT: Stage.RECIPIENT, Step.DATA: Stage.CONTENT, Step.BODY: Stage.BODY}
 
 
 class SessionRefusedError(Exception):
@@ -91,7 +71,7 @@ class SmtpConnection:
         self._can = Capabilities()
         self._opening: Generator[None, bytes, None] | None = self._open_session()
         self._expected: deque[Step] = deque()
-        self._unsent: deque[tuple[Step, bytes]] = deque()
+        self._unsent: deque[Command] = deque()
         self._sending: Outgoing | None = None
         self._next: Outgoing | None = None
         self._body_mark: float = 0
@@ -275,13 +255,13 @@ class SmtpConnection:
         elif step is Step.QUIT:
             self._expected.append(Step.QUIT)
             self.lose("")
-        elif raw[:1] != b"2" and step in _STAGES and self._refusal is None:
-            self._refusal = _refusal(raw, _STAGES[step])
+        elif raw[:1] != b"2" and step in STAGES and self._refusal is None:
+            self._refusal = refusal(raw, STAGES[step])
         if not self.is_closed:
             self._proceed()
 
     def _is_whole_group_due(self) -> bool:
-        return len(self._expected) == len(_GROUP) and self._expected[0] is Step.BODY and self._sending is not None
+        return len(self._expected) == len(GROUP) and self._expected[0] is Step.BODY and self._sending is not None
 
     def _on_group_answered(self) -> None:
         """Body taken and next envelope accepted, in one go: nearly all messages pass here."""
@@ -297,23 +277,23 @@ class SmtpConnection:
     def _on_body_answer(self, raw: bytes) -> None:
         outgoing, self._sending = self._sending, None
         assert outgoing is not None
-        self._hub.settle(outgoing, SENT if raw[:1] == b"2" else _refusal(raw, Stage.BODY))
+        self._hub.settle(outgoing, SENT if raw[:1] == b"2" else refusal(raw, Stage.BODY))
 
     def _on_data_answer(self, raw: bytes) -> None:
-        outgoing, refusal = self._next, self._refusal
+        outgoing, refused = self._next, self._refusal
         assert outgoing is not None
-        if raw[:3] == b"354" and refusal is None:
+        if raw[:3] == b"354" and refused is None:
             self.deadline = math.inf
             self._hub.ready_for_body(self, outgoing)
             return
         self._next, self._refusal = None, None
+        self._hub.settle(outgoing, refused or refusal(raw, Stage.CONTENT))
         if raw[:3] == b"354":
             # RFC 2920, 3.1: recipients refused and yet DATA accepted is ended by a lone dot.
             self._expected.append(Step.VOID)
             self.line.write(b".\r\n")
         else:
             self._needs_reset = True
-        self._hub.settle(outgoing, refusal or _refusal(raw, Stage.CONTENT))
 
     def _on_shutdown(self, step: Step, raw: bytes) -> None:
         if step is Step.BODY:
@@ -339,10 +319,10 @@ class SmtpConnection:
         if self._refusal is None or self._next is None:
             return
         self._unsent.clear()
-        outgoing, refusal = self._next, self._refusal
+        outgoing, refused = self._next, self._refusal
         self._next, self._refusal = None, None
         self._needs_reset = True
-        self._hub.settle(outgoing, refusal)
+        self._hub.settle(outgoing, refused)
 
     # --- sending ---------------------------------------------------------------------------------
 
@@ -350,39 +330,22 @@ class SmtpConnection:
         limit = self._hub.settings.max_messages
         return not limit or self.carried < limit
 
-    def _next_envelope(self) -> list[tuple[Step, bytes]] | None:
+    def _next_envelope(self) -> list[Command] | None:
         """Take messages until one fits this server, and return its commands with the replies they ask for."""
         while (outgoing := self._hub.next_message()) is not None:
             try:
-                commands = self._envelope(outgoing)
+                commands = open_envelope(outgoing, self._can, reset=self._needs_reset)
             except AddressRefusedError as error:
                 self._hub.settle(outgoing, Outcome(Fate.FAILED, Stage.RECIPIENT, 553, "5.1.3", str(error)))
                 continue
             except UnsupportedFeatureError as unfit:
                 self._hub.settle(outgoing, Outcome(Fate.FAILED, Stage.CONTENT, 554, "5.6.0", str(unfit)))
                 continue
-            self._next, self._refusal = outgoing, None
-            steps = _ENVELOPE if len(commands) == len(_ENVELOPE) else (Step.RESET, *_ENVELOPE)
-            return list(zip(steps, commands, strict=True))
+            self._next, self._refusal, self._needs_reset = outgoing, None, False
+            return commands
         return None
 
-    def _envelope(self, outgoing: Outgoing) -> list[bytes]:
-        sender, sender_utf8 = sender_address(outgoing.sender)
-        recipient, recipient_utf8 = wire_address(outgoing.recipient)
-        utf8 = sender_utf8 or recipient_utf8
-        eight_bit = not outgoing.body.isascii()
-        if utf8 and not self._can.utf8:
-            raise UnsupportedFeatureError("the address needs SMTPUTF8, which the server does not offer")
-        if eight_bit and not self._can.eight_bit and outgoing.seven_bit is not None:
-            outgoing.body, eight_bit = outgoing.seven_bit(outgoing.body), False
-        if eight_bit and not self._can.eight_bit:
-            raise UnsupportedFeatureError("the message needs 8BITMIME, which the server does not offer")
-        if self._can.size and len(outgoing.body) > self._can.size:
-            raise UnsupportedFeatureError(f"the message is larger than the server takes ({self._can.size} bytes)")
-        reset, self._needs_reset = self._needs_reset, False
-        return envelope(sender, recipient, eight_bit=eight_bit, utf8=utf8, reset=reset)
-
-    def _guarded_write(self, commands: list[tuple[Step, bytes]]) -> None:
+    def _guarded_write(self, commands: list[Command]) -> None:
         """Send commands: all of them where pipelining is offered, else the first and the rest later."""
         if not self._can.pipelining and len(commands) > 1:
             self._unsent.extend(commands[1:])
@@ -398,9 +361,3 @@ class SmtpConnection:
 def _demand(raw: bytes, wanted: bytes, complaint: str, *, permanent: bool = False) -> None:
     if raw[:1] not in {bytes([digit]) for digit in wanted}:
         raise SessionRefusedError(f"{complaint}: {Reply.parse(raw).code} {Reply.parse(raw).text}", permanent=permanent)
-
-
-def _refusal(raw: bytes, stage: Stage) -> Outcome:
-    reply = Reply.parse(raw)
-    fate = Fate.FAILED if reply.code >= 500 else Fate.RETRY
-    return Outcome(fate, stage, reply.code, reply.enhanced, reply.text)
