@@ -1,6 +1,7 @@
 """Errors as problem details (RFC 9457), each with the place in the request it is about."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -8,6 +9,7 @@ from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from redis.exceptions import RedisError
 from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
@@ -17,6 +19,20 @@ from rest_framework.settings import api_settings
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:regulars:problem:"
+# The same for every problem of a status, as RFC 9457 wants it; ``detail`` tells of this one.
+TITLES = {
+    400: gettext_lazy("The request is not valid."),
+    401: gettext_lazy("The caller is not known."),
+    403: gettext_lazy("The caller may not do this."),
+    404: gettext_lazy("There is no such thing here."),
+    405: gettext_lazy("This cannot be done here."),
+    409: gettext_lazy("This contradicts how things stand."),
+    413: gettext_lazy("The request is too large."),
+    415: gettext_lazy("The request is of the wrong kind."),
+    429: gettext_lazy("There are too many requests."),
+    500: gettext_lazy("Something went wrong; nothing was changed."),
+    503: gettext_lazy("This is not available just now."),
+}
 
 Place = tuple[str | int, ...]
 
@@ -63,9 +79,9 @@ def problem(exc: APIException, *, instance: str = "") -> dict[str, Any]:
     if isinstance(exc, ValidationError):
         key = "parameter" if isinstance(exc, ParameterError) else "pointer"
         errors = [{key: _written(place, key), "code": item.code or "invalid", "detail": str(item)} for place, item in _flat(exc.detail)]
-        return _body("invalid", _("The request is not valid."), exc.status_code, _first(errors), instance, errors)
+        return _body("invalid", exc.status_code, _first(errors), instance, errors)
     detail = exc.detail if isinstance(exc.detail, ErrorDetail) else ErrorDetail(str(exc.detail), code=exc.default_code)
-    body = _body(detail.code or "error", str(exc.default_detail), exc.status_code, str(detail), instance)
+    body = _body(detail.code or "error", exc.status_code, str(detail), instance)
     problems = getattr(exc, "problems", None)
     return body if problems is None else {**body, "problems": list(problems)}
 
@@ -81,9 +97,8 @@ def placed(items: Iterable[tuple[Place, str, str]]) -> dict[str, Any]:
     return tree
 
 
-def _body(
-    code: str, title: str, status_code: int, detail: str, instance: str, errors: list[dict[str, str]] | None = None
-) -> dict[str, Any]:
+def _body(code: str, status_code: int, detail: str, instance: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    title = str(TITLES.get(status_code, HTTPStatus(status_code).phrase))
     body: dict[str, Any] = {"type": TYPE_PREFIX + code, "title": title, "status": status_code, "detail": detail, "instance": instance}
     return body if errors is None else {**body, "errors": errors}
 

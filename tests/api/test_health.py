@@ -11,7 +11,6 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from config.celery import app
 
-
 QUEUES = len(app.amqp.queues)
 
 
