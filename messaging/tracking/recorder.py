@@ -3,9 +3,9 @@
 Requests put their hit into the open batch and wait; one thread takes the batch, writes it and
 wakes them all, while the next batch fills. The longer a commit takes, the more it carries.
 
-If the database is away, the answer is given all the same: a reader must get the page behind a
-link. What was not kept is counted and logged, never silently dropped. The queue is bounded: past
-it a hit is lost at once rather than holding a server thread.
+If the database is away, requests are answered all the same and at once: a reader must get the page
+behind a link. Their hits stay in memory and are written when the database is back, within a minute.
+What cannot be kept, because that took longer, too many wait or the process ends, is counted and logged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ Store = Callable[[Sequence[Hit]], None]
 MAX_WAITING = 5_000
 MAX_BATCH = 1_000
 PATIENCE_SECONDS = 5.0
+OUTAGE_SECONDS = 60.0
+RETRY_SECONDS = 0.25
 LOG_EVERY_SECONDS = 10.0
+
+
+class StoreAwayError(Exception):
+    """The database cannot be reached now; trying again may help."""
 
 
 class _Batch:
@@ -38,10 +44,19 @@ class _Batch:
 class HitRecorder:
     """Groups the hits of all request threads of this process into few transactions."""
 
-    def __init__(self, store: Store, *, max_waiting: int = MAX_WAITING, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        max_waiting: int = MAX_WAITING,
+        patience: float = PATIENCE_SECONDS,
+        outage: float = OUTAGE_SECONDS,
+    ) -> None:
         self._store = store
         self._max_waiting = max_waiting
         self._patience = patience
+        self._outage = outage
+        self._is_away = False
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._batches: list[_Batch] = []
@@ -51,10 +66,12 @@ class HitRecorder:
         self.lost = 0
 
     def record(self, hit: Hit) -> bool:
-        """Wait until the hit is on disk; False if it was lost, which is counted."""
+        """Wait until the hit is on disk; False if it is not (yet), which is no reason to withhold the answer."""
         batch = self._enqueue(hit)
         if batch is None:
             self._count_lost(1, "too many requests are waiting")
+            return False
+        if self._is_away:
             return False
         # A batch that outlasts our patience may still be written; then it was late, not lost.
         return batch.done.wait(self._patience) and batch.kept
@@ -81,15 +98,30 @@ class HitRecorder:
                 while not self._batches:
                     self._filled.wait()
                 batch = self._batches.pop(0)
+            self._write(batch)
+            with self._filled:
+                self._waiting -= len(batch.hits)
+            batch.done.set()
+
+    def _write(self, batch: _Batch) -> None:
+        """Store a batch, trying again while the database is away; whatever happens, the thread goes on."""
+        deadline = time.monotonic() + self._outage
+        while True:
             try:
                 self._store(batch.hits)
-                batch.kept = True
-            except Exception as error:  # whatever it was, the requests have to be answered
+            except StoreAwayError as error:
+                self._is_away = True
+                batch.done.set()  # nobody waits for a database that is away
+                if time.monotonic() >= deadline:
+                    self._count_lost(len(batch.hits), str(error))
+                    return
+                time.sleep(RETRY_SECONDS)
+            except Exception as error:
                 self._count_lost(len(batch.hits), f"{type(error).__name__}: {error}")
-            finally:
-                with self._filled:
-                    self._waiting -= len(batch.hits)
-                batch.done.set()
+                return
+            else:
+                self._is_away, batch.kept = False, True
+                return
 
     def _count_lost(self, count: int, why: str) -> None:
         with self._lock:

@@ -11,6 +11,7 @@ from django.db import connection
 
 from accounts.postgresql.wall import ORGANIZATION_SETTING
 from messaging.tracking.hits import Hit
+from messaging.tracking.recorder import StoreAwayError
 
 _ENTER = f"select set_config('{ORGANIZATION_SETTING}', %s, true)"
 _INSERT = """
@@ -41,15 +42,19 @@ class HitStore:
         self._connection: psycopg.Connection | None = None
 
     def __call__(self, hits: Sequence[Hit]) -> None:
-        """Commit the hits; a connection that turns out to be dead is replaced once."""
+        """Commit the hits; a connection that turns out to be dead is replaced once.
+
+        Raises:
+            StoreAwayError: the database cannot be reached.
+        """
         fresh = self._connection is None
         try:
             self._write(hits)
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
             if fresh:
-                raise
-            self._write(hits)
+                raise StoreAwayError(str(error).strip()) from error
+            self(hits)
 
     def close(self) -> None:
         """Drop the connection."""

@@ -173,6 +173,19 @@ def test_one_batch_of_several_organizations_lands_in_each(committed_cast: Cast) 
             assert sorted(TrackingHit.objects.values_list("delivery_id", flat=True)) == sorted(message.delivery_ids)
 
 
+def test_a_store_outlives_its_connection(message: SentMessage) -> None:
+    store = HitStore()
+    hit = Hit(DeliveryRef(message.organization_id, message.delivery_ids[0]), "open", after(message, 60), "", PHONE)
+    store([hit])
+    assert store._connection is not None
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_terminate_backend(%s)", [store._connection.info.backend_pid])
+    store([hit])
+    store.close()
+    with tenant(message.organization_id):
+        assert TrackingHit.objects.count() == 2
+
+
 def test_requests_by_way_of_django_are_kept_too(message: SentMessage, client: Client) -> None:
     assert client.get(message.pixel(), headers={"User-Agent": PHONE}).status_code == 200
     assert client.get(message.link(), headers={"User-Agent": PHONE})["Location"] == "https://saffron.example/book"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from messaging.tracking.front import TrackingFront
 from messaging.tracking.hits import Hit
 from messaging.tracking.keys import signer_for
-from messaging.tracking.recorder import HitRecorder
+from messaging.tracking.recorder import HitRecorder, StoreAwayError
 from tests.messaging.tracking_stage import PHONE
 
 SIGNER = signer_for(42)
@@ -140,12 +140,37 @@ def test_many_requests_share_few_commits_and_each_waits_for_its_own() -> None:
     assert min(answered) - started >= 0.05
 
 
-def test_a_click_is_redirected_and_counted_as_lost_when_the_database_is_away(caplog: pytest.LogCaptureFixture) -> None:
-    front = fronted(Kept(trouble=OSError("no database")))
+def test_a_click_is_redirected_and_counted_as_lost_when_it_cannot_be_kept(caplog: pytest.LogCaptureFixture) -> None:
+    front = fronted(Kept(trouble=OSError("disk full")))
     for _ in range(3):
         assert ask(front, LINK)[0] == "302 Found"
     assert front.recorder.lost == 3
-    assert [record.message for record in caplog.records] == ["opens and clicks are being lost (1 so far): OSError: no database"]
+    assert [record.message for record in caplog.records] == ["opens and clicks are being lost (1 so far): OSError: disk full"]
+
+
+def test_nobody_waits_for_a_database_that_is_away_and_nothing_is_lost_when_it_returns() -> None:
+    store = Kept(trouble=StoreAwayError("restarting"))
+    front = fronted(store)
+    started = time.monotonic()
+    for _ in range(5):
+        assert ask(front, LINK)[0] == "302 Found"
+    assert time.monotonic() - started < 0.5
+    store.trouble = None
+    while front.recorder._waiting:
+        time.sleep(0.01)
+    assert sum(map(len, store.batches)) == 5
+    assert front.recorder.lost == 0
+    assert ask(front, LINK)[0] == "302 Found"
+    assert sum(map(len, store.batches)) == 6
+
+
+def test_an_outage_that_lasts_costs_hits_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    front = fronted(Kept(trouble=StoreAwayError("gone")), outage=0)
+    assert ask(front, LINK)[0] == "302 Found"
+    while front.recorder._waiting:
+        time.sleep(0.01)
+    assert front.recorder.lost == 1
+    assert [record.message for record in caplog.records] == ["opens and clicks are being lost (1 so far): gone"]
 
 
 def test_the_queue_is_bounded() -> None:
