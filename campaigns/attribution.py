@@ -62,7 +62,7 @@ def attribute(events: Sequence[Event]) -> int:
 
 def attribute_sales(sale_ids: Iterable[int]) -> int:
     """Write what these sales, and their refunds, count for; returns how many rows are new or different."""
-    sales = list(Purchase.objects.filter(pk__in=list(sale_ids), customer__isnull=False))
+    sales = list(Purchase.objects.filter(pk__in=list(sale_ids), kind=PurchaseKind.SALE, customer__isnull=False))
     touches = _touches({sale.customer_id for sale in sales if sale.customer_id is not None})
     rows = []
     refunds = _refunds([sale.pk for sale in sales])

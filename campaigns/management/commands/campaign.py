@@ -17,6 +17,8 @@ from campaigns.refusals import CampaignRefusedError
 from campaigns.validation import validate_campaign
 from campaigns.words import state_sentence
 from crm.models import Customer
+from messaging.models import MessageTemplate, SenderAccount
+from segmentation.models import Segment
 
 STEPS: dict[str, Callable[..., object]] = {
     "launch": actions.launch_campaign,
@@ -44,15 +46,24 @@ class Command(BaseCommand):
         named["test"].add_argument("--to", action="append", required=True, metavar="ADDRESS", help="may be repeated")
         named["why"] = verbs.add_parser("why", help="why a customer got it, or did not")
         named["why"].add_argument("--customer", type=int, required=True, help="the customer's id")
+        create = verbs.add_parser("create", help="begin a draft")
+        create.add_argument("name")
+        create.add_argument("--template", required=True, help="its name")
+        create.add_argument("--sender", required=True, help="its name")
+        create.add_argument("--include", type=int, action="append", default=[], metavar="SEGMENT", help="a segment's id; may be repeated")
+        create.add_argument("--exclude", type=int, action="append", default=[], metavar="SEGMENT", help="a segment's id; may be repeated")
         for each in named.values():
             each.add_argument("campaign", type=int, metavar="ID", help="its id; “campaign list” shows it")
-        for each in (listing, *named.values()):
+        for each in (listing, create, *named.values()):
             each.add_argument("--organization", required=True, metavar="SLUG")
 
     def handle(self, *_args: Any, verb: str, organization: str, **options: Any) -> None:
         with inside(organization):
             if verb == "list":
                 self._list(options["state"])
+                return
+            if verb == "create":
+                self._create(options)
                 return
             campaign = campaigns().filter(pk=options["campaign"]).first()
             if campaign is None:
@@ -63,6 +74,17 @@ class Command(BaseCommand):
                 self._do(verb, campaign, options)
             except CampaignRefusedError as error:
                 raise CommandError(str(error)) from error
+
+    def _create(self, options: dict[str, Any]) -> None:
+        campaign = actions.create_campaign(
+            actor=ADMINISTRATOR,
+            name=options["name"],
+            template=_named(MessageTemplate, options["template"]),
+            account=_named(SenderAccount, options["sender"]),
+            include=[_segment(number) for number in options["include"]],
+            exclude=[_segment(number) for number in options["exclude"]],
+        )
+        self._told(campaign, campaign)
 
     def _list(self, state: str) -> None:
         now = timezone.now()
@@ -120,3 +142,17 @@ class Command(BaseCommand):
             raise CommandError(f"There is no customer {customer_id}.")
         answer = explain(campaign, customer, now=timezone.now())
         self.stdout.write(f"{answer.verdict}\t{' '.join(answer.sentences)}")
+
+
+def _named(model: type[MessageTemplate | SenderAccount], name: str) -> Any:
+    found = model._default_manager.filter(name=name).first()
+    if found is None:
+        raise CommandError(f"There is no {model._meta.verbose_name} “{name}” here. Nothing was changed.")
+    return found
+
+
+def _segment(number: int) -> Segment:
+    segment = Segment.objects.filter(pk=number).first()
+    if segment is None:
+        raise CommandError(f"There is no segment {number} here. “manage.py segment list” names those there are. Nothing was changed.")
+    return segment

@@ -1,0 +1,109 @@
+"""Insights: exact sums over a period, for those who may see them and the locations they see."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.audit import SYSTEM
+from accounts.models import Location
+from accounts.models.membership import Role
+from accounts.permissions import ROLE_PERMISSIONS, Access
+from accounts.tenancy import tenant
+from analytics import queries
+from campaigns.attribution import attribute_sales
+from campaigns.models import Campaign
+from crm.actions import NewLine, record_purchase, refund_purchase
+from crm.models import Customer, Purchase
+from tests.campaigns.worlds import make_campaign, make_delivery, make_dispatch
+from tests.conftest import Cast
+from tests.factories import CustomerFactory
+
+NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def owner(cast: Cast, *locations: Location) -> Access:
+    limits = frozenset(location.pk for location in locations) or None
+    return Access(cast.saffron.pk, cast.alice_acts, ROLE_PERMISSIONS[Role.OWNER], Role.OWNER, limits)
+
+
+def buy(at: datetime, minor: int, customer: Customer | None = None, location: Location | None = None) -> Purchase:
+    return record_purchase(lines=[NewLine(minor)], purchased_at=at, actor=SYSTEM, customer=customer, location=location)
+
+
+def test_trade_is_summed_within_the_period_and_refunds_are_taken_off(in_saffron: Cast) -> None:
+    customer, period = CustomerFactory(), queries.last_days(7, now=NOW)
+    sale = buy(NOW, 5000, customer)
+    buy(NOW - DAY, 3000, customer)
+    buy(NOW, 2000)
+    buy(period.start, 100)
+    buy(period.start - timedelta(seconds=1), 7)
+    refund_purchase(purchase=sale, amount_minor=1000, refunded_at=NOW, actor=SYSTEM)
+    assert queries.trade(owner(in_saffron), period) == queries.Trade(orders=4, buyers=1, revenue_minor=9100)
+    assert queries.trade(owner(in_saffron), period.before) == queries.Trade(orders=1, buyers=0, revenue_minor=7)
+    assert queries.trade(owner(in_saffron), period).average_minor == 2275
+
+
+def test_who_is_limited_to_a_location_sees_its_trade_alone(in_saffron: Cast) -> None:
+    buy(NOW, 5000, location=in_saffron.downtown)
+    buy(NOW, 700, location=in_saffron.uptown)
+    buy(NOW, 1)
+    found = queries.trade(owner(in_saffron, in_saffron.uptown), queries.last_days(7, now=NOW))
+    assert found == queries.Trade(orders=1, buyers=0, revenue_minor=700)
+
+
+def test_customers_are_counted_in_all_and_new(in_saffron: Cast) -> None:
+    CustomerFactory.create_batch(3)
+    Customer.objects.update(created_at=NOW)
+    Customer.objects.filter(pk=Customer.objects.earliest("pk").pk).update(created_at=NOW - 30 * DAY)
+    assert queries.customer_base(queries.last_days(30, now=NOW)) == queries.CustomerBase(total=3, new=2)
+
+
+@pytest.mark.parametrize(
+    ("days", "count", "first"), [(7, 7, "2026-05-14"), (30, 30, "2026-04-21"), (90, 14, "2026-02-16"), (365, 13, "2025-05-01")]
+)
+def test_a_series_has_every_day_week_or_month(in_saffron: Cast, days: int, count: int, first: str) -> None:
+    buy(NOW, 5000)
+    found = queries.revenue_series(owner(in_saffron), queries.last_days(days, now=NOW))
+    assert (len(found.starts), found.starts[0].isoformat()) == (count, first)
+    assert (sum(found.values), found.values[-1]) == (5000, 5000)
+
+
+def test_days_are_those_of_the_organization(in_saffron: Cast) -> None:
+    with timezone.override(ZoneInfo("Asia/Tehran")):
+        late = datetime(2026, 5, 19, 21, tzinfo=UTC)  # half past midnight of the 20th in Tehran
+        buy(late, 5000)
+        assert queries.revenue_series(owner(in_saffron), queries.last_days(2, now=NOW)).values == [0, 5000]
+
+
+def test_what_campaigns_came_to_is_exact(in_saffron: Cast) -> None:
+    dispatch = make_dispatch("Ledger", sent_count=2)
+    first, second = CustomerFactory(), CustomerFactory()
+    make_delivery(dispatch, first, opened_at=NOW, clicked_at=NOW)
+    make_delivery(dispatch, second, bounced_at=NOW)
+    campaign = make_campaign()
+    Campaign.objects.filter(pk=campaign.pk).update(dispatch=dispatch, launched_at=NOW)
+    attribute_sales([buy(NOW + timedelta(hours=1), 5000, first).pk, buy(NOW + timedelta(hours=1), 100, second).pk])
+    period = queries.last_days(30, now=NOW)
+    assert queries.outreach(period) == queries.Outreach(
+        campaigns=1, sent=2, delivered=1, opened=1, clicked=1, unsubscribed=0, orders=1, revenue_minor=5000
+    )
+    assert queries.best_campaigns(period) == [(campaign, 5000)]
+    assert sum(queries.attributed_series(period).values) == 5000
+
+
+def test_the_page_opens_for_alice_and_shows_her_organization_alone(
+    cast: Cast, as_alice: Client, as_bob: Client, as_charlie: Client
+) -> None:
+    with tenant(cast.saffron.pk):
+        buy(timezone.now(), 123_456)
+    url = reverse("analytics:overview")
+    assert as_bob.get(url).status_code == 403
+    assert "$1,234.56" in as_alice.get(url).content.decode()
+    assert "$1,234.56" not in as_charlie.get(url).content.decode()
+    for days in ("90", "365", "no number"):
+        assert as_alice.get(url, {"days": days}).status_code == 200
