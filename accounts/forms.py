@@ -36,6 +36,10 @@ class TenantModelForm(forms.ModelForm[Any]):
         exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # not in the stubs
         return exclusions - {"organization"}
 
+    def _update_errors(self, errors: ValidationError) -> None:
+        # What the model refuses stands at the field that a constraint names, not above the form.
+        add_refusal(self, errors)
+
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # not in the stubs
         if self.refused is not None:

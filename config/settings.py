@@ -153,6 +153,8 @@ LOGOUT_REDIRECT_URL = "admin:login"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# The login form says "username"; axes would look for "email", find nobody, and lock out nobody in particular.
+AXES_USERNAME_FORM_FIELD = "username"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.views.show_lock_out"
 AXES_VERBOSE = False

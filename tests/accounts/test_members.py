@@ -1,0 +1,119 @@
+from django.test import Client
+
+from accounts.models import AuditEntry, Location, Membership, Role, User
+from accounts.permissions import ROLE_PERMISSIONS, Permission
+from accounts.tenancy import tenant
+from tests.conftest import Cast, signed_in
+
+ADD = "/admin/accounts/membership/add/"
+
+
+def _membership(cast: Cast, user: User) -> Membership:
+    return Membership.objects.get(user=user)
+
+
+def test_an_owner_adds_a_member_by_e_mail_and_gets_a_link_for_a_new_account(as_alice: Client, cast: Cast) -> None:
+    values = {"email": "Fay@Example.com", "name": "Fay", "role": "front_desk", "locations": [cast.downtown.pk]}
+    page = as_alice.post(ADD, values, follow=True).content.decode()
+    with tenant(cast.saffron.pk):
+        fay = Membership.objects.get(user__email="fay@example.com")
+        assert (fay.role, [limit.location_id for limit in fay.location_limits.all()]) == ("front_desk", [cast.downtown.pk])
+        entry = AuditEntry.objects.get(action="member.added", subject_id=fay.pk)
+        assert (entry.actor_label, entry.after["role"]) == ("Alice", "front_desk")
+    assert not fay.user.has_usable_password()
+    assert "/password/choose/" in page
+
+
+def test_somebody_with_an_account_joins_without_a_new_password(as_alice: Client, cast: Cast) -> None:
+    page = as_alice.post(ADD, {"email": "charlie@example.com", "name": "", "role": "analyst"}, follow=True).content.decode()
+    assert "/password/choose/" not in page
+    assert len(signed_in(cast.charlie).get("/").context["seats"]) == 2
+
+
+def test_a_member_is_added_once_and_the_form_says_so(as_alice: Client, cast: Cast) -> None:
+    page = as_alice.post(ADD, {"email": "bob@example.com", "name": "", "role": "analyst"})
+    assert page.status_code == 200
+    assert page.context["adminform"].form.errors["email"] == ["This person is a member already; change the role in the list."]
+
+
+def test_the_last_owner_stays(as_alice: Client, cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        alice = _membership(cast, cast.alice)
+    page = as_alice.post(f"/admin/accounts/membership/{alice.pk}/change/", {"role": "analyst", "is_active": "on"})
+    assert page.context["adminform"].form.errors["role"] == ["An organization needs an owner. Make somebody else owner first."]
+    with tenant(cast.saffron.pk):
+        assert _membership(cast, cast.alice).role == Role.OWNER
+
+
+def test_a_manager_makes_no_owner_and_changes_none(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        Membership.objects.filter(user=cast.bob).update(role=Role.MANAGER)
+        alice = _membership(cast, cast.alice)
+    manager = signed_in(cast.bob)
+    page = manager.post(ADD, {"email": "gil@example.com", "name": "", "role": "owner"})
+    assert "role" in page.context["adminform"].form.errors
+    assert manager.post(f"/admin/accounts/membership/{alice.pk}/change/", {"role": "analyst"}).status_code == 403
+    with tenant(cast.saffron.pk):
+        assert _membership(cast, cast.alice).role == Role.OWNER
+        assert not Membership.objects.filter(user__email="gil@example.com").exists()
+
+
+def test_a_changed_role_counts_from_the_next_page_on(as_alice: Client, cast: Cast) -> None:
+    bob = signed_in(cast.bob)
+    assert bob.get("/admin/accounts/auditentry/").status_code == 403
+    with tenant(cast.saffron.pk):
+        seat = _membership(cast, cast.bob)
+    as_alice.post(f"/admin/accounts/membership/{seat.pk}/change/", {"role": "manager", "is_active": "on"})
+    assert bob.get("/admin/accounts/auditentry/").status_code == 200
+    as_alice.post(f"/admin/accounts/membership/{seat.pk}/change/", {"role": "manager"})
+    assert bob.get("/").status_code == 403
+
+
+def test_the_front_desk_opens_no_settings(as_bob: Client) -> None:
+    for path in ("organization", "location", "membership", "apikey", "auditentry", "user"):
+        assert as_bob.get(f"/admin/accounts/{path}/").status_code == 403, path
+
+
+def test_only_owners_change_the_organization_and_members_at_all_levels() -> None:
+    holders = {permission: {role for role in Role if permission in ROLE_PERMISSIONS[role]} for permission in Permission}
+    assert holders[Permission.ORGANIZATION_CHANGE] == {Role.OWNER}
+    assert holders[Permission.API_KEYS_CHANGE] == {Role.OWNER}
+    assert holders[Permission.MEMBERS_CHANGE] == {Role.OWNER, Role.MANAGER}
+
+
+def test_settings_are_changed_with_before_and_after_in_the_audit_log(as_alice: Client, cast: Cast) -> None:
+    values = {
+        "name": "Saffron & Sons", "language": "en", "time_zone": "America/New_York", "currency": "USD", "money_unit": "currency",
+        "region": "US", "postal_address": "1 Main St, New York", "brand_color": "#7c3aed", "logo": "", "frequency_cap": "", "frequency_days": "",
+    }
+    url = f"/admin/accounts/organization/{cast.saffron.pk}/change/"
+    assert as_alice.post(url, values).status_code == 302
+    with tenant(cast.saffron.pk):
+        entry = AuditEntry.objects.get(action="organization.changed")
+    assert (entry.before, entry.after) == ({"name": "Saffron Barbers"}, {"name": "Saffron & Sons"})
+
+
+def test_a_time_zone_that_does_not_exist_is_refused(as_alice: Client, cast: Cast) -> None:
+    page = as_alice.post("/admin/accounts/location/add/", {"name": "Moon", "slug": "moon", "time_zone": "Mars/Base", "is_active": "on"})
+    assert "time_zone" in page.context["adminform"].form.errors
+    with tenant(cast.saffron.pk):
+        assert not Location.objects.filter(slug="moon").exists()
+
+
+def test_a_double_slug_is_refused_at_its_field(as_alice: Client, cast: Cast) -> None:
+    page = as_alice.post("/admin/accounts/location/add/", {"name": "Downtown 2", "slug": "downtown", "time_zone": "", "is_active": "on"})
+    assert page.context["adminform"].form.errors["slug"] == ["Another location has this slug."]
+
+
+def test_switching_organizations_is_audited_where_one_arrives(cast: Cast, as_alice: Client) -> None:
+    as_alice.post(ADD, {"email": "charlie@example.com", "name": "", "role": "analyst"})
+    charlie = signed_in(cast.charlie)
+    charlie.post("/accounts/organization/", {"organization": cast.saffron.pk})
+    assert charlie.get("/").context["access"].organization_id == cast.saffron.pk
+    with tenant(cast.saffron.pk):
+        assert [entry.actor_label for entry in AuditEntry.objects.filter(action="organization.entered")] == ["Charlie"]
+
+
+def test_nobody_switches_to_an_organization_that_is_not_theirs(cast: Cast, as_charlie: Client) -> None:
+    assert as_charlie.post("/accounts/organization/", {"organization": cast.saffron.pk}).status_code == 403
+    assert as_charlie.get("/").context["access"].organization_id == cast.rival.pk
