@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
@@ -14,6 +15,7 @@ from accounts.queries import organization_ids
 from accounts.tenancy import tenant
 from messaging.sending.cancelling import clear_cancelled
 from messaging.sending.run import Ended, send_dispatch
+from messaging.sending.shutdown import ask_to_stop
 from messaging.sending.sweeping import dispatches_to_ring
 from messaging.tracking.folding import fold_hits
 
@@ -54,7 +56,12 @@ def sweep_dispatches() -> None:
             ring(organization_id, dispatch_id, workers=1)
 
 
-SWEEP_EVERY = timedelta(seconds=5)
+@worker_shutting_down.connect
+def let_senders_stop(**_about: object) -> None:
+    """A worker that is told to end does not leave messages in doubt: its senders finish what is on the wire."""
+    ask_to_stop()
+
+
 FOLD_EVERY = timedelta(seconds=3)
 FOLD_BATCHES = 50  # of one organization in one round, so that no other waits long
 

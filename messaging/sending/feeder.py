@@ -20,6 +20,7 @@ from messaging.sending.composer import Composer, Context
 from messaging.sending.ledger import Ledger, Row
 from messaging.sending.pace import Pace
 from messaging.sending.progress import ChunkProgress
+from messaging.sending.shutdown import is_asked_to_stop
 
 RUNNING = "running"
 Item = TypeVar("Item")
@@ -114,7 +115,7 @@ class Feeder(threading.Thread):
         if self.complete or (self.sent and now >= self._next_write):
             self._next_write = now + self._limits.write_seconds
             self._write()
-        if now > self._ends_at and not self.has_stopped:
+        if (now > self._ends_at or is_asked_to_stop()) and not self.has_stopped:
             self._stop()
         if self.is_limited and not self.has_stopped:
             self._take_permits()
