@@ -66,6 +66,8 @@ def _sent(_campaign: Campaign, delivery: Delivery) -> Words:
 
 
 def _bounced(_campaign: Campaign, delivery: Delivery) -> Words:
+    if delivery.sent_at is None:  # refused at the door
+        return _failed(_campaign, delivery)
     first = _("It was sent to %(address)s and came back: the address took no mail.") % {"address": delivery.address}
     return Verdict.NOT, [first, delivery.detail]
 

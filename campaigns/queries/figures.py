@@ -151,7 +151,8 @@ def _count_engagement(dispatch_ids: Sequence[int]) -> dict[int, Engagement]:
             machine_clicked=Count("machine_clicked_at", filter=Q(clicked_at__isnull=True)),
             unsubscribed=Count("unsubscribed_at"),
             complained=Count("complained_at"),
-            bounced=Count("bounced_at"),
+            # One that was refused at the door never left: it is a failure, not a message that came back.
+            bounced=Count("bounced_at", filter=Q(sent_at__isnull=False)),
             confirmed=Count("delivered_at"),
         )
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.audit import SYSTEM, Actor, record_audit
 from crm.actions.consents import set_consent
 from crm.events import NewEvent, record_event
 from crm.models import Channel, ConsentState, Purpose
 from messaging.actions.unsubscribing import EVENT_SOURCE
-from messaging.models import Delivery, DeliveryState, FateReason, Suppression, SuppressionReason
+from messaging.models import Delivery, DeliveryState, Dispatch, FateReason, Suppression, SuppressionReason
 
 
 @transaction.atomic
@@ -42,11 +43,17 @@ def record_bounce(*, delivery: Delivery, is_permanent: bool, detail: str, now: d
     """
     reason = FateReason.NO_SUCH_ADDRESS if is_permanent else FateReason.TEMPORARY
     sent = (DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.AMBIGUOUS)
+    delivery = Delivery.objects.select_for_update(of=("self",)).select_related("dispatch").get(pk=delivery.pk)
     noted = Delivery.objects.filter(pk=delivery.pk, bounced_at=None, state__in=sent).update(
         state=DeliveryState.BOUNCED, bounced_at=now, reason=reason, detail=detail[:300]
     )
     if not noted:
         return False
+    if delivery.state == DeliveryState.AMBIGUOUS:
+        # What came back has left: the uncertainty is over.
+        Dispatch.objects.filter(pk=delivery.dispatch_id).update(
+            ambiguous_count=F("ambiguous_count") - 1, sent_count=F("sent_count") + 1
+        )
     if is_permanent:
         suppress_address(
             channel=Channel(delivery.dispatch.channel),

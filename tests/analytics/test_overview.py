@@ -84,7 +84,7 @@ def test_what_campaigns_came_to_is_exact(in_saffron: Cast) -> None:
     dispatch = make_dispatch("Ledger", sent_count=2)
     first, second = CustomerFactory(), CustomerFactory()
     make_delivery(dispatch, first, opened_at=NOW, clicked_at=NOW)
-    make_delivery(dispatch, second, bounced_at=NOW)
+    make_delivery(dispatch, second, sent_at=NOW, bounced_at=NOW)
     campaign = make_campaign()
     Campaign.objects.filter(pk=campaign.pk).update(dispatch=dispatch, launched_at=NOW)
     attribute_sales([buy(NOW + timedelta(hours=1), 5000, first).pk, buy(NOW + timedelta(hours=1), 100, second).pk])

@@ -37,6 +37,7 @@ ROWS: list[dict[str, Any]] = [
     {"state": DeliveryState.BOUNCED, "sent_at": NOW, "bounced_at": NOW + HOUR},
     {**SENT, "delivered_at": NOW},
     {"state": DeliveryState.FAILED},
+    {"state": DeliveryState.BOUNCED, "bounced_at": NOW},  # refused at the door: it never left
     {"state": DeliveryState.AMBIGUOUS},
     {"state": DeliveryState.PLANNED},
     {"state": DeliveryState.SKIPPED, "reason": "withdrawn"},
@@ -46,8 +47,8 @@ ROWS: list[dict[str, Any]] = [
 def launched(rows: list[dict[str, Any]] = ROWS, **values: Any) -> Campaign:
     """A campaign with such a ledger, half an hour into it."""
     dispatch = make_dispatch(
-        "Ledger", state=DispatchState.RUNNING, planned_count=10, skipped_count=1, skipped_by_reason={"withdrawn": 1}, sent_count=7,
-        failed_count=1, ambiguous_count=1, started_at=NOW - timedelta(seconds=90), **values,
+        "Ledger", state=DispatchState.RUNNING, planned_count=11, skipped_count=1, skipped_by_reason={"withdrawn": 1}, sent_count=7,
+        failed_count=2, ambiguous_count=1, started_at=NOW - timedelta(seconds=100), **values,
     )  # fmt: skip
     for row in rows:
         make_delivery(dispatch, CustomerFactory(), **row)
@@ -72,7 +73,7 @@ def test_every_figure_is_exact() -> None:
     attribute_sales(first.purchases.values_list("pk", flat=True))
     attribute_sales(second.purchases.values_list("pk", flat=True))
     assert campaign_figures(campaign, now=NOW) == CampaignFigures(
-        planned=10, skipped=1, skipped_by_reason={"withdrawn": 1}, sent=7, failed=1, ambiguous=1, waiting=1, cancelled=0, delivered=6,
+        planned=11, skipped=1, skipped_by_reason={"withdrawn": 1}, sent=7, failed=2, ambiguous=1, waiting=1, cancelled=0, delivered=6,
         engagement=Engagement(
             opened=3, clicked=2, machine_opened=1, machine_clicked=1, unsubscribed=1, complained=1, bounced=1, confirmed=1,
         ),
@@ -96,7 +97,7 @@ def test_what_a_cancelled_campaign_did_not_send_is_cancelled_not_waiting() -> No
     campaign = launched()
     Dispatch.objects.filter(pk=campaign.dispatch_id or 0).update(state=DispatchState.CANCELLED)
     found = campaign_figures(campaign, now=NOW)
-    assert (found.waiting, found.cancelled, found.done, found.per_second) == (0, 1, 10, None)
+    assert (found.waiting, found.cancelled, found.done, found.per_second) == (0, 1, 11, None)
 
 
 def test_a_campaign_that_was_not_launched_has_no_figures() -> None:
@@ -105,8 +106,8 @@ def test_a_campaign_that_was_not_launched_has_no_figures() -> None:
 
 def test_the_account_is_counted_from_the_ledger() -> None:
     accounting = account_for(launched())
-    assert (accounting.planned, accounting.is_complete) == (10, False)
-    assert accounting.by_state == {"sent": 6, "bounced": 1, "failed": 1, "ambiguous": 1, "planned": 1, "skipped": 1}
+    assert (accounting.planned, accounting.is_complete) == (11, False)
+    assert accounting.by_state == {"sent": 6, "bounced": 2, "failed": 1, "ambiguous": 1, "planned": 1, "skipped": 1}
     Delivery.objects.filter(state=DeliveryState.PLANNED).update(state=DeliveryState.SENT)
     assert account_for(Campaign.objects.get()).is_complete
 
@@ -168,10 +169,10 @@ def test_the_hours_of_the_week_are_local() -> None:
 
 def test_the_state_is_told_in_one_sentence() -> None:
     campaign = launched()
-    assert state_sentence(campaign, campaign_figures(campaign, now=NOW)) == "7 of 10 sent · done in about 10 seconds"
+    assert state_sentence(campaign, campaign_figures(campaign, now=NOW)) == "7 of 11 sent · done in about 10 seconds"
     campaign.state = CampaignState.PAUSED
     campaign.state_reason = "The server does not answer."
-    assert state_sentence(campaign, campaign_figures(campaign, now=NOW)) == "7 of 10 sent · The server does not answer."
+    assert state_sentence(campaign, campaign_figures(campaign, now=NOW)) == "7 of 11 sent · The server does not answer."
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 second"), (59, "59 seconds"), (90, "2 minutes"), (7_300, "2 hours")])
@@ -181,7 +182,8 @@ def test_durations_are_told_in_their_largest_unit(seconds: float, words: str) ->
 
 SENTENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"state": DeliveryState.SENT, "sent_at": NOW}, "got", "It was sent to"),
-    ({"state": DeliveryState.BOUNCED, "bounced_at": NOW}, "not", "It was sent to"),
+    ({"state": DeliveryState.BOUNCED, "sent_at": NOW, "bounced_at": NOW}, "not", "It was sent to"),
+    ({"state": DeliveryState.BOUNCED, "bounced_at": NOW}, "not", "It could not be sent"),
     ({"state": DeliveryState.PLANNED}, "waiting", "It will be sent to"),
     ({"state": DeliveryState.RETRYING, "next_attempt_at": NOW}, "waiting", "The mail server asked to come back later"),
     ({"state": DeliveryState.FAILED, "reason": FateReason.REFUSED}, "not", "It could not be sent: the mail server refused the message."),

@@ -8,7 +8,7 @@ from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.models import Channel
 from messaging.actions.suppressing import lift_suppression, record_bounce, record_complaint, suppress_address
-from messaging.models import Delivery, DeliveryState, Suppression, SuppressionReason
+from messaging.models import Delivery, DeliveryState, Dispatch, Suppression, SuppressionReason
 from tests.conftest import Cast
 from tests.messaging.tracking_stage import SentMessage, sent_message
 
@@ -82,3 +82,11 @@ def test_lists_of_organizations_are_apart(cast: Cast) -> None:
         suppress_address(channel=Channel.EMAIL, address="a@example.com", reason=SuppressionReason.MANUAL, actor=cast.alice_acts)
     with tenant(cast.rival.pk):
         assert suppressed() == []
+
+
+def test_a_bounce_ends_the_uncertainty_about_a_message(message: SentMessage) -> None:
+    delivery = message.delivery()
+    Delivery.objects.filter(pk=delivery.pk).update(state=DeliveryState.AMBIGUOUS)
+    Dispatch.objects.filter(pk=message.dispatch_id).update(sent_count=4, ambiguous_count=1)
+    assert [record_bounce(delivery=delivery, is_permanent=True, detail="", now=NOW) for _ in range(2)] == [True, False]
+    assert Dispatch.objects.values_list("sent_count", "ambiguous_count").get(pk=message.dispatch_id) == (5, 0)
