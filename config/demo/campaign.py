@@ -3,16 +3,15 @@
 from collections import Counter
 from datetime import datetime
 
-from django.db.models import Count
-
 from accounts.audit import Actor
 from accounts.models import Membership, Role
 from accounts.models.audit import ActorKind
 from accounts.tenancy import tenant
 from campaigns.actions import create_campaign, launch_campaign
 from campaigns.models import Campaign, CampaignState
+from campaigns.queries.figures import CampaignFigures, campaign_figures
 from config.demo.messages import ACTIVE, PERSIAN_READERS, SENDER
-from messaging.models import Delivery, MessageTemplate, SenderAccount
+from messaging.models import MessageTemplate, SenderAccount
 from segmentation.models import Segment
 
 NAME = "A fresh cut"
@@ -35,7 +34,7 @@ def launch(organization_id: int, *, now: datetime) -> tuple[int, bool]:
 def is_over(organization_id: int, campaign_id: int) -> bool:
     """Whether the campaign has come to its end."""
     with tenant(organization_id):
-        return Campaign.objects.values_list("state", flat=True).get(pk=campaign_id) in OVER
+        return Campaign.objects.filter(pk=campaign_id, state__in=OVER).exists()
 
 
 def dispatch_of(organization_id: int, campaign_id: int) -> int:
@@ -46,12 +45,16 @@ def dispatch_of(organization_id: int, campaign_id: int) -> int:
     return dispatch_id
 
 
-def figures_are_in(organization_id: int, campaign_id: int, counts: Counter[str]) -> bool:
-    """Whether what the shoppers did shows in the ledger, which follows within seconds."""
+def figures_of(organization_id: int, campaign_id: int, *, now: datetime) -> CampaignFigures:
+    """What the campaign's page shows."""
     with tenant(organization_id):
-        dispatch_id = Campaign.objects.values_list("dispatch_id", flat=True).get(pk=campaign_id)
-        seen = Delivery.objects.filter(dispatch=dispatch_id).aggregate(opened=Count("opened_at"), clicked=Count("clicked_at"))
-    return seen["opened"] >= counts["opened"] and seen["clicked"] >= counts["clicked"]
+        return campaign_figures(Campaign.objects.get(pk=campaign_id), now=now)
+
+
+def show(figures: CampaignFigures, counts: Counter[str]) -> bool:
+    """Whether what the shoppers did has arrived in the figures, which follow within seconds."""
+    done = figures.engagement
+    return done.opened >= counts["opened"] and done.clicked >= counts["clicked"] and figures.earned.orders >= counts["bought"]
 
 
 def _draft(name: str, *, include: list[str], exclude: list[str]) -> Campaign:

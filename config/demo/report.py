@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from campaigns.queries.figures import CampaignFigures
 from config.demo.accounting import Account
 from config.demo.business import PASSWORD, PEOPLE
 from config.demo.stage import Stage
@@ -35,6 +36,16 @@ def print_account(account: Account, voice: Voice) -> None:
             f"  NOT ACCOUNTED FOR: {account.waiting:,} without a fate, {account.missing:,} marked as sent and not arrived,"
             f" {account.unexpected:,} arrived and not marked, {account.twice:,} arrived twice."
         )
+
+
+def print_figures(figures: CampaignFigures, voice: Voice) -> None:
+    """What the campaign's page shows."""
+    done, earned = figures.engagement, figures.earned
+    voice.line(
+        f"  People opened {done.opened:,} and clicked {done.clicked:,}, {done.unsubscribed:,} unsubscribed"
+        f" (machines alone opened {done.machine_opened:,})."
+    )
+    voice.line(f"  {earned.buyers:,} customers bought {earned.orders:,} times because of it: {earned.revenue_minor / 100:,.2f} USD.")
 
 
 def print_where_to_go(stage: Stage, voice: Voice) -> None:

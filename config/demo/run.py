@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.core.management import call_command
 
+from campaigns.queries.figures import CampaignFigures
 from config.demo.accounting import account_for
 from config.demo.business import open_business
-from config.demo.campaign import NAME, dispatch_of, figures_are_in, is_over, launch
+from config.demo.campaign import NAME, dispatch_of, figures_of, is_over, launch, show
 from config.demo.generator import fill_business, is_filled
 from config.demo.inbox.store import Store
 from config.demo.keys import till_key
 from config.demo.messages import prepare_messages
-from config.demo.report import print_account, print_shoppers, print_where_to_go
+from config.demo.report import print_account, print_figures, print_shoppers, print_where_to_go
 from config.demo.shoppers import Shoppers
 from config.demo.stage import HOST, Stage, inbox
 from config.demo.voice import Voice
@@ -75,11 +76,16 @@ def _campaign(stage: Stage, organization_id: int, processes: Processes, voice: V
             voice.step("All has left; the last shoppers read, click and buy")
         print_shoppers(shoppers.counts, voice)
         voice.step("The figures come in")
-        _wait(lambda: figures_are_in(organization_id, campaign_id, shoppers.counts), processes, seconds=FIGURES_SECONDS)
+        _wait(lambda: show(_figures(organization_id, campaign_id), shoppers.counts), processes, seconds=FIGURES_SECONDS)
     account = account_for(organization_id=organization_id, dispatch_id=dispatch_of(organization_id, campaign_id), store=store)
     store.close()
     print_account(account, voice)
+    print_figures(_figures(organization_id, campaign_id), voice)
     return account.balances
+
+
+def _figures(organization_id: int, campaign_id: int) -> CampaignFigures:
+    return figures_of(organization_id, campaign_id, now=datetime.now(UTC))
 
 
 def _wait(is_done: Callable[[], bool], processes: Processes, *, seconds: float = CAMPAIGN_SECONDS) -> None:
