@@ -110,16 +110,16 @@ class ApiViewSet(GenericViewSet[Any]):
     def actor(self) -> Actor:
         return self.access.actor
 
-    def at_my_locations(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Rows that a caller limited to locations may see."""
+    def all_rows(self) -> QuerySet[Any]:
+        """Rows that the caller may see: one limited to locations sees those of theirs."""
+        rows = super().get_queryset()
         if self.location_lookup is None or self.access.location_ids is None:
             return rows
         return rows.filter(**{f"{self.location_lookup}__in": self.access.location_ids})
 
     def get_queryset(self) -> QuerySet[Any]:
-        rows = super().get_queryset()
         # The schema is generated without a caller.
-        return rows if getattr(self, "swagger_fake_view", False) else self.at_my_locations(rows)
+        return super().get_queryset() if getattr(self, "swagger_fake_view", False) else self.all_rows()
 
     def found(self, pk: int) -> Any:
         """The row of the path, or 404."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -25,6 +25,7 @@ from crm.api.serializers import (
     NewCustomerInput,
 )
 from crm.models import Consent, ConsentChange, Customer, Event
+from crm.queries.visible import events_for
 
 CUSTOMER_PATH = OpenApiParameter("customer_id", PATH_ID, OpenApiParameter.PATH)
 
@@ -159,13 +160,5 @@ class CustomerEventViewSet(OfCustomerViewSet):
     def list(self, request: Request, customer_id: int) -> Response:
         return self.listed(EventOutput)
 
-    def at_my_locations(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return events_at(rows, self.access.location_ids)
-
-
-def events_at(rows: QuerySet[Event], location_ids: frozenset[int] | None) -> QuerySet[Event]:
-    """Events that a caller limited to locations may see: those elsewhere are left out, those nowhere stay."""
-    if location_ids is None:
-        return rows
-    here = Q(properties__location__in=sorted(location_ids))
-    return rows.filter(here | Q(properties__location=None) | ~Q(properties__has_key="location"))
+    def all_rows(self) -> QuerySet[Any]:
+        return events_for(self.access)

@@ -10,11 +10,11 @@ from rest_framework.response import Response
 
 from accounts.api.views import SOURCE, ApiViewSet
 from accounts.permissions import Permission
-from crm.api.customers import events_at
 from crm.api.filters import EventFilter
 from crm.api.serializers import EventBatchInput, EventBatchOutput, EventInput, EventOutput, EventReceiptOutput
 from crm.events import NewEvent, record_event, record_events
 from crm.models import Event
+from crm.queries.visible import events_for
 
 
 class EventViewSet(ApiViewSet):
@@ -54,8 +54,8 @@ class EventViewSet(ApiViewSet):
         recorded = len(record_events(new))
         return self.rendered(EventBatchOutput, {"recorded": recorded, "duplicates": len(new) - recorded})
 
-    def at_my_locations(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return events_at(rows, self.access.location_ids)
+    def all_rows(self) -> QuerySet[Any]:
+        return events_for(self.access)
 
     def _new(self, values: dict[str, Any]) -> NewEvent:
         customer = values.get("customer")

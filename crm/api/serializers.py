@@ -4,6 +4,7 @@ import json
 from typing import Any, cast
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import BirthdayField, BoundedListField, Input, MomentField, MoneyField, Output, PastMomentField
@@ -60,12 +61,17 @@ class FactsOutput(Output):
 
 
 class CustomerOutput(Output):
-    facts = FactsOutput(read_only=True)
+    facts = serializers.SerializerMethodField(help_text=_("Counted over all locations, so null for a person who is limited to some."))
     attributes = serializers.DictField(read_only=True)
 
     class Meta:
         model = Customer
         exclude = ("organization", "search_key")
+
+    @extend_schema_field(FactsOutput(allow_null=True))
+    def get_facts(self, customer: Customer) -> Any:
+        is_limited = self.context["view"].access.location_ids is not None
+        return None if is_limited else FactsOutput(customer.facts).data
 
 
 class CustomerInput(Input):

@@ -187,6 +187,13 @@ def test_a_member_limited_to_a_location_prefers_only_their_own(cast: Cast, limit
     assert response.status_code == 201
 
 
+def test_what_is_counted_elsewhere_is_not_told_to_who_is_limited(limited: Cast, till: Caller) -> None:
+    with tenant(limited.saffron.pk):
+        customer = CustomerFactory.create(facts__spent_minor=12_345)
+    assert signed_in(limited.bob).get(f"/api/v1/customers/{customer.pk}/").json()["facts"] is None
+    assert till.get(f"customers/{customer.pk}/").json()["facts"]["spent_minor"] == 12_345
+
+
 def test_facts_come_with_the_customer(cast: Cast, till: Caller) -> None:
     with tenant(cast.saffron.pk):
         customer = CustomerFactory.create(facts__spent_minor=12_345, facts__last_visit_at=timezone.now())

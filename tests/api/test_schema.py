@@ -13,6 +13,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.test import Client
 from hypothesis import strategies
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
@@ -90,8 +91,10 @@ def test_no_input_breaks_the_api_or_its_document(
         if f"{{{name}}}" in operation.path
     }
 
+    right, wrong = (operation.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE))
+
     @hypothesis.settings(**BOUNDS)
-    @hypothesis.given(operation.as_strategy(), strategies.booleans())
+    @hypothesis.given(right | wrong, strategies.booleans())
     def try_out(case: Any, exists: bool) -> None:
         if exists:
             case.path_parameters = {**(case.path_parameters or {}), **paths}
