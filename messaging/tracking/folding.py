@@ -33,8 +33,8 @@ where organization_id = %s and (transaction_id, id) > (%s::xid8, %s)
     and transaction_id < pg_snapshot_xmin(pg_current_snapshot())
 order by transaction_id, id limit %s
 """
-# Never waits for a row: the sender writes many rows of the ledger at a time, in its own order, and two that wait
-# for each other would be a deadlock. A fold that finds one taken leaves it all for the next time.
+# Never waits for a row: the sender writes many rows of the ledger and of facts at a time, in its own order, and two
+# that wait for each other would be a deadlock. A fold that finds one taken leaves it all for the next time.
 _LOCK = """
 select id, customer_id, dispatch_id, sent_at, opened_at, clicked_at from messaging_delivery
 where organization_id = %s and id = any(%s) order by id for update nowait
@@ -55,6 +55,9 @@ set opened_at = least(delivery.opened_at, given.opened_at),
 from unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::timestamptz[], %s::int[], %s::timestamptz[], %s::timestamptz[])
     as given (id, opened_at, opens, clicked_at, clicks, machine_opened_at, machine_clicked_at)
 where delivery.organization_id = %s and delivery.id = given.id
+"""
+_LOCK_FACTS = """
+select from crm_customerfacts where organization_id = %s and customer_id = any(%s) order by customer_id for update nowait
 """
 _COUNT = """
 update crm_customerfacts as facts
@@ -134,7 +137,7 @@ def fold_hits(*, now: datetime) -> int:
     """Fold the next settled hits of the current organization; returns how many, 0 when there are no more.
 
     Raises:
-        OperationalError: somebody is writing one of the deliveries; nothing of this batch is folded.
+        OperationalError: somebody is writing one of the deliveries or facts; nothing of this batch is folded.
     """
     cursor = _take_cursor()
     if cursor is None:
@@ -231,6 +234,7 @@ def _conclude(findings: Sequence[_Findings]) -> None:
         [finding.opened_at if finding.is_first_open else None for finding in first],
         [finding.clicked_at if finding.is_first_click else None for finding in first],
     ]
+    _execute(_LOCK_FACTS, [current_organization_id(), facts[0]])
     _execute(_COUNT, [*facts, current_organization_id()])
 
 

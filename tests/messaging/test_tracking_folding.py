@@ -138,13 +138,21 @@ def test_hits_of_a_delivery_that_is_gone_are_passed_over(message: SentMessage) -
     assert message.delivery().open_count == 1
 
 
-def test_a_delivery_being_written_is_left_for_the_next_round(message: SentMessage) -> None:
+@pytest.mark.parametrize(
+    "writing",
+    [
+        "update messaging_delivery set attempts = 1 where id = {delivery}",
+        "update crm_customerfacts set visit_count = 1 where customer_id = {customer}",
+    ],
+)
+def test_rows_being_written_are_left_for_the_next_round(message: SentMessage, writing: str) -> None:
     hits(message, ("open", 60, None, ""))
     parameters = connection.get_connection_params()
     keys = ("dbname", "user", "password", "host", "port")
     with psycopg.connect(**{key: parameters[key] for key in keys if parameters.get(key)}) as writer:
         writer.execute("select set_config('app.organization_id', %s, true)", [str(message.organization_id)])
-        writer.execute("update messaging_delivery set attempts = 1 where id = %s", [message.delivery_ids[0]])
+        written = writer.execute(writing.format(delivery=message.delivery_ids[0], customer=message.delivery().customer_id))
+        assert written.rowcount == 1
         with pytest.raises(OperationalError):
             message.fold()
         fold_tracking()  # the task takes it calmly
