@@ -84,11 +84,29 @@ update messaging_dispatch set sent_count = sent_count + (select count(*) from se
 where organization_id = %(org)s and id = %(dispatch)s
 """
 
+# A chunk is finished once, and with it what its customers got is counted once: in a range by the first attempt, in a
+# list of retries by a later one (a retry may end before the range it came from does).
 _FINISH = """
-update messaging_chunk
-set finished_at = now(), done_through = last_id, sending_through = last_id, in_flight = '{}', held_back = '{}',
-    lease = null, leased_until = null
-where organization_id = %(org)s and id = any(%(chunks)s) and lease = %(lease)s
+with finished as (
+    update messaging_chunk
+    set finished_at = now(), done_through = last_id, sending_through = last_id, in_flight = '{}', held_back = '{}',
+        lease = null, leased_until = null
+    where organization_id = %(org)s and id = any(%(chunks)s) and lease = %(lease)s
+    returning dispatch_id, first_id, last_id, retry_ids
+), got as (
+    select delivery.customer_id, delivery.sent_at from finished cross join lateral (
+        select customer_id, sent_at, state from messaging_delivery
+        where finished.retry_ids is null and organization_id = %(org)s and dispatch_id = finished.dispatch_id
+            and id between finished.first_id and finished.last_id and attempts = 1
+        union all
+        select customer_id, sent_at, state from messaging_delivery
+        where organization_id = %(org)s and id = any(finished.retry_ids) and attempts > 1
+    ) as delivery
+    where delivery.state in ('sent', 'delivered', 'ambiguous') and delivery.sent_at is not null
+)
+update crm_customerfacts as facts
+set message_count = facts.message_count + 1, last_message_at = greatest(facts.last_message_at, got.sent_at)
+from got where facts.organization_id = %(org)s and facts.customer_id = got.customer_id
 """
 
 # A row that is locked is being marked this moment, which extends its lease too.

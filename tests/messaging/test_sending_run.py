@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
-from crm.models import Event
+from crm.models import CustomerFacts, Event
 from messaging.models import Delivery, DeliveryState, DispatchState, FateReason, Suppression
 from messaging.sending.cancelling import clear_cancelled
 from messaging.sending.control import DispatchStateError, cancel_dispatch, pause_dispatch, resume_dispatch
@@ -166,6 +166,28 @@ def test_retries_end_after_so_many_attempts(committed_cast: Cast) -> None:
     assert (stage.delivery(1).reason, stage.delivery(1).attempts) == (FateReason.GAVE_UP, 2)
     assert stage.dispatch().state == DispatchState.COMPLETED
     assert stage.counts() == (2, 1, 0)
+
+
+@override_settings(SENDING_RETRY_SECONDS=0.0)
+def test_what_a_customer_got_is_counted_once(committed_cast: Cast) -> None:
+    answers = {"person1@example.net": "550 5.1.1 No", "person2@example.net": "450 4.2.0 Greylisted"}
+    with smtp_server(Script(on_rcpt=answers.get)) as server:
+        stage = set_stage(committed_cast.saffron.pk, server.port, people=4)
+        stage.run()
+        del answers["person2@example.net"]
+        make_retries_due(stage)
+        stage.run()
+    with tenant(stage.organization_id):
+        facts = {
+            row.customer.email: (row.message_count, row.last_message_at == stage.delivery(int(row.customer.email[6])).sent_at)
+            for row in CustomerFacts.objects.select_related("customer")
+        }
+    assert facts == {
+        "person1@example.net": (0, True),
+        "person2@example.net": (1, True),
+        "person3@example.net": (1, True),
+        "person4@example.net": (1, True),
+    }
 
 
 def make_retries_due(stage: Stage) -> None:
