@@ -47,6 +47,18 @@ PHRASES = {
     "has_none": gettext_noop("%(field)s do not include %(value)s"),
 }
 
+# Within "purchase with …", where a verb would be one too many.
+DETAIL_PHRASES = {
+    **PHRASES,
+    "is": gettext_noop("%(field)s %(value)s"),
+    "any_of": gettext_noop("%(field)s %(value)s"),
+    "is_not": gettext_noop("%(field)s other than %(value)s"),
+    "none_of": gettext_noop("%(field)s other than %(value)s"),
+    "contains": gettext_noop("%(field)s containing %(value)s"),
+    "known": gettext_noop("%(field)s known"),
+    "unknown": gettext_noop("%(field)s not known"),
+}
+
 
 class Narrator:
     """Reads the rules of one organization aloud."""
@@ -111,7 +123,7 @@ class Narrator:
         field = self.words.field(leaf.field)
         if field is None:
             return leaf.field
-        return _compared(str(field.label), leaf.operator, self._operand(field, leaf.operator, leaf.value))
+        return _(PHRASES[leaf.operator]) % {"field": field.label, **self._operand(field, leaf.operator, leaf.value)}
 
     def _operand(self, field: SegmentField | EventProperty, operator: str, value: Any) -> dict[str, str]:
         if operator == "between":
@@ -154,11 +166,7 @@ class Narrator:
         event = self.words.event(kind)
         declared = next((item for item in event.properties if item.key == wanted.property), None) if event else None
         declared = declared or EventProperty(wanted.property, wanted.property, ValueType.TEXT)
-        return _compared(str(declared.label), wanted.operator, self._operand(declared, wanted.operator, wanted.value))
-
-
-def _compared(label: str, operator: str, operand: dict[str, str]) -> str:
-    return _(PHRASES[operator]) % {"field": label, **operand}
+        return _(DETAIL_PHRASES[wanted.operator]) % {"field": declared.label, **self._operand(declared, wanted.operator, wanted.value)}
 
 
 def duration_text(duration: Duration) -> str:

@@ -25,7 +25,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
      "Exactly 1 no-show from Jan 1, 2026 to Mar 31, 2026"),
     ({"all": [{"event": "purchase.completed", "where": [{"property": "categories", "op": "is", "value": "Hair"},
                                                         {"property": "total_minor", "op": "at_least", "value": 1000}]}]},
-     "At least 1 purchase with category is Hair and amount at least $10.00"),
+     "At least 1 purchase with category Hair and amount at least $10.00"),
     ({"all": [{"event": "quiz.finished", "count": {"op": "at_most", "value": 2}, "when": {"from": {"ago": {"weeks": 1}}}}]},
      "At most 2 “quiz.finished” since 1 week ago"),
     ({"none": [field("gender", "is", "male"), {"all": [field("tags", "has_any", ["vip"]), field("birthday", "unknown")]}]},
