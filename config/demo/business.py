@@ -7,11 +7,10 @@ from accounts.audit import SYSTEM
 from accounts.models import Location, Membership, Organization, Role, User
 from accounts.queries import organization_id_by_slug
 from accounts.tenancy import tenant
+from config.demo.stage import PASSWORD
 from crm.models import AttributeDefinition, AttributeType
 
 SLUG = "saffron"
-# Printed, and good for nothing but a demo on loopback.
-PASSWORD = "saffron-demo-2026"  # noqa: S105 - it is no secret
 BRANCHES = (
     ("Downtown", "downtown", "12 Mulberry Street, New York", "+12125550101"),
     ("Riverside", "riverside", "480 Riverside Drive, New York", "+12125550102"),

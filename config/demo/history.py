@@ -65,8 +65,7 @@ def write_history(shopper: Shopper, history: History, *, now: datetime, staff: l
 def _moments(shopper: Shopper, now: datetime, chance: random.Random) -> Iterator[datetime]:
     moment, end = shopper.joined_at, shopper.left_at or now
     while moment < end:
-        # Branches open at nine and close at seven, in New York.
-        yield moment.replace(hour=chance.randint(14, 22), minute=chance.choice([0, 20, 40]), second=0, microsecond=0) - timedelta(days=1)
+        yield _opening_hour(moment, chance) - timedelta(days=1)
         moment += timedelta(days=chance.uniform(*shopper.habit.days))
 
 
@@ -85,11 +84,17 @@ def _visit(shopper: Shopper, moment: datetime, staff: list[Membership], chance: 
 
 
 def _booked(shopper: Shopper, now: datetime, staff: list[Membership], chance: random.Random) -> list[Visit]:
-    if shopper.left_at or chance.random() > 0.04:
+    if shopper.left_at or chance.random() > 0.06:
         return []
-    visit = _visit(shopper, now + timedelta(days=chance.uniform(0.05, 14)), staff, chance)
+    moment = _opening_hour(now + timedelta(days=chance.randrange(10)), chance)
+    visit = _visit(shopper, moment if moment > now else moment + timedelta(days=1), staff, chance)
     visit.state, visit.amount_minor = VisitState.BOOKED, 0
     return [visit]
+
+
+def _opening_hour(day: datetime, chance: random.Random) -> datetime:
+    # Branches open at nine and close at seven, in New York.
+    return day.replace(hour=chance.randint(14, 22), minute=chance.choice([0, 20, 40]), second=0, microsecond=0)
 
 
 def _buy(visit: Visit, history: History, facts: CustomerFacts, now: datetime, chance: random.Random) -> None:

@@ -4,8 +4,8 @@ from collections import Counter
 
 from campaigns.queries.figures import CampaignFigures
 from config.demo.accounting import Account
-from config.demo.business import PASSWORD, PEOPLE
-from config.demo.stage import Stage
+from config.demo.business import PEOPLE
+from config.demo.stage import PASSWORD, Stage
 from config.demo.voice import Voice
 from messaging.models import DeliveryState, SkipReason
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from config.processes import ProcessError, Program, accepts, claim_port, module
 
 HOST = "127.0.0.1"
+# Of everybody who logs in; printed, and good for nothing but a demo on loopback.
+PASSWORD = "saffron-demo-2026"  # noqa: S105 - it is no secret
 
 
 @dataclass(frozen=True, slots=True)

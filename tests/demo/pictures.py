@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from config.demo.business import PASSWORD
+from config.demo.stage import PASSWORD
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
 ADDRESS = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
@@ -48,7 +48,7 @@ def _signed_in(browser: Browser, email: str, size: dict[str, int]) -> Page:
 
 def _first_campaign(page: Page) -> None:
     page.goto(f"{ADDRESS}/campaigns/")
-    page.click("main a:has-text('A fresh cut')")
+    page.click("a:has-text('A fresh cut')")
     page.wait_for_load_state("networkidle")
 
 
