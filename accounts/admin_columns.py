@@ -30,6 +30,15 @@ def readable_fieldsets(model: type[models.Model], fieldsets: Any, fixed: Sequenc
 
 
 def _readable(model: type[models.Model], name: Shown, request: HttpRequest) -> Shown:
+    # Django compares the columns it is given at several places, so a request has one for each.
+    made: dict[tuple[type[models.Model], Shown], Shown] = request.__dict__.setdefault("readable_columns", {})
+    key = (model, name)
+    if key not in made:
+        made[key] = _column(model, name, request)
+    return made[key]
+
+
+def _column(model: type[models.Model], name: Shown, request: HttpRequest) -> Shown:
     field = next((one for one in model._meta.concrete_fields if one.name == name), None)
     if field is None or not (words := _words_for(field, request)):
         return name

@@ -37,7 +37,9 @@ class MoneyField(forms.CharField):
         if not isinstance(value, int):
             return value
         per_unit = self._minor_per_unit
-        return str(value // per_unit) if value % per_unit == 0 else f"{value / per_unit:.{currency_exponent(self.seat.currency)}f}"
+        decimals = len(str(per_unit)) - 1
+        whole = self.seat.currency == "IRR" and value % per_unit == 0
+        return str(value // per_unit) if whole else f"{value / per_unit:.{decimals}f}"
 
     def run_validators(self, value: Any) -> None:
         # The validators of CharField are for text; the amount was checked above.

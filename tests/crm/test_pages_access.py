@@ -1,0 +1,148 @@
+"""Who sees what: members limited to locations, other organizations, the language of the reader, and what a page costs."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import AuditEntry, Role
+from accounts.tenancy import tenant
+from crm.actions import NewLine, book_visit, create_customer, record_purchase
+from crm.models import Customer, VisitState
+from tests.conftest import Cast, signed_in
+from tests.crm.counter import NOW, Counter, limit_bob_to_downtown, open_counter
+
+
+@pytest.fixture
+def counter(cast: Cast) -> Counter:
+    return open_counter(cast)
+
+
+@pytest.fixture
+def downtown_bob(counter: Counter) -> Client:
+    limit_bob_to_downtown(counter.cast, Role.MANAGER)
+    return signed_in(counter.cast.bob)
+
+
+def test_a_member_of_one_location_sees_its_visits_and_purchases_alone(downtown_bob: Client, counter: Counter) -> None:
+    assert [visit.pk for visit in downtown_bob.get("/visits/").context["page"]] == [counter.downtown_visit.pk]
+    assert [sale.pk for sale in downtown_bob.get("/purchases/").context["page"]] == [counter.downtown_sale.pk]
+    assert downtown_bob.get(f"/purchases/{counter.uptown_sale.pk}/").status_code == 404
+    assert downtown_bob.get(f"/purchases/{counter.uptown_sale.pk}/refund/").status_code == 404
+    assert downtown_bob.post(f"/visits/{counter.uptown_visit.pk}/move/", {"state": "cancelled"}).status_code == 404
+    page = downtown_bob.get(f"/customers/{counter.dana.pk}/").content.decode()
+    assert "Haircut" in page
+    assert "Shave" not in page
+
+
+def test_their_figures_and_timeline_are_of_their_location_too(downtown_bob: Client, counter: Counter) -> None:
+    figures = downtown_bob.get(f"/customers/{counter.dana.pk}/").context["figures"]
+    assert (figures.visits, figures.purchases, figures.spent_minor) == (1, 1, 3000)
+    told = downtown_bob.get(f"/customers/{counter.dana.pk}/timeline/").context["told"]
+    assert {entry.detail for entry in told if entry.headline in ("Was here", "Bought")} == {"Haircut", "$30.00"}
+
+
+def test_the_admin_keeps_to_the_same_limit(downtown_bob: Client, counter: Counter) -> None:
+    assert downtown_bob.get("/admin/crm/visit/").context["cl"].result_count == 1
+    assert downtown_bob.get("/admin/crm/purchase/").context["cl"].result_count == 1
+    assert downtown_bob.get("/admin/crm/purchaseline/").context["cl"].result_count == 1
+    assert downtown_bob.get("/admin/crm/customerfacts/").status_code == 403
+    kinds = [event.kind for event in downtown_bob.get("/admin/crm/event/").context["cl"].result_list]
+    assert sorted(kinds) == ["consent.granted", "customer.created", "purchase.completed", "visit.completed"]
+
+
+def test_they_record_only_at_their_location(downtown_bob: Client, counter: Counter) -> None:
+    values = {"service": "Trim", "state": "completed", "starts_at_0": "2026-03-01", "starts_at_1": "10:00", "location": counter.cast.uptown.pk}
+    page = downtown_bob.post(f"/customers/{counter.dana.pk}/visits/new/", values)
+    assert "location" in page.context["form"].errors
+
+
+def test_another_organization_finds_nothing(as_charlie: Client, counter: Counter) -> None:
+    assert list(as_charlie.get("/customers/", {"q": "dana"}).context["page"]) == []
+    assert as_charlie.get(f"/customers/{counter.dana.pk}/").status_code == 404
+    assert as_charlie.get("/admin/autocomplete/", {"app_label": "crm", "model_name": "visit", "field_name": "customer", "term": "dana"}).json()["results"] == []
+
+
+def test_persian_pages_are_mirrored_with_jalali_dates_and_persian_digits(as_alice: Client, counter: Counter) -> None:
+    as_alice.cookies["django_language"] = "fa"
+    page = as_alice.get(f"/customers/{counter.dana.pk}/").content.decode()
+    assert '<html lang="fa" dir="rtl"' in page
+    assert "۱۱ اسفند ۱۴۰۴" in page
+    assert "$۳۹٫۰۰" in page
+    assert "+12025550123" in page
+
+
+def test_a_jalali_date_is_kept_gregorian(as_alice: Client, counter: Counter) -> None:
+    as_alice.cookies["django_language"] = "fa"
+    as_alice.post("/customers/new/", {"first_name": "Nima", "birthday": "۱۳۷۰-۰۱-۰۱"})
+    with tenant(counter.cast.saffron.pk):
+        nima = Customer.objects.get(first_name="Nima")
+    assert str(nima.birthday) == "1991-03-21"
+    assert 'value="1370-01-01"' in as_alice.get(f"/customers/{nima.pk}/edit/").content.decode()
+
+
+def _more_life(cast: Cast, count: int) -> None:
+    with tenant(cast.saffron.pk):
+        for number in range(count):
+            one = create_customer(actor=cast.alice_acts, now=NOW, first_name=f"Many{number}")
+            at = NOW - timedelta(hours=number)
+            book_visit(customer=one, starts_at=at, actor=cast.alice_acts, now=at, location=cast.downtown, state=VisitState.COMPLETED)
+            record_purchase(lines=[NewLine(100)], purchased_at=at, actor=cast.alice_acts, customer=one, location=cast.downtown)
+
+
+# Ten of these are the session, the person, their seats and the tenant scope.
+BUDGETS = {
+    "/": 15, "/customers/": 14, "/customers/?q=many": 15, "/customers/?q=many&who=recent": 15, "/customers/{dana}/": 16, "/customers/{dana}/timeline/": 13,
+    "/visits/": 13, "/purchases/": 13, "/visits/new/?q=many": 14, "/customers/{dana}/sales/new/": 15, "/admin/crm/customer/": 14, "/admin/crm/visit/": 14,
+    "/admin/crm/purchase/": 14, "/admin/crm/event/": 13, "/admin/accounts/auditentry/": 13, "/admin/crm/consentchange/": 13,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", BUDGETS)
+def test_a_page_costs_as_many_queries_for_many_rows_as_for_few(as_alice: Client, counter: Counter, path: str) -> None:
+    url = path.format(dana=counter.dana.pk)
+    as_alice.get(url)
+    with CaptureQueriesContext(connection) as few:
+        as_alice.get(url)
+    _more_life(counter.cast, 12)
+    with CaptureQueriesContext(connection) as many:
+        assert as_alice.get(url).status_code == 200
+    assert len(many) <= len(few) + 1, [query["sql"][:150] for query in many]
+    assert len(many) <= BUDGETS[path], [query["sql"][:150] for query in many]
+
+
+def test_the_admin_changes_a_customer_through_the_action_and_says_at_the_field_what_is_wrong(as_alice: Client, counter: Counter) -> None:
+    url = f"/admin/crm/customer/{counter.dana.pk}/change/"
+    form = as_alice.get(url).context["adminform"].form
+    values = {name: form[name].value() or "" for name in form.fields} | {"phone": "123", "attributes": "{}", "tags": ""}
+    for inline in as_alice.get(url).context["inline_admin_formsets"]:
+        prefix = inline.formset.prefix
+        values |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
+    refused = as_alice.post(url, values)
+    assert list(refused.context["adminform"].form.errors) == ["phone"]
+    assert as_alice.post(url, values | {"phone": "202 555 0177"}).status_code == 302
+    with tenant(counter.cast.saffron.pk):
+        entry = AuditEntry.objects.get(action="customer.changed")
+    assert (entry.before, entry.after) == ({"phone": "+12025550123"}, {"phone": "+12025550177"})
+
+
+def test_a_download_holds_back_formulas_and_is_audited(as_alice: Client, counter: Counter) -> None:
+    with tenant(counter.cast.saffron.pk):
+        evil = create_customer(actor=counter.cast.alice_acts, now=NOW, first_name="=HYPERLINK(1)", phone="+12025550188")
+    page = as_alice.post("/admin/crm/customer/", {"action": "export_csv", "_selected_action": [evil.pk]})
+    assert page.content.decode("utf-8-sig").splitlines()[1] == ",'=HYPERLINK(1),,,+12025550188,,,,,"
+    with tenant(counter.cast.saffron.pk):
+        assert AuditEntry.objects.get(action="customers.exported").after == {"rows": 1}
+
+
+def test_who_may_not_export_is_offered_no_download(as_bob: Client, counter: Counter) -> None:
+    page = as_bob.post("/admin/crm/customer/", {"action": "export_csv", "_selected_action": [counter.dana.pk]})
+    assert "text/csv" not in page["Content-Type"]
+
+
+@pytest.mark.parametrize("name", ["event", "consentchange", "consent", "purchase", "customerfacts", "eventkey"])
+def test_ledgers_are_read_only(as_alice: Client, counter: Counter, name: str) -> None:
+    assert as_alice.get(f"/admin/crm/{name}/").status_code == 200
+    assert as_alice.get(f"/admin/crm/{name}/add/").status_code == 403
