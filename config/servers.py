@@ -26,11 +26,13 @@ def servers() -> Iterator[bool]:
         started = start_embedded(home, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
     except EmbeddedServerError as error:
         raise ProcessError(str(error)) from error
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell that starts us in the background has it ignored.
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield started
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if started:
             stop_embedded(home)
 
