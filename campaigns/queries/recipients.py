@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from accounts.queries import current_organization
 from campaigns.models import Campaign
@@ -15,7 +15,7 @@ DEEDS = {
     "clicked": "clicked_at",
     "unsubscribed": "unsubscribed_at",
     "complained": "complained_at",
-    "bounced": "bounced_at",
+    "returned": "bounced_at",
     "machine": "machine_opened_at",
 }
 FOUND_AT_MOST = 200
@@ -62,6 +62,7 @@ def campaign_names(dispatches: set[int]) -> dict[int, Campaign]:
 
 
 def failures(dispatch: Dispatch) -> list[tuple[str, int]]:
-    """Why messages failed, the commonest answer first."""
-    rows = Delivery.objects.filter(dispatch=dispatch, state=DeliveryState.FAILED).order_by().values_list("detail")
+    """Why messages could not be sent, the commonest answer first; reads the whole ledger of the dispatch."""
+    refused = Q(state=DeliveryState.FAILED) | Q(state=DeliveryState.BOUNCED, bounced_at=None)
+    rows = Delivery.objects.filter(refused, dispatch=dispatch).order_by().values_list("detail")
     return list(rows.annotate(count=Count("pk")).order_by("-count")[:10])

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.currencies import currency_exponent
-from accounts.formats import format_day
+from accounts.formats import format_day, format_moment
 from accounts.models import AuditEntry
 from accounts.permissions import Permission, requires
 from campaigns.audience import audience_of, reach_of
@@ -32,6 +32,7 @@ HISTORY = 50
 # From so many people on, a slip hurts: then the name has to be typed.
 TYPED_FROM = 10_000
 SMALL_SAMPLE = 100
+FEWEST_FOR_A_LINE = 3
 MOVING = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SCHEDULED)
 
 
@@ -88,6 +89,9 @@ def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
             timeline, {_("Revenue (%(currency)s)") % {"currency": seat.currency}: [minor / unit for minor in timeline.revenue_minor]}
         ),
         "has_revenue": any(timeline.revenue_minor),
+        # One point makes no line.
+        "kind": "line" if len(timeline.moments) >= FEWEST_FOR_A_LINE else "bar",
+        "failures": failures(campaign.dispatch) if campaign.dispatch and campaign.dispatch.failed_count else [],
         "heat": [
             (day, [(hour, count, round(10 * count / most)) for hour, count in enumerate(row)]) for day, row in zip(days, grid, strict=True)
         ],
@@ -120,7 +124,6 @@ def _figures(campaign: Campaign, figures: CampaignFigures) -> dict[str, Any]:
         "acted": figures.engagement,
         "earned": figures.earned,
         "skipped": skipped_rows(figures),
-        "failures": failures(campaign.dispatch) if campaign.dispatch and figures.failed else [],
         "percent_done": round(percent, 1),
         "small": _("few people yet") if 0 < figures.delivered < SMALL_SAMPLE else "",
     }
@@ -153,7 +156,7 @@ def _history(campaign: Campaign) -> list[tuple[str, AuditEntry]]:
 
 
 def _chart(timeline: Timeline, series: dict[str, Any]) -> dict[str, Any]:
-    labels = [f"{format_day(at)} {at:%H:%M}" if timeline.is_hourly else format_day(at) for at in timeline.moments]
+    labels = [format_moment(at) if timeline.is_hourly else format_day(at) for at in timeline.moments]
     return {
         "label": _("Hour") if timeline.is_hourly else _("Day"),
         "labels": labels,

@@ -44,7 +44,7 @@ def list_recipients(request: HttpRequest, pk: int) -> HttpResponse:
         ("opened", _("Opened")),
         ("clicked", _("Clicked")),
         ("unsubscribed", _("Unsubscribed")),
-        ("bounced", _("Bounced")),
+        ("returned", _("Came back later")),
         ("machine", _("Machines")),
     ]
     context = {
