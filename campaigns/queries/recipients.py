@@ -40,7 +40,8 @@ def recipients(campaign: Campaign, narrowing: Narrowing | None = None) -> QueryS
     if wanted.reason:
         rows = rows.filter(reason=wanted.reason)
     if wanted.deed in DEEDS:
-        rows = rows.filter(**{f"{DEEDS[wanted.deed]}__isnull": False})
+        # What was refused at the door has no time of sending, and did not come back.
+        rows = rows.filter(**{f"{DEEDS[wanted.deed]}__isnull": False}, sent_at__isnull=False)
     if wanted.text:
         rows = rows.filter(
             customer_id__in=list(
@@ -63,6 +64,6 @@ def campaign_names(dispatches: set[int]) -> dict[int, Campaign]:
 
 def failures(dispatch: Dispatch) -> list[tuple[str, int]]:
     """Why messages could not be sent, the commonest answer first; reads the whole ledger of the dispatch."""
-    refused = Q(state=DeliveryState.FAILED) | Q(state=DeliveryState.BOUNCED, bounced_at=None)
+    refused = Q(state=DeliveryState.FAILED) | Q(state=DeliveryState.BOUNCED, sent_at=None)
     rows = Delivery.objects.filter(refused, dispatch=dispatch).order_by().values_list("detail")
     return list(rows.annotate(count=Count("pk")).order_by("-count")[:10])
