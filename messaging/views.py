@@ -123,7 +123,9 @@ def _show(request: HttpRequest, pk: int, values: object = None) -> _Shown:
             account=SenderAccount.objects.filter(channel=template.channel, is_active=True).first(),
         )
     except (MessageRejectedError, RenderError) as error:
-        return _Shown(template, version, customer, wanted, failure=str(error))
+        reason = error.detail if isinstance(error, RenderError) else str(error)
+        failure = _("The message cannot be made for this person, and would not be sent: %(reason)s") % {"reason": reason}
+        return _Shown(template, version, customer, wanted, failure=failure)
     return _Shown(template, version, customer, wanted, preview)
 
 

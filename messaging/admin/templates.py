@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from accounts.admin_site import ReadOnlyTenantAdmin, TenantModelAdmin, actor_of
 from accounts.audit import Actor
+from accounts.formats import format_moment
 from accounts.forms import TenantModelForm
 from accounts.permissions import Permission
 from crm.models import Channel, Purpose
@@ -106,17 +107,17 @@ class MessageTemplateAdmin(TenantModelAdmin):
         return int(template.version_total)
 
     @admin.display(description=_("saved"), ordering="saved_at")
-    def last_saved_at(self, template: Any) -> Any:
-        return template.saved_at
+    def last_saved_at(self, template: Any) -> str:
+        return format_moment(template.saved_at)
 
     @admin.display(description=_("preview"))
     def preview(self, template: MessageTemplate) -> SafeString:
         url = reverse("messaging:template_preview", args=[template.pk])
-        return format_html('<a href="{}">{}</a>', url, _("Preview and test"))
+        return format_html('<a class="text-primary-600 underline" href="{}">{}</a>', url, _("Preview and test"))
 
-    @admin.display(description=_("archived"), boolean=True)
-    def archived(self, template: MessageTemplate) -> bool:
-        return template.archived_at is not None
+    @admin.display(description=_("archived"), ordering="archived_at")
+    def archived(self, template: MessageTemplate) -> str:
+        return format_moment(template.archived_at)
 
     def create_record(self, obj: Any, *, form: forms.Form, actor: Actor) -> models.Model:
         template = create_template(name=obj.name, channel=Channel(obj.channel), purpose=Purpose(obj.purpose), actor=actor)

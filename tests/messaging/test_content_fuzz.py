@@ -1,5 +1,7 @@
 """Whatever an author writes is either compiled and rendered, or refused with problems; nothing else comes out."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ FRAGMENTS = [
     "&amp;", "&", "\r\n", "\n", "\r", "\0", "\u2028", " ", "text", "سلام", "😀", "zq", "{", "}", "<pre>", "<textarea>", "<script>", "<svg>", "<math>",
 ]  # fmt: skip
 sources = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=5)), max_size=25).map("".join)
-VALUES = {"customer": {"first_name": "Al\r\n<b>"}, "loyalty": {"vouchers": [{"code": "A&B"}]}}
+VALUES: dict[str, Any] = {"customer": {"first_name": "Al\r\n<b>"}, "loyalty": {"vouchers": [{"code": "A&B"}]}}
 
 
 @settings(max_examples=400, deadline=None)
