@@ -50,7 +50,7 @@ class SenderForm(TenantModelForm):
         super().__init__(*args, **kwargs)
         known = dict(self.instance.options or {})
         server = {name: known.pop(name, default) for name, default in zip(SERVER_FIELDS, ("", 587, "starttls"), strict=True)}
-        self.initial = {**self.initial, **server, "options": known or None}
+        self.initial = {**self.initial, **server, "options": known}
 
     def clean_options(self) -> dict[str, Any]:
         options = self.cleaned_data["options"] or {}

@@ -26,7 +26,7 @@ class SenderAccountAdmin(TenantModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", ("channel", "kind"), "is_active")}),
         (_("Identity"), {"fields": ("from_name", "from_email", "reply_to")}),
-        (_("Server"), {"fields": (("host", "port", "security"), ("username", "secret"), "credentials_state", "options")}),
+        (_("Server"), {"fields": ("host", ("port", "security"), "username", "secret", "credentials_state", "options")}),
         (_("Limits"), {"fields": ("connections", "rate_per_second")}),
         (_("State"), {"fields": ("state",)}),
     )
