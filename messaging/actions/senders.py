@@ -10,7 +10,7 @@ from messaging.models import SenderAccount
 
 
 @transaction.atomic
-def create_sender(*, actor: Actor, credentials: dict[str, str], **values: Any) -> SenderAccount:
+def create_sender(*, actor: Actor, credentials: Any, **values: Any) -> SenderAccount:
     """Create a sender that can be opened with its settings; credentials are kept encrypted and never told.
 
     Raises:

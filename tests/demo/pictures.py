@@ -5,14 +5,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from config.demo.stage import PASSWORD
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
 ADDRESS = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
 INBOX = f"http://127.0.0.1:{os.environ.get('INBOX_PORT', '8025')}"
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESKTOP, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
 
 
 def main() -> None:
@@ -36,8 +36,8 @@ def main() -> None:
         browser.close()
 
 
-def _signed_in(browser: Browser, email: str, size: dict[str, int]) -> Page:
-    page = browser.new_context(viewport={"width": size["width"], "height": size["height"]}).new_page()
+def _signed_in(browser: Browser, email: str, size: ViewportSize) -> Page:
+    page = browser.new_context(viewport=size).new_page()
     page.goto(f"{ADDRESS}/admin/login/")
     page.fill("input[name=username]", email)
     page.fill("input[name=password]", PASSWORD)
