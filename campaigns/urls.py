@@ -8,6 +8,7 @@ app_name = "campaigns"
 urlpatterns = [
     path("", listing.list_campaigns, name="list"),
     path("new/", editing.new_campaign, name="new"),
+    path("running/", listing.show_running, name="running"),
     path("reach/", editing.show_reach, name="reach"),
     path("customers/<int:pk>/", recipients.customer_panel, name="customer_panel"),
     path("<int:pk>/", detail.show_campaign, name="detail"),

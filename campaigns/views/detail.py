@@ -33,6 +33,8 @@ HISTORY = 50
 TYPED_FROM = 10_000
 SMALL_SAMPLE = 100
 FEWEST_FOR_A_LINE = 3
+# htmx's own status: take this answer and ask no more.
+STOP_ASKING = 286
 MOVING = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SCHEDULED)
 
 
@@ -67,7 +69,8 @@ def show_figures(request: HttpRequest, pk: int) -> HttpResponse:
     response: HttpResponse = HttpResponseNotModified()
     if request.headers.get("If-None-Match") != tag:
         context = head | _figures(campaign, head["figures"]) | {"moved": moved, "is_fragment": True}
-        response = render(request, "campaigns/fragments/live.html", context)
+        is_over = moved and not head["is_moving"]
+        response = render(request, "campaigns/fragments/live.html", context, status=STOP_ASKING if is_over else 200)
     response["ETag"], response["Cache-Control"] = tag, "private, no-cache"
     return response
 

@@ -1,5 +1,6 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -7,9 +8,11 @@ from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
 from campaigns.models import CampaignState
 from campaigns.queries import lists
-from campaigns.words import TONES
+from campaigns.queries.figures import campaign_figures
+from campaigns.words import TONES, state_sentence
 
 MOST_TEXT = 100
+RUNNING_ROWS = 5
 
 
 @require_safe
@@ -29,3 +32,13 @@ def list_campaigns(request: HttpRequest) -> HttpResponse:
         "text": text,
     }
     return render(request, "campaigns/list.html", context)
+
+
+@require_safe
+@requires(Permission.CAMPAIGNS_VIEW)
+def show_running(request: HttpRequest) -> HttpResponse:
+    """On the Today page: what is under way."""
+    now = timezone.now()
+    campaigns = list(lists.running()[:RUNNING_ROWS])
+    rows = [(each, TONES[CampaignState(each.state)], state_sentence(each, campaign_figures(each, now=now))) for each in campaigns]
+    return render(request, "campaigns/fragments/today.html", {"rows": rows})

@@ -233,3 +233,17 @@ def test_every_state_has_its_page(cast: Cast, launched: Campaign, as_alice: Clie
     answer = as_alice.get(reverse("campaigns:detail", args=[launched.pk]))
     assert answer.status_code == 200
     assert state.capitalize() in answer.content.decode()
+
+
+def test_a_page_that_sees_the_end_stops_asking(cast: Cast, launched: Campaign, as_alice: Client) -> None:
+    url = reverse("campaigns:figures", args=[launched.pk])
+    with tenant(cast.saffron.pk):
+        Campaign.objects.update(state="completed", completed_at=timezone.now())
+    assert as_alice.get(f"{url}?state=running").status_code == 286
+    assert as_alice.get(f"{url}?state=completed").status_code == 200
+
+
+def test_today_tells_what_is_under_way(launched: Campaign, as_alice: Client, as_bob: Client) -> None:
+    url = reverse("campaigns:running")
+    assert "0 of 1 sent" in as_alice.get(url).content.decode()
+    assert as_bob.get(url).status_code == 403
