@@ -78,7 +78,7 @@ class CustomerRows:
         }
         columns["preferred_location_id"] = columns["preferred_location"]
         self._split_names(square, columns)
-        self._make_emails(reader, columns)
+        columns["email"] = reader.made_emails(self.rules["email"], self.plan.email_template, columns)
         columns["search_key"] = self._search_keys(columns)
         columns["attributes"] = self._objects(reader, self.attributes)
         columns["consents"] = self._objects(reader, self.consents)
@@ -97,17 +97,6 @@ class CustomerRows:
                 given, family = split_name(name)
                 first[position], last[position] = (cells.kept(self.rules["first_name"][given]), cells.kept(self.rules["last_name"][family]))
         columns["first_name"], columns["last_name"] = first, last
-
-    def _make_emails(self, reader: ColumnReader, columns: dict[str, Sequence[str]]) -> None:
-        """Addresses made from customer numbers, where a template asks for them and the row has none."""
-        if not self.plan.email_template:
-            return
-        made = [
-            self.plan.email_template.replace("{id}", number) if email == NULL and number != NULL else ""
-            for email, number in zip(columns["email"], columns["external_id"], strict=True)
-        ]
-        new = reader.read("email", self.rules["email"], made)
-        columns["email"] = [kept if kept != NULL else email for kept, email in zip(new, columns["email"], strict=True)]
 
     def _search_keys(self, columns: dict[str, Sequence[str]]) -> Sequence[str]:
         fold = self.fold.__getitem__

@@ -80,6 +80,7 @@ class PurchaseRows:
             for field, rule in self.rules.items()
         }
         columns["location_id"] = columns["location"]
+        columns["email"] = reader.made_emails(self.rules["email"], self.plan.email_template, columns)
         self._name(square, columns, nulls)
         self._price(reader, columns)
         columns["fingerprint"] = [_fingerprint(cells) for cells in square.rows]

@@ -88,7 +88,7 @@ class TextTable:
     def _parsed_rows(self) -> Iterator[list[str]]:
         csv.field_size_limit(MAX_FIELD_CHARACTERS)
         drawn: list[str] = []
-        reader = csv.reader(self._draw(drawn), delimiter=self.source.delimiter)
+        reader = self._reader(drawn)
         while True:
             drawn.clear()
             try:
@@ -96,14 +96,22 @@ class TextTable:
             except StopIteration:
                 return
             except csv.Error:
-                cells = self._refuse("row_too_large" if len(drawn) == 1 else "quote_open", drawn)
+                code = "row_too_large" if len(drawn) == 1 else "quote_open"
             else:
-                if len(drawn) > 1 and not self._pending and _is_open(drawn, self.source.delimiter):
-                    cells = self._refuse("quote_open", drawn)
-                elif any("\0" in line for line in drawn):
-                    cells = self._refuse("nul", drawn[:1])
+                code = self._fault(drawn)
+            if code:
+                # What was drawn too much is pending again, which a reader that came to the end would not see.
+                cells, reader = self._refuse(code, drawn), self._reader(drawn)
             self._row += 1
             yield cells
+
+    def _reader(self, drawn: list[str]) -> Iterator[list[str]]:
+        return csv.reader(self._draw(drawn), delimiter=self.source.delimiter)
+
+    def _fault(self, drawn: list[str]) -> str:
+        if len(drawn) > 1 and not self._pending and _is_open(drawn, self.source.delimiter):
+            return "quote_open"
+        return "nul" if any("\0" in line for line in drawn) else ""
 
     def _draw(self, drawn: list[str]) -> Iterator[str]:
         size = 0
@@ -123,7 +131,7 @@ class TextTable:
     def _refuse(self, code: str, drawn: list[str]) -> list[str]:
         """Keep the first line as a broken row and read on behind it."""
         self.broken.append(BrokenRow(self._row + 1, code, drawn[0].rstrip("\n").replace("\0", NUL_SIGN)))
-        self._pending.extendleft(reversed(drawn[1:]))
+        self._pending.extendleft(reversed(drawn[1:] if code == "quote_open" else []))
         self._broken_quotes += code == "quote_open"
         if self._broken_quotes > MAX_BROKEN_QUOTES:
             raise UnreadableFileError(

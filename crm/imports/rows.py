@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crm.imports.cells import Problem, Rule
+from crm.imports.cells import NULL, Problem, Rule
 from crm.imports.limits import MAX_KEPT_RAW
 
 
@@ -101,6 +101,18 @@ class ColumnReader:
                     self.note(position, value, field_name)
                     values[position] = value.value
         return values
+
+    def made_emails(self, rule: Rule, template: str, columns: Mapping[str, Sequence[str]]) -> Sequence[str]:
+        """The column of addresses; where a template asks for it, a row without one gets it from its customer number."""
+        emails = columns["email"]
+        if not template:
+            return emails
+        made = [
+            template.replace("{id}", number) if email == NULL and number != NULL else ""
+            for email, number in zip(emails, columns["external_id"], strict=True)
+        ]
+        new = self.read("email", rule, made)
+        return [kept if kept != NULL else email for kept, email in zip(new, emails, strict=True)]
 
     def note(self, position: int, problem: Problem, field_name: str) -> None:
         """Keep a problem with the row at ``position``; the first that rejects it counts."""

@@ -22,8 +22,16 @@ class SheetTable:
         self.broken: list[BrokenRow] = []
         self.bytes_read = 0
         _refuse_bombs(source)
-        self._rows, self._row = _open_rows(source)
-        self.header = check_header([_as_text(cell) for cell in next(self._rows, [])])
+        self._rows, self._row = _open_rows(source), 0
+        self.header = check_header(self._first_filled())
+
+    def _first_filled(self) -> list[str]:
+        for cells in self._rows:
+            self._row += 1
+            texts = [_as_text(cell) for cell in cells]
+            if any(texts):
+                return texts
+        return []
 
     def blocks(self) -> Iterator[Block]:
         """The rows after the header, in order."""
@@ -67,21 +75,17 @@ def _refuse_bombs(source: Source) -> None:
         raise UnreadableFileError("workbook_damaged", "The workbook is damaged or protected by a password.") from error
 
 
-def _open_rows(source: Source) -> tuple[Iterator[list[Any]], int]:
+def _open_rows(source: Source) -> Iterator[list[Any]]:
+    """All rows of the first sheet that has any, from the sheet's first row on."""
     try:
         workbook = CalamineWorkbook.from_path(str(source.path))
         for name in workbook.sheet_names:
             sheet = workbook.get_sheet_by_name(name)
             if sheet.start is not None:
-                return iter(sheet.iter_rows()), _header_row(sheet)
+                return iter(sheet.iter_rows())
     except (CalamineError, OSError, ValueError) as error:
         raise UnreadableFileError("workbook_damaged", "The workbook cannot be read.") from error
     raise UnreadableFileError("empty", "The workbook is empty.")
-
-
-def _header_row(sheet: Any) -> int:
-    """The number of the row with the header, as the spreadsheet shows it."""
-    return int(sheet.start[0]) + 1
 
 
 def _as_text(cell: Any) -> str:

@@ -24,11 +24,11 @@ from crm.imports.limits import (
 SAMPLE_BYTES: Final = 256 * 1024
 DELIMITERS: Final = (",", ";", "\t", "|")
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-# Legacy pages in the order they are believed: the statistics of short samples confuse cp1252 with cp1250, and
-# a Western page is by far the commoner file; the person importing can always say otherwise.
-_CONFUSED_WITH_WESTERN: Final = frozenset(
-    {"cp1250", "latin_1", "iso8859_2", "iso8859_15", "cp1254", "cp1257", "iso8859_16", "mac_roman", "cp1258"}
-)
+# Pages that statistics can tell from each other because nearly all their letters lie above ASCII. Among those that
+# share most letters with English (cp1250 and cp1252 above all) short samples mislead, and the Western page is by far
+# the commoner file; the person importing can always say otherwise.
+_FOREIGN_PAGES: Final = ("cp1256", "cp1251", "koi8_r", "cp1253", "cp1255", "shift_jis", "gb18030", "big5", "euc_kr", "euc_jp")
+_FOREIGN_SHARE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def inspect(path: Path, *, encoding: str = "", delimiter: str = "") -> Source:
     packed = start.startswith(b"\x1f\x8b")
     with _open(path, packed=packed) as stream:
         sample = stream.read(SAMPLE_BYTES)
-    if not sample.strip():
+    if not sample.removeprefix(b"\xef\xbb\xbf").strip():
         raise UnreadableFileError("empty", "The file is empty.")
     if sample.lstrip()[:11].upper() == b"BEGIN:VCARD":
         raise UnreadableFileError("vcard", "This is a vCard file; export the contacts as CSV or .xlsx.")
@@ -159,11 +159,13 @@ def detect_encoding(sample: bytes) -> str:
     zeros = (sample[0::2].count(0), sample[1::2].count(0))
     if max(zeros) > len(sample) // 5 and min(zeros) < max(zeros) // 4:
         return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
-    best = from_bytes(sample).best()
-    found = best.encoding if best is not None else "cp1252"
-    if found in _CONFUSED_WITH_WESTERN or not _decodes(sample, found):
-        found = "cp1252" if _decodes(sample, "cp1252") else "latin-1"
-    return found
+    high = sum(byte >= 0x80 for byte in sample)
+    letters = high + sum(chr(byte).isalpha() for byte in sample if byte < 0x80)
+    if high > _FOREIGN_SHARE * letters:
+        best = from_bytes(sample, cp_isolation=list(_FOREIGN_PAGES)).best()
+        if best is not None and _decodes(sample, best.encoding):
+            return best.encoding
+    return "cp1252" if _decodes(sample, "cp1252") else "latin-1"
 
 
 def detect_delimiter(text: str) -> str:

@@ -14,7 +14,6 @@ from crm.imports.records import BrokenRow
 from crm.imports.rows import Finding, NormalisedBlock
 from crm.imports.running import Run
 from crm.imports.tables import Table
-from crm.models import ImportFinding
 
 FINDINGS_HELD: Final = 5_000
 LARGE_FILE_BYTES: Final = 4 << 20
@@ -79,22 +78,26 @@ class Staging:
 
 
 def keep_findings(run: Run, findings: list[Finding]) -> None:
-    """Write findings of the run."""
-    ImportFinding.objects.bulk_create(
-        (
-            ImportFinding(
-                job_id=run.job_id,
-                row=found.row,
-                is_rejected=found.rejected,
-                code=found.code,
-                message=found.message[:500],
-                field=found.field,
-                raw=_storable(found.raw),
-            )
-            for found in findings
-        ),
-        batch_size=2_000,
-    )
+    """Write findings of the run; in arrays, for there may be as many as rows."""
+    for start in range(0, len(findings), FINDINGS_HELD):
+        some = findings[start : start + FINDINGS_HELD]
+        columns = [
+            [found.row for found in some],
+            [found.rejected for found in some],
+            [found.code for found in some],
+            [found.message[:500] for found in some],
+            [found.field for found in some],
+            [_storable(found.raw) for found in some],
+        ]
+        run.execute(_KEEP, [run.organization_id, run.job_id, *columns])
+
+
+_KEEP: Final = """
+insert into crm_importfinding (organization_id, job_id, row, is_rejected, code, message, field, raw)
+select %s, %s, new.row, new.is_rejected, new.code, new.message, new.field, new.raw
+from unnest(%s::bigint[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[])
+    as new (row, is_rejected, code, message, field, raw)
+"""
 
 
 def drop_staging(run: Run) -> None:

@@ -81,8 +81,10 @@ def _write(run: Run, chunk: Chunk) -> dict[str, int]:
         "now": run.now,
         "job": run.job_id,
     }
-    run.execute(_CREATED)
-    created = run.execute(_INSERT.format(table=run.table), parameters)
+    with_consents = any(name.startswith("consent_") for name in run.plan.columns)
+    if with_consents:
+        run.execute(_CREATED)
+    created = run.execute((_INSERT_REMEMBERED if with_consents else _INSERT).format(table=run.table), parameters)
     matched = run.fetch(
         f"select count(*) from {run.table} where row_no between %(first)s and %(last)s and skipped is null and customer_id is not null",
         parameters,
@@ -93,7 +95,7 @@ def _write(run: Run, chunk: Chunk) -> dict[str, int]:
         changed = run.fetch(_UPDATE.format(table=run.table), parameters)
         _refold([customer_id for customer_id, half_a_name in changed if half_a_name])
         updated = len(changed)
-    consents = _write_consents(run, parameters) if any(name.startswith("consent_") for name in run.plan.columns) else 0
+    consents = _write_consents(run, parameters) if with_consents else 0
     return {"created": created, "updated": updated, "unchanged": matched - updated, "consents": consents}
 
 
@@ -133,12 +135,15 @@ with created as (
         %(now)s, %(now)s
     from {{table}} as s
     where {_IN_CHUNK} and s.customer_id is null
+    order by s.row_no
     returning id, external_id, email, phone
-), remembered as (
-    insert into import_created select id, external_id, email, phone from created
 )
 insert into crm_customerfacts (organization_id, customer_id) select %(organization)s, id from created
 """
+_INSERT_REMEMBERED: Final = _INSERT.replace(
+    ")\ninsert into crm_customerfacts",
+    "), remembered as (\n    insert into import_created select id, external_id, email, phone from created\n)\ninsert into crm_customerfacts",
+)
 _MATCHED: Final = f"""
 {{table}} as s where c.organization_id = %(organization)s and c.id = s.customer_id and {_IN_CHUNK}
 """

@@ -59,8 +59,8 @@ def parse_decimal(text: str) -> Decimal:
     negative = number.startswith("(") and number.endswith(")")
     number = number.strip("()")
     sign = "-" if number.startswith("-") else ""
-    number = _CURRENCY.sub("", number.lstrip("+-"))
-    if number.startswith("-"):
+    number = _CURRENCY.sub("", number[1:] if number[:1] in ("+", "-") else number)
+    if number.startswith("-") and not sign:
         sign, number = "-", number[1:]
     try:
         if not re.fullmatch(r"[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]{1,2})?", number):
