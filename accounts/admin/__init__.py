@@ -1,3 +1,3 @@
-from accounts.admin import api_keys, audit, members, organization, platform
+from accounts.admin import api_keys, audit, idempotency, members, organization, platform
 
-__all__ = ["api_keys", "audit", "members", "organization", "platform"]
+__all__ = ["api_keys", "audit", "idempotency", "members", "organization", "platform"]
