@@ -18,6 +18,7 @@ _TABLE: tuple[tuple[str, str, Schedule], ...] = (
     ("Attribute purchases to campaigns", "campaigns.tasks.attribute_purchases", timedelta(seconds=15)),
     ("Open the event log's next months", "config.tasks.open_event_months", crontab(minute=10)),
     ("Check facts against what they count", "config.tasks.check_facts", crontab(hour=3, minute=20)),
+    ("Forget old opens and clicks", "messaging.tasks.forget_tracking", crontab(hour=4, minute=10)),
     ("Forget old idempotency keys", "accounts.tasks.forget_idempotency_keys", crontab(hour=3, minute=50)),
 )
 

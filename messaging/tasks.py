@@ -18,6 +18,7 @@ from messaging.sending.run import Ended, send_dispatch
 from messaging.sending.shutdown import ask_to_stop
 from messaging.sending.sweeping import dispatches_to_ring
 from messaging.tracking.folding import fold_hits
+from messaging.tracking.retention import forget_hits
 
 logger = logging.getLogger(__name__)
 GRACE_SECONDS = 120.0
@@ -83,3 +84,14 @@ def _fold_all(organization_id: int, now: datetime) -> None:
         with tenant(organization_id):
             if not fold_hits(now=now):
                 return
+
+
+@shared_task(soft_time_limit=1800, time_limit=2000)
+def forget_tracking() -> None:
+    """Delete opens and clicks that are older than they are kept."""
+    now = timezone.now()
+    for organization_id in organization_ids():
+        forgotten = 1
+        while forgotten:
+            with tenant(organization_id):
+                forgotten = forget_hits(now=now)

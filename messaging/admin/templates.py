@@ -9,7 +9,7 @@ from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -26,6 +26,7 @@ from messaging.content.frame import MessageSource
 from messaging.content.problems import MessageRejectedError, Severity
 from messaging.models import MessageTemplate, TemplateVersion
 from messaging.previews import template_problems
+from messaging.variables import known_variables
 
 STARTER = """<h1>Hello {{ customer.first_name | default("friend") }}</h1>
 <p>Write here what you have to say.</p>
@@ -93,14 +94,14 @@ class MessageTemplateAdmin(TenantModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, dict[str, Any]]]:
         about = ("name", ("channel", "purpose"), "preview") if obj else ("name", ("channel", "purpose"))
-        return [(None, {"fields": about}), (_("Words"), {"fields": ("language", "subject", "preheader", "html", "text")})]
+        return [(None, {"fields": about}), (_("Words"), {"fields": ("language", "subject", "preheader", "html", "variables", "text")})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MessageTemplate]:
         rows: QuerySet[MessageTemplate] = super().get_queryset(request)
         return rows.annotate(version_total=Count("versions"), saved_at=Max("versions__created_at"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("channel", "preview") if obj else ()
+        return ("channel", "preview", "variables") if obj else ("variables",)
 
     @admin.display(description=_("versions"), ordering="version_total")
     def version_count(self, template: Any) -> int:
@@ -114,6 +115,21 @@ class MessageTemplateAdmin(TenantModelAdmin):
     def preview(self, template: MessageTemplate) -> SafeString:
         url = reverse("messaging:template_preview", args=[template.pk])
         return format_html('<a class="text-primary-600 underline" href="{}">{}</a>', url, _("Preview and test"))
+
+    @admin.display(description=_("Variables"))
+    def variables(self, template: MessageTemplate) -> SafeString:
+        """What may be printed, in the words of the template language."""
+        rows = format_html_join(
+            "",
+            '<tr><th scope="row"><code dir="ltr">{{{{ {} }}}}</code></th><td>{}</td><td>{}</td></tr>',
+            ((name, variable.label, variable.sample) for name, variable in known_variables().items() if variable.label),
+        )
+        head = format_html(
+            '<thead><tr><th scope="col">{}</th><th scope="col">{}</th><th scope="col">{}</th></tr></thead>',
+            _("Write"), _("Meaning"), _("Example"),
+        )  # fmt: skip
+        body = format_html('<table class="table">{}<tbody>{}</tbody></table>', head, rows)
+        return format_html('<details><summary>{}</summary><div class="table-scroll">{}</div></details>', _("Show all"), body)
 
     @admin.display(description=_("archived"), ordering="archived_at")
     def archived(self, template: MessageTemplate) -> str:

@@ -38,6 +38,7 @@ def saved_template(cast: Cast, html: str = HTML, organization: Organization | No
 def test_a_template_is_written_and_rewritten_in_the_admin(cast: Cast, as_alice: Client) -> None:
     page = as_alice.get(ADD_TEMPLATE)
     assert "{{ footer }}" in page.content.decode()
+    assert '<code dir="ltr">{{ customer.first_name }}</code>' in page.content.decode()
     assert as_alice.post(ADD_TEMPLATE, FORM).status_code == 302
     with tenant(cast.saffron.pk):
         template = MessageTemplate.objects.get()

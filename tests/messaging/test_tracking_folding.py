@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.tenancy import tenant
 from messaging.models import TrackingHit
-from messaging.tasks import fold_tracking
+from messaging.tasks import fold_tracking, forget_tracking
 from messaging.tracking.hits import Hit
 from messaging.tracking.store import HitStore
 from messaging.tracking.tokens import DeliveryRef
@@ -179,6 +179,18 @@ def test_one_batch_of_several_organizations_lands_in_each(committed_cast: Cast) 
     for message in (ours, theirs):
         with tenant(message.organization_id):
             assert sorted(TrackingHit.objects.values_list("delivery_id", flat=True)) == sorted(message.delivery_ids)
+
+
+def test_old_requests_are_forgotten_and_what_they_amounted_to_stays(message: SentMessage) -> None:
+    hits(message, ("open", 60, None, ""), ("open", 90, None, ""))
+    message.fold()
+    with tenant(message.organization_id):
+        TrackingHit.objects.filter(at=after(message, 60)).update(at=message.sent_at - timedelta(days=401))
+    forget_tracking()
+    with tenant(message.organization_id):
+        assert list(TrackingHit.objects.values_list("at", flat=True)) == [after(message, 90)]
+    assert message.delivery().open_count == 2
+    assert len(message.events()) == 1
 
 
 def test_a_store_outlives_its_connection(message: SentMessage) -> None:
