@@ -11,7 +11,7 @@ class IdempotencyKeyAdmin(ReadOnlyTenantAdmin):
 
     view_permission = Permission.API_KEYS_CHANGE
     list_display = ("key", "status", "created_at")
-    search_fields = ("key__collated_prefix",)
+    search_fields = ("key__startswith",)
     ordering = ("-created_at", "-id")
     fields = ("key", "status", "created_at", "body")
     readonly_fields = fields
