@@ -30,7 +30,7 @@ class OrganizationMiddleware:
         # What a customer opens belongs to the organization its link names, whoever is signed in in this browser.
         if (
             not isinstance(user, User)
-            or request.headers.get("Authorization", "").startswith("Bearer ")
+            or request.headers.get("Authorization", "").lower().startswith("bearer ")
             or request.path_info.startswith(CUSTOMER_PATHS)
         ):
             return self.get_response(request)

@@ -42,6 +42,7 @@ class ApiViewSet(GenericViewSet[Any]):
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
     lookup_value_regex = "[0-9]+"
+    http_method_names = ["get", "head", "post", "patch", "delete"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Answer inside the caller's scope; every answer that is an error leaves nothing behind."""
@@ -94,6 +95,11 @@ class ApiViewSet(GenericViewSet[Any]):
             return frozenset()
         filterset = getattr(self, "filterset_class", None)
         return PAGE_PARAMETERS | (frozenset(filterset.base_filters) if filterset else frozenset())
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        # Personal data stays out of every cache on the way.
+        return {**super().default_response_headers, "Cache-Control": "no-store"}
 
     @property
     def required_permissions(self) -> tuple[Permission, ...]:

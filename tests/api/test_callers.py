@@ -93,6 +93,8 @@ def test_a_shown_key_counts_more_than_who_is_signed_in(cast: Cast, rival: Caller
         CustomerFactory.create()
     rival.client = signed_in(cast.alice)
     assert rival.get("customers/").json()["results"] == []
+    shouted = rival.client.get("/api/v1/customers/", headers={"Authorization": f"BEARER {rival.secret}"})
+    assert shouted.json()["results"] == []
 
 
 def test_who_belongs_nowhere_gets_nothing(cast: Cast, problem: Problem) -> None:
@@ -160,6 +162,13 @@ def test_what_is_not_there_is_told_in_the_same_words(till: Caller, problem: Prob
     problem(till.get("customers/abc/"), 404, "not_found")
     problem(Client(enforce_csrf_checks=True).post("/api/v1/nothing/"), 404, "not_found")
     problem(till.delete("customers/1/"), 405, "method_not_allowed")
+
+
+def test_answers_are_kept_by_no_cache_and_methods_are_told(cast: Cast, till: Caller, problem: Problem) -> None:
+    response = till.get("customers/")
+    assert (response["Cache-Control"], response["Allow"]) == ("no-store", "GET, HEAD, POST")
+    problem(till.call("OPTIONS", "customers/"), 405, "method_not_allowed")
+    assert till.call("HEAD", "customers/").status_code == 200
 
 
 def test_the_slash_at_the_end_may_be_missing(cast: Cast, till: Caller) -> None:
