@@ -2,11 +2,11 @@
 
 The hand-written statements know everything the compiler cannot: that the fields they name are never NULL, that facts and
 customers belong together by key, which kinds of joins pay. The fastest of them is the reference. Both sides run under the
-application's role inside the tenant wall, alternately, with caches warm; the median of the runs counts. Beside it stands
+application's role inside the tenant wall, alternately, with caches warm; the best of the runs counts, for what else
+the machine does only ever adds. Beside it stands
 the fastest hand-written statement outside the wall, as a superuser with the organization's id spelled out.
 """
 
-import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from crm.events import ensure_months
 from segmentation.queries import rules_customers
 
 NAME = "segment_count"
-SIZES = {"small": (2_000, 20_000, 2), "full": (1_000_000, 10_000_000, 7)}
+SIZES = {"small": (2_000, 20_000, 2), "full": (1_000_000, 10_000_000, 9)}
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 MONTHS = 24
 LIMIT = 1.2
@@ -111,7 +111,7 @@ def run(size: str) -> Result:
     return measured(
         name=NAME, ours=ours, reference=min(by_hand), unit="s", higher_is_better=False, peak_mb=server_mb, rows=customers + events,
         limit=LIMIT if size == "full" else None,
-        notes=f"ten conditions, two event windows, {customers:,} customers, {events:,} events; {counted[0]:,} counted; median of {rounds}",
+        notes=f"ten conditions, two event windows, {customers:,} customers, {events:,} events; {counted[0]:,} counted; best of {rounds}",
         extras={"by_hand_seconds": by_hand, "outside_the_wall_seconds": bare, "counted": counted[0], "under_two_seconds": ours < 2},
     )  # fmt: skip
 
@@ -168,7 +168,7 @@ def _alternately(counts: list[Callable[[], int]], rounds: int) -> tuple[list[int
             began = time.perf_counter()
             count()
             seconds[index].append(time.perf_counter() - began)
-    return results, [statistics.median(one) for one in seconds]
+    return results, [min(one) for one in seconds]
 
 
 def _outside_the_wall(database: str, organization: int, rounds: int) -> float:
@@ -181,7 +181,7 @@ def _outside_the_wall(database: str, organization: int, rounds: int) -> float:
                 began = time.perf_counter()
                 bare.execute(sql.encode())
                 times.append(time.perf_counter() - began)
-            best.append(statistics.median(times[1:]))
+            best.append(min(times))
     return min(best)
 
 
