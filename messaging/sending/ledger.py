@@ -18,9 +18,14 @@ RETRY_CHUNK_SIZE = 1_000
 
 # The deliveries of a chunk whose fate is open, of a range and of a list of retries. A retry that was put off once
 # more has a time again, and is not this chunk's any longer.
-_OPEN_IN_RANGE = """delivery.organization_id = %(org)s and delivery.dispatch_id = %(dispatch)s
+#
+# A plan writes a million rows in a second, long before their statistics are gathered, and a planner that takes the
+# table for nearly empty reads all of it for every chunk. So the statements here name rows by a range of the primary
+# key alone (`+ 0` keeps the other conditions off the indexes), and join the big tables with nothing.
+_OPEN_IN_RANGE = """delivery.organization_id = %(org)s and delivery.dispatch_id + 0 = %(dispatch)s
     and delivery.id between %(first)s and %(last)s and delivery.state = 'planned'"""
-_OPEN_IN_LIST = """delivery.organization_id = %(org)s and delivery.id = any(%(retries)s)
+_OPEN_IN_LIST = """delivery.organization_id = %(org)s and delivery.id between %(first)s and %(last)s
+    and delivery.id + 0 = any(%(retries)s)
     and delivery.state = 'retrying' and delivery.next_attempt_at is null"""
 
 # A lease that ran out while PostgreSQL was away says nothing about its holder, who is given time to come back.
@@ -73,10 +78,10 @@ _READ_RANGE, _READ_LIST = _for_open(_READ)
 _WRITE_SENT = """
 with sent as (
     update messaging_delivery as delivery
-    set state = 'sent', sent_at = to_timestamp(given.at), attempts = delivery.attempts + 1, reason = '', detail = '',
+    set state = 'sent', sent_at = to_timestamp(%(at)s), attempts = delivery.attempts + 1, reason = '', detail = '',
         next_attempt_at = null
-    from unnest(%(ids)s::bigint[], %(at)s::double precision[]) as given (id, at)
-    where delivery.organization_id = %(org)s and delivery.id = given.id
+    where delivery.organization_id = %(org)s and delivery.id between %(first)s and %(last)s
+        and delivery.id + 0 = any(%(ids)s::bigint[])
         and (delivery.state = 'planned' or delivery.state = 'retrying' and delivery.next_attempt_at is null)
     returning 1
 )
@@ -96,17 +101,16 @@ with finished as (
 ), got as (
     select delivery.customer_id, delivery.sent_at from finished cross join lateral (
         select customer_id, sent_at, state from messaging_delivery
-        where finished.retry_ids is null and organization_id = %(org)s and dispatch_id = finished.dispatch_id
-            and id between finished.first_id and finished.last_id and attempts = 1
-        union all
-        select customer_id, sent_at, state from messaging_delivery
-        where organization_id = %(org)s and id = any(finished.retry_ids) and attempts > 1
+        where organization_id = %(org)s and dispatch_id + 0 = finished.dispatch_id
+            and id between finished.first_id and finished.last_id
+            and (finished.retry_ids is null and attempts = 1 or id = any(finished.retry_ids) and attempts > 1)
     ) as delivery
     where delivery.state in ('sent', 'delivered', 'ambiguous') and delivery.sent_at is not null
 )
 update crm_customerfacts as facts
-set message_count = facts.message_count + 1, last_message_at = greatest(facts.last_message_at, got.sent_at)
-from got where facts.organization_id = %(org)s and facts.customer_id = got.customer_id
+set message_count = facts.message_count + 1,
+    last_message_at = greatest(facts.last_message_at, (select max(sent_at) from got))
+where facts.organization_id = %(org)s and facts.customer_id = any(array(select customer_id from got))
 """
 
 # A row that is locked is being marked this moment, which extends its lease too.
@@ -126,10 +130,10 @@ where organization_id = %(org)s and dispatch_id = %(dispatch)s and finished_at i
 _GATHER_RETRIES = """
 with due as (
     update messaging_delivery as delivery set next_attempt_at = null
-    where delivery.organization_id = %(org)s and delivery.id in (
+    where delivery.organization_id = %(org)s and delivery.id = any(array(
         select id from messaging_delivery
         where organization_id = %(org)s and dispatch_id = %(dispatch)s and state = 'retrying' and next_attempt_at <= now()
-        order by next_attempt_at limit %(size)s for update skip locked)
+        order by id limit %(size)s for update skip locked))
     returning delivery.id
 )
 insert into messaging_chunk (organization_id, dispatch_id, first_id, last_id, retry_ids, done_through, sending_through)
@@ -185,9 +189,13 @@ class Ledger:
 
     def write_sent(self, sent: Sequence[tuple[int, float]]) -> None:
         """Write (delivery id, Unix time) of messages that the other side took."""
-        # As one text each: a list is adapted item by item, which costs more than all the rest here.
-        ids = "{" + ",".join([str(delivery_id) for delivery_id, _ in sent]) + "}"
-        values = self._values(ids=ids, at="{" + ",".join([f"{at:.3f}" for _, at in sent]) + "}")
+        if not sent:
+            return
+        ids = [delivery_id for delivery_id, _ in sent]
+        # One text and one moment, the first of the batch's (of a second at most): a list is adapted item by item, which
+        # costs more than all the rest here.
+        texts = "{" + ",".join(map(str, ids)) + "}"
+        values = self._values(ids=texts, first=min(ids), last=max(ids), at=min(at for _, at in sent))
         self._execute(_WRITE_SENT, values)
 
     def finish_chunks(self, chunk_ids: Sequence[int]) -> None:

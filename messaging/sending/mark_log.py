@@ -54,7 +54,7 @@ MARK_WITH_FATES = (
         sent_at = case when fates.state = 'ambiguous' then now() end,
         bounced_at = case when fates.state = 'bounced' then now() end
     from fates
-    where delivery.organization_id = $1::bigint and delivery.id = fates.id
+    where delivery.organization_id = $1::bigint and delivery.id = any($9::bigint[]) and delivery.id = fates.id
         and (delivery.state = 'planned' or delivery.state = 'retrying' and delivery.next_attempt_at is null)
     returning delivery.dispatch_id, delivery.address, delivery.state, delivery.detail
 ), suppressed as (
