@@ -1,0 +1,92 @@
+"""The counter's jobs in a real browser, on a phone and in Persian."""
+
+import pytest
+
+from accounts.tenancy import tenant
+from crm.models import Purchase
+from tests.browser.conftest import Visitor
+from tests.crm.counter import Counter
+
+pytestmark = pytest.mark.browser
+
+
+def test_on_a_phone_a_customer_is_found_and_a_sale_recorded(visitor: Visitor, counter: Counter) -> None:
+    visitor.resize(360)
+    page = visitor.log_in("bob@example.com")
+    page.click(".phone-bar >> text=Sale")
+    page.fill("#who", "dan")
+    page.click(".choice >> text=Dana Reyes")
+    page.fill("[name=lines-0-description]", "Beard oil")
+    page.fill("[name=lines-0-price]", "12.50")
+    page.click("text=Add a line")
+    page.fill("[name=lines-1-description]", "Comb")
+    page.fill("[name=lines-1-price]", "4")
+    page.click("text=Record sale")
+    page.wait_for_selector("text=The sale of $16.50 was recorded.")
+    with tenant(counter.cast.saffron.pk):
+        assert Purchase.objects.get(total_minor=1650).lines.count() == 2
+    assert visitor.overflow() == 0
+    assert visitor.complaints == []
+
+
+def test_the_slash_key_finds_a_customer_from_any_page(visitor: Visitor, counter: Counter) -> None:
+    page = visitor.log_in("bob@example.com")
+    page.keyboard.press("/")
+    page.keyboard.type("reyes")
+    page.keyboard.press("Enter")
+    page.click("table >> text=Dana Reyes")
+    page.wait_for_selector("text=Yes, send me offers", state="attached")
+    page.wait_for_selector(".timeline >> text=Became a customer")
+    assert visitor.complaints == []
+
+
+def test_the_timeline_and_consents_stay_where_scripts_are_shut_out(visitor: Visitor, counter: Counter) -> None:
+    visitor.log_in("alice@example.com")
+    page = visitor.go(f"/customers/{counter.dana.pk}/")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hacked = 1\">')")
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_persian_page_is_mirrored_and_takes_jalali_dates(visitor: Visitor, counter: Counter) -> None:
+    visitor.speaks("fa")
+    visitor.log_in("alice@example.com")
+    for width in (1440, 360):
+        visitor.resize(width)
+        page = visitor.go(f"/customers/{counter.dana.pk}/edit/")
+        assert page.evaluate("document.documentElement.dir") == "rtl"
+        assert visitor.overflow() == 0
+    page.click("[name=birthday]")
+    picker = page.locator(".jalali-suite-datepicker:visible")
+    picker.locator("button[data-day='1']").click()
+    assert page.input_value("[name=birthday]")[-2:] == "01"
+    assert "Vazirmatn" in page.evaluate("getComputedStyle(document.body).fontFamily")
+
+
+@pytest.mark.parametrize("language", ["en", "fa"])
+def test_nobody_is_kept_out_of_a_page(visitor: Visitor, counter: Counter, language: str) -> None:
+    visitor.speaks(language)
+    visitor.go("/admin/login/")
+    barriers = {"login": visitor.barriers()}
+    visitor.log_in("alice@example.com")
+    dana = counter.dana.pk
+    paths = [
+        "/", "/customers/", f"/customers/{dana}/", f"/customers/{dana}/edit/", f"/customers/{dana}/consent/", f"/customers/{dana}/visits/new/",
+        f"/customers/{dana}/sales/new/", "/visits/", "/purchases/", f"/purchases/{counter.downtown_sale.pk}/", "/visits/new/?q=dana",
+    ]  # fmt: skip
+    for width in (1440, 360):
+        visitor.resize(width, 4_000)  # tall, so that the bar at the foot of a phone covers nothing that is measured
+        for path in paths:
+            visitor.go(path)
+            barriers[f"{path} {width}"] = visitor.barriers() + ([f"{visitor.overflow()} px too wide"] if visitor.overflow() > 0 else [])
+    assert "\n".join(f"{path}: {found}" for path, found in barriers.items() if found) == ""
+    assert visitor.complaints == []
+
+
+def test_the_dark_theme_can_be_read(visitor: Visitor, counter: Counter) -> None:
+    visitor.log_in("alice@example.com")
+    visitor.page.evaluate("localStorage.setItem('adminTheme', '\"dark\"')")
+    for path in ("/", "/customers/", f"/customers/{counter.dana.pk}/"):
+        page = visitor.go(path)
+        assert page.evaluate("document.documentElement.classList.contains('dark')")
+        assert visitor.barriers() == []
