@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
@@ -101,7 +102,8 @@ def send_template_test(request: HttpRequest, pk: int) -> HttpResponse:
     except (MessageRejectedError, RenderError, TrialError) as error:
         messages.error(request, _("The test was not sent: %(reason)s") % {"reason": error})
         return back
-    messages.success(request, _("The test is on its way to %(count)s addresses.") % {"count": sent})
+    words = ngettext("The test is on its way to %(count)s address.", "The test is on its way to %(count)s addresses.", sent)
+    messages.success(request, words % {"count": sent})
     return back
 
 

@@ -204,6 +204,6 @@ def test_a_test_goes_out_through_the_sender(cast: Cast, as_alice: Client) -> Non
         ({"sender": "", "addresses": "me@example.com"}, "Choose a sender."),
         ({"sender": sender.pk, "addresses": ""}, "Name one to 5 addresses."),
         ({"sender": sender.pk, "addresses": "me@example.com not-one"}, "“not-one” is no e-mail address."),
-        ({"sender": sender.pk, "addresses": "me@example.com", "customer": "zzz"}, "on its way to 1 addresses"),
+        ({"sender": sender.pk, "addresses": "me@example.com", "customer": "zzz"}, "on its way to 1 address."),
     ):
         assert words in as_alice.post(url, values, follow=True).content.decode()
