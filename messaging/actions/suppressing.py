@@ -51,9 +51,7 @@ def record_bounce(*, delivery: Delivery, is_permanent: bool, detail: str, now: d
         return False
     if delivery.state == DeliveryState.AMBIGUOUS:
         # What came back has left: the uncertainty is over.
-        Dispatch.objects.filter(pk=delivery.dispatch_id).update(
-            ambiguous_count=F("ambiguous_count") - 1, sent_count=F("sent_count") + 1
-        )
+        Dispatch.objects.filter(pk=delivery.dispatch_id).update(ambiguous_count=F("ambiguous_count") - 1, sent_count=F("sent_count") + 1)
     if is_permanent:
         suppress_address(
             channel=Channel(delivery.dispatch.channel),

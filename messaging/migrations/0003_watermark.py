@@ -5,39 +5,42 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_walls'),
-        ('crm', '0002_event_log'),
-        ('messaging', '0002_storage'),
+        ("accounts", "0002_walls"),
+        ("crm", "0002_event_log"),
+        ("messaging", "0002_storage"),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='delivery',
-            name='delivery_retry',
+            model_name="delivery",
+            name="delivery_retry",
         ),
         migrations.RemoveField(
-            model_name='chunk',
-            name='exceptions',
+            model_name="chunk",
+            name="exceptions",
         ),
         migrations.AddField(
-            model_name='chunk',
-            name='held_back',
+            model_name="chunk",
+            name="held_back",
             field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), db_default=[], default=list, size=None),
         ),
         migrations.AddField(
-            model_name='chunk',
-            name='in_flight',
+            model_name="chunk",
+            name="in_flight",
             field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), db_default=[], default=list, size=None),
         ),
         migrations.AddField(
-            model_name='chunk',
-            name='retry_ids',
+            model_name="chunk",
+            name="retry_ids",
             field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), null=True, size=None),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['organization', 'dispatch', 'next_attempt_at'], name='delivery_retry'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("next_attempt_at__isnull", False)),
+                fields=["organization", "dispatch", "next_attempt_at"],
+                name="delivery_retry",
+            ),
         ),
     ]

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('messaging', '0003_watermark'),
+        ("messaging", "0003_watermark"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='dispatch',
-            name='waits_for_account',
+            model_name="dispatch",
+            name="waits_for_account",
             field=models.BooleanField(db_default=False, default=False, editable=False),
         ),
     ]

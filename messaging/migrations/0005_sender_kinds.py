@@ -4,15 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('messaging', '0004_held_dispatches'),
+        ("messaging", "0004_held_dispatches"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='senderaccount',
-            name='kind',
-            field=models.CharField(choices=[('smtp', 'SMTP server'), ('sendgrid', 'SendGrid'), ('mailgun', 'Mailgun'), ('postmark', 'Postmark'), ('brevo', 'Brevo'), ('test', 'Test service (keeps messages in memory)')], default='smtp', max_length=20, verbose_name='kind'),
+            model_name="senderaccount",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("smtp", "SMTP server"),
+                    ("sendgrid", "SendGrid"),
+                    ("mailgun", "Mailgun"),
+                    ("postmark", "Postmark"),
+                    ("brevo", "Brevo"),
+                    ("test", "Test service (keeps messages in memory)"),
+                ],
+                default="smtp",
+                max_length=20,
+                verbose_name="kind",
+            ),
         ),
     ]
