@@ -21,7 +21,7 @@ from messaging.tracking.folding import fold_hits
 from messaging.tracking.retention import forget_hits
 
 logger = logging.getLogger(__name__)
-GRACE_SECONDS = 120.0
+GRACE_SECONDS = 360.0  # longer than a server may take for its receipt
 
 
 def ring(organization_id: int, dispatch_id: int, *, workers: int | None = None) -> None:
