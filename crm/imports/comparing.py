@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from crm.imports.customer_rows import STAGED
 from crm.imports.folding import IDENTITIES, Folded, Folder, Group, merge
 from crm.imports.rows import Finding
-from crm.imports.running import SORT_MEMORY, Run
+from crm.imports.running import WHOLE_TABLES, Run
 from crm.imports.staging import keep_findings
 
 BATCH: Final = 20_000
@@ -24,7 +24,7 @@ COLUMNS: Final = tuple(STAGED)
 
 def compare_customers(run: Run) -> None:
     """Fold rows of one person, refuse those that contradict each other or the customers known."""
-    run.execute(SORT_MEMORY)
+    run.execute(WHOLE_TABLES)
     if repeated := _repeated_values(run):
         _fold(run, _rows_naming(run, repeated))
     if run.fetch("select exists (select from crm_customer where organization_id = %s)", [run.organization_id])[0][0]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from crm.events import ensure_months
 from crm.imports.rows import Finding
-from crm.imports.running import SORT_MEMORY, Run
+from crm.imports.running import WHOLE_TABLES, Run
 from crm.imports.staging import keep_findings
 from crm.imports.writing import Chunk
 from crm.models import ImportChunk
@@ -21,7 +21,7 @@ WHOLE: Final = Chunk(0, 2**62)
 
 def compare_purchases(run: Run) -> None:
     """Note lines that stand twice; refuse receipts that contradict themselves or what is known."""
-    run.execute(SORT_MEMORY)
+    run.execute(WHOLE_TABLES)
     repeated = run.fetch(_REPEATED.format(table=run.table))
     run.counts["repeated"] = len(repeated)
     keep_findings(
@@ -51,7 +51,7 @@ def open_receipts(run: Run) -> list[Chunk]:
 
 def write_purchases(run: Run, chunk: Chunk) -> dict[str, int]:
     """Write people, receipts, lines, facts and events; inside a tenant scope."""
-    run.execute(SORT_MEMORY)
+    run.execute(WHOLE_TABLES)
     parameters = {"organization": run.organization_id, "now": run.now, "currency": run.plan.currency}
     people = _name_people(run, parameters)
     run.execute(_RECEIPTS.format(table=run.table), parameters)
@@ -78,6 +78,7 @@ def write_purchases(run: Run, chunk: Chunk) -> dict[str, int]:
 def _name_people(run: Run, parameters: dict[str, Any]) -> int:
     """Set ``customer_id`` of the lines, creating who is unknown: customer numbers first, then e-mails, then phones."""
     run.execute(_PEOPLE.format(table=run.table), parameters)
+    run.execute("analyze import_people")
     created = 0
     for kind, identity in (("external_id", "external"), ("email", "email"), ("phone", "phone")):
         named = parameters | {"kind": kind, "identity": identity}
@@ -161,12 +162,20 @@ with adopted as (
 )
 update import_people as p set customer_id = a.id from adopted as a where a.external_id = p.external_id and p.kind = 'external_id'
 """
+# Of people about to be created the first keeps an address that several name; none gets one that a customer has.
 _FREE: Final = """
 update import_people as p set {kind} = null
-where p.customer_id is null and p.kind = %(kind)s and p.kind <> '{kind}' and p.{kind} is not null and (
-    exists (select from crm_customer as c where c.organization_id = %(organization)s and c.{kind} = p.{kind} and c.{kind} <> '')
-    or exists (select from import_people as o where o.{kind} = p.{kind} and o.kind = p.kind and o.customer_id is null and o.key < p.key)
-)
+from (
+    select key from (
+        select key, row_number() over (partition by {kind} order by key) as place
+        from import_people where customer_id is null and kind = %(kind)s and {kind} is not null
+    ) as ranked where place > 1
+    union
+    select p.key from import_people as p
+    join crm_customer as c on c.organization_id = %(organization)s and c.{kind} = p.{kind} and c.{kind} <> ''
+    where p.customer_id is null and p.kind = %(kind)s
+) as taken
+where taken.key = p.key and %(kind)s <> '{kind}'
 """
 _FREE_EMAILS: Final = _FREE.format(kind="email")
 _FREE_PHONES: Final = _FREE.format(kind="phone")

@@ -16,7 +16,8 @@ from crm.imports.plan import Plan
 from crm.models import ImportJob
 
 TICK_SECONDS: Final = 0.5
-SORT_MEMORY: Final = "set local work_mem = '128MB'"
+# Whole tables are joined here, and just filled ones have no statistics yet: without them the planner likes loops.
+WHOLE_TABLES: Final = "set local work_mem = '128MB'; set local enable_nestloop = off"
 
 
 class Progress:
