@@ -114,8 +114,13 @@ def _prepare_folders(home: EmbeddedHome) -> None:
 
 def _own(folder: Path) -> None:
     """Create a folder that belongs to the user who runs the server."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise EmbeddedServerError(
+            f"Cannot use {folder}: {error.strerror}. If another user made it, delete it or set REGULARS_HOME to another folder."
+        ) from error
     if os.geteuid() == 0:
         wheel.ensure_user_exists(SYSTEM_USER)
         wheel.ensure_prefix_permissions(folder)

@@ -111,3 +111,16 @@ def test_processes_end_with_the_block(tmp_path: Path) -> None:
         process = processes.running["worker"]
         processes.check()
     assert process.returncode == -15
+
+
+def test_a_folder_of_somebody_else_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path, _mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(EmbeddedServerError) as raised:
+        start_embedded(EmbeddedHome(tmp_path), postgres=True, valkey=False)
+    assert str(raised.value) == (
+        f"Cannot use {tmp_path / 'postgres'}: Operation not permitted. "
+        "If another user made it, delete it or set REGULARS_HOME to another folder."
+    )
