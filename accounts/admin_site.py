@@ -133,7 +133,7 @@ class TenantModelAdmin(_Silent, _Guarded, ModelAdmin):
     location_lookup: str | None = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         access = access_of(request)
         if self.location_lookup and access and access.location_ids is not None:
             rows = rows.filter(**{f"{self.location_lookup}__in": access.location_ids})

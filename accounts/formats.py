@@ -72,7 +72,7 @@ def format_day(value: date | datetime | None) -> str:
     day = timezone.localtime(value).date() if isinstance(value, datetime) and timezone.is_aware(value) else value
     if not is_persian():
         return date_format(day, "M j, Y")
-    jalali = JalaliDate(day.date() if isinstance(day, datetime) else day)
+    jalali = JalaliDate(day.date() if isinstance(day, datetime) else day)  # type: ignore[no-untyped-call]  # untyped there
     return digits(f"{jalali.day} {_JALALI_MONTHS[jalali.month - 1]} {jalali.year}")
 
 
@@ -93,7 +93,7 @@ def format_relative(value: datetime) -> str:
 
 def jalali_input(value: date) -> str:
     """A date as the Jalali date field shows it."""
-    return JalaliDate(value).strftime("%Y-%m-%d")
+    return str(JalaliDate(value).strftime("%Y-%m-%d"))  # type: ignore[no-untyped-call]  # untyped there
 
 
 __all__ = [

@@ -5,6 +5,7 @@ from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
@@ -27,7 +28,7 @@ class MemberForm(TenantModelForm):
 
     class Meta:
         model = Membership
-        fields = ("role", "is_active")
+        fields: tuple[str, ...] = ("role", "is_active")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,7 +103,7 @@ class MembershipAdmin(TenantModelAdmin):
         member = Membership.objects.select_related("user").get(pk=obj.pk)
         if not member.user.has_usable_password():
             link = password_link(request, member.user)
-            words = _("{user} has a new account. Give them this link to choose a password; it works for three days: {link}")
+            words = gettext("{user} has a new account. Give them this link to choose a password; it works for three days: {link}")
             messages.info(request, format_html(words, user=member.user.email, link=format_html('<span class="ltr">{}</span>', link)))
         return super().response_add(request, member, post_url_continue)  # type: ignore[no-any-return]  # untyped in Unfold
 

@@ -7,11 +7,12 @@ import django_celery_beat.admin as beat_admin
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import Group  # registers itself, as the others do
+from django.contrib.auth import admin as auth_admin  # registers itself first, as the others do
+from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -36,7 +37,7 @@ class UserAdmin(PlatformModelAdmin):
         obj.save()
         if not change:
             link = format_html('<span class="ltr">{}</span>', password_link(request, obj))
-            messages.info(request, format_html(_("With this link they choose a password; it works for three days: {}"), link))
+            messages.info(request, format_html(gettext("With this link they choose a password; it works for three days: {}"), link))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         # Memberships and audit entries name users; closing an account is what is_active is for.
@@ -99,4 +100,4 @@ class AccessLogAdmin(_ReadOnly):
         return False
 
 
-__all__ = ["AccessAttemptAdmin", "PeriodicTaskAdmin", "ScheduleAdmin", "UserAdmin", "axes"]
+__all__ = ["AccessAttemptAdmin", "PeriodicTaskAdmin", "ScheduleAdmin", "UserAdmin", "auth_admin", "axes"]

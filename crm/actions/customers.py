@@ -14,6 +14,7 @@ from crm.normalisation.emails import normalise_email
 from crm.normalisation.errors import NormalisationError
 from crm.normalisation.names import clean_text, search_key
 from crm.normalisation.phones import normalise_phone
+from crm.refusals import words_for
 
 TEXTS = ("external_id", "first_name", "last_name", "street", "city", "state", "postal_code")
 WRITABLE = frozenset(
@@ -85,7 +86,7 @@ def _normalised(values: dict[str, Any]) -> dict[str, Any]:
             try:
                 done[name] = rule(done[name])
             except NormalisationError as error:
-                errors[name] = error.message
+                errors[name] = words_for(error)
     if "tags" in done:
         done["tags"] = sorted({clean_text(tag) for tag in done["tags"] if clean_text(tag)})
     if errors:

@@ -24,10 +24,10 @@ class BytePrefix(Lookup[str]):
     lookup_name = "prefix"
     below, above = "~<~", "~>=~"
 
-    def as_sql(self, compiler: SQLCompiler, connection: object) -> tuple[str, list[str]]:
-        column, parameters = self.process_lhs(compiler, connection)  # type: ignore[no-untyped-call, arg-type]  # untyped in the stubs
+    def as_sql(self, compiler: SQLCompiler, connection: object) -> tuple[str, tuple[str | int, ...]]:
+        column, parameters = self.process_lhs(compiler, connection)  # type: ignore[arg-type]  # any connection
         text = str(self.rhs)
-        return f"({column} {self.above} %s AND {column} {self.below} %s)", [*parameters, text, *parameters, _after(text)]
+        return f"({column} {self.above} %s AND {column} {self.below} %s)", (*parameters, text, *parameters, _after(text))
 
 
 class CollatedPrefix(BytePrefix):

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Sum
@@ -52,7 +54,7 @@ def new_sale(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     access, now, seat = asking(request), timezone.now(), seat_of(request)
     initial = {"purchased_at": now, "staff": customer.preferred_staff_id if customer else None}
     form = SaleForm(request.POST or None, access=access, initial=initial)
-    lines = LineFormSet(request.POST or None, prefix="lines", form_kwargs={"seat": seat})
+    lines: Any = LineFormSet(request.POST or None, prefix="lines", form_kwargs={"seat": seat})
     if request.method == "POST" and form.is_valid() & lines.is_valid():
         try:
             purchase = record_purchase(customer=customer, lines=lines.lines, actor=access.actor, **form.cleaned_data)

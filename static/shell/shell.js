@@ -6,6 +6,7 @@
   document.addEventListener("keydown", function (event) {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if (document.getElementById("searchbar")) return; // a list of the admin has its own box, which Unfold focuses
     var search = document.getElementById("global-search");
     if (search) { event.preventDefault(); search.focus(); search.select(); }
   });

@@ -16,14 +16,14 @@ def _log_in(client: Client, email: str, password: str, **extra: str) -> int:
 def test_people_log_in_by_their_e_mail_in_any_case_and_land_where_they_wanted(cast: Cast) -> None:
     client = Client()
     response = client.post(LOGIN, {"username": " Alice@Example.com ", "password": PASSWORD, "next": "/customers/"})
-    assert (response.status_code, response.url) == (302, "/customers/")
+    assert (response.status_code, response["Location"]) == (302, "/customers/")
     assert client.get("/customers/").status_code == 200
 
 
 def test_a_login_never_leads_to_another_site(cast: Cast) -> None:
     for target in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"):
         response = Client().post(LOGIN, {"username": "alice@example.com", "password": PASSWORD, "next": target})
-        assert (response.status_code, response.url) == (302, "/")
+        assert (response.status_code, response["Location"]) == (302, "/")
 
 
 def test_the_session_gets_a_new_key_at_the_login(cast: Cast) -> None:
@@ -65,7 +65,7 @@ def test_a_closed_account_cannot_log_in(cast: Cast) -> None:
 
 
 def test_strangers_are_sent_to_the_login_and_fragments_reload_the_page(cast: Cast) -> None:
-    assert Client().get("/customers/?q=a").url == "/admin/login/?next=/customers/%3Fq%3Da"
+    assert Client().get("/customers/?q=a")["Location"] == "/admin/login/?next=/customers/%3Fq%3Da"
     response = Client().get("/customers/1/timeline/", headers={"HX-Request": "true"})
     assert (response.status_code, response["HX-Refresh"]) == (204, "true")
 
@@ -91,7 +91,7 @@ def test_a_forgotten_password_is_chosen_anew_by_a_link_that_works_once(cast: Cas
     page = client.get(link.split("testserver")[1], follow=True)
     form = page.redirect_chain[-1][0]
     done = client.post(form, {"new_password1": "a brand new password", "new_password2": "a brand new password"})
-    assert done.url == reverse("password_reset_complete")
+    assert done["Location"] == reverse("password_reset_complete")
     assert _log_in(Client(), "alice@example.com", "a brand new password") == 302
     again = Client().get(link.split("testserver")[1], follow=True)
     assert "used already" in again.content.decode()
@@ -100,7 +100,7 @@ def test_a_forgotten_password_is_chosen_anew_by_a_link_that_works_once(cast: Cas
 def test_an_unknown_address_is_not_told_apart(cast: Cast) -> None:
     known = Client().post(reverse("admin_password_reset"), {"email": "alice@example.com"})
     unknown = Client().post(reverse("admin_password_reset"), {"email": "nobody@example.com"})
-    assert (known.status_code, known.url) == (unknown.status_code, unknown.url)
+    assert (known.status_code, known["Location"]) == (unknown.status_code, unknown["Location"])
 
 
 def test_a_link_to_choose_a_password_belongs_to_one_person(cast: Cast, rf: object) -> None:

@@ -19,7 +19,7 @@ def test_an_owner_adds_a_member_by_e_mail_and_gets_a_link_for_a_new_account(as_a
         fay = Membership.objects.get(user__email="fay@example.com")
         assert (fay.role, [limit.location_id for limit in fay.location_limits.all()]) == ("front_desk", [cast.downtown.pk])
         entry = AuditEntry.objects.get(action="member.added", subject_id=fay.pk)
-        assert (entry.actor_label, entry.after["role"]) == ("Alice", "front_desk")
+        assert (entry.actor_label, (entry.after or {})["role"]) == ("Alice", "front_desk")
     assert not fay.user.has_usable_password()
     assert "/password/choose/" in page
 

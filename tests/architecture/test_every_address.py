@@ -47,7 +47,7 @@ def test_every_address_asks_for_a_login_or_is_open_for_a_reason(cast: Cast) -> N
     open_names = set()
     for address in addresses():
         response = stranger.get(address.path)
-        asks = response.status_code in (401, 403) or (response.status_code == 302 and response.url.startswith("/admin/login/"))
+        asks = response.status_code in (401, 403) or (response.status_code == 302 and response["Location"].startswith("/admin/login/"))
         wrong_method = response.status_code == 405 and stranger.post(address.path).status_code in (302, 401, 403)
         if not asks and not wrong_method:
             open_names.add(address.name)

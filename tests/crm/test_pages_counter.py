@@ -51,7 +51,7 @@ def test_a_new_customer_is_normalised_audited_and_shown(as_bob: Client, cast: Ca
         ali = Customer.objects.get()
         assert (ali.first_name, ali.phone, ali.email, ali.tags) == ("علی", "+12025550199", "ali@gmail.com", ["beard", "vip"])
         assert AuditEntry.objects.get(action="customer.created").actor_label == "Bob"
-    assert response.url == f"/customers/{ali.pk}/"
+    assert response["Location"] == f"/customers/{ali.pk}/"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_booked_visit_moves_on_and_not_back(as_bob: Client, counter: Counter) 
         visit = Visit.objects.get(service="Later")
     for state, then in (("arrived", "arrived"), ("completed", "completed"), ("no_show", "completed"), ("nonsense", "completed")):
         response = as_bob.post(f"/visits/{visit.pk}/move/", {"state": state, "back": "https://evil.example/"})
-        assert response.url == "/"
+        assert response["Location"] == "/"
         with tenant(counter.cast.saffron.pk):
             visit.refresh_from_db()
         assert visit.state == then
