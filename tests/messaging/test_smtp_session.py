@@ -120,8 +120,28 @@ def test_settings_of_an_account_are_read_and_checked() -> None:
     settings = SmtpSettings.from_account({"host": "mx", "port": 25, "security": "none", "connections": 3, "api_key": "of another kind"})
     assert settings == SmtpSettings(host="mx", port=25, security=Security.NONE, connections=3)
     assert SmtpSettings.from_account({"host": "mx"}).security is Security.STARTTLS
-    with pytest.raises(ValueError):
-        SmtpSettings.from_account({"host": "mx", "security": "maybe"})
+    assert SmtpSettings.from_account({"host": "mx", "port": "2525", "body_timeout": 10}).port == 2525
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"host": "mx", "security": "maybe"},
+        {"host": ""},
+        {"host": "mx\r\nRSET"},
+        {"host": ["mx"]},
+        {"host": "mx", "hello_name": "me\r\nMAIL FROM:<x>"},
+        {"host": "mx", "port": "smtp"},
+        {"host": "mx", "port": 0},
+        {"host": "mx", "port": None},
+        {"host": "mx", "connections": 1000},
+        {"host": "mx", "password": 5},
+        {},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        SmtpSettings.from_account(values)
 
 
 def refused(port: int, security: Security, **values: object) -> Report:

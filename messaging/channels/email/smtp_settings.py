@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -15,6 +16,14 @@ class Security(StrEnum):
     NONE = "none"
     STARTTLS = "starttls"
     TLS = "tls"
+
+
+MOST_CONNECTIONS = 64
+_NAME = re.compile(r"[\w.:\[\]-]{1,253}")
+_NUMBERS: dict[str, type[int] | type[float]] = {
+    **dict.fromkeys(("port", "connections", "max_messages", "failures_until_trouble", "refusals_until_trouble"), int),
+    **dict.fromkeys(("connect_timeout", "reply_timeout", "body_timeout"), float),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +47,23 @@ class SmtpSettings:
 
     @classmethod
     def from_account(cls, values: dict[str, Any]) -> SmtpSettings:
-        """Read an account's settings and secrets, ignoring keys of other transports."""
+        """Read an account's settings and secrets, ignoring keys of other transports.
+
+        Raises:
+            ValueError: a value is not what it should be.
+        """
         known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
         known["security"] = Security(known.get("security") or Security.STARTTLS)
-        return cls(**known)
+        for name in ("host", "username", "password", "hello_name", "ca_file"):
+            if not isinstance(known.get(name, ""), str):
+                raise ValueError(f"{name} is no text")
+        known |= {name: kind(known[name]) for name, kind in _NUMBERS.items() if name in known}
+        settings = cls(**known)
+        if not _NAME.fullmatch(settings.host) or not _NAME.fullmatch(settings.hello_name or "localhost"):
+            raise ValueError("host and hello_name are names of machines")
+        if not 0 < settings.port < 65_536 or not 0 < settings.connections <= MOST_CONNECTIONS:
+            raise ValueError("port or connections out of range")
+        return settings
 
     def greeting_name(self) -> str:
         """Return the name to give in EHLO."""
