@@ -67,9 +67,7 @@ def invite_member(*, email: str, role: Role, actor: Actor, name: str = "", locat
 
 
 @transaction.atomic
-def change_member(
-    *, membership: Membership, role: Role, is_active: bool, locations: Iterable[Location], actor: Actor
-) -> Membership:
+def change_member(*, membership: Membership, role: Role, is_active: bool, locations: Iterable[Location], actor: Actor) -> Membership:
     """Give a member another role or other locations, or close or reopen their seat.
 
     Raises:

@@ -231,4 +231,3 @@ class ReadOnlyTenantInline(TenantInline):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_readonly_fields(request, obj)
-

@@ -3,7 +3,26 @@
 from typing import Final
 
 # Rials have not been divided for decades, whatever the standard says.
-_WHOLE: Final = ("BIF", "CLP", "DJF", "GNF", "IRR", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF")
+_WHOLE: Final = (
+    "BIF",
+    "CLP",
+    "DJF",
+    "GNF",
+    "IRR",
+    "ISK",
+    "JPY",
+    "KMF",
+    "KRW",
+    "PYG",
+    "RWF",
+    "UGX",
+    "UYI",
+    "VND",
+    "VUV",
+    "XAF",
+    "XOF",
+    "XPF",
+)
 _THOUSANDTHS: Final = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 _EXPONENTS: Final[dict[str, int]] = {**dict.fromkeys(_WHOLE, 0), **dict.fromkeys(_THOUSANDTHS, 3)}
 _SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£"}

@@ -24,7 +24,11 @@ class DayInput(forms.DateInput):
         if is_persian():
             widget["type"] = "text"
             widget["attrs"] |= {
-                "data-jalali-datepicker": "true", "autocomplete": "off", "inputmode": "numeric", "dir": "ltr", "placeholder": "1403-01-31",
+                "data-jalali-datepicker": "true",
+                "autocomplete": "off",
+                "inputmode": "numeric",
+                "dir": "ltr",
+                "placeholder": "1403-01-31",
             }
         else:
             widget["type"] = "date"

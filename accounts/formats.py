@@ -97,6 +97,13 @@ def jalali_input(value: date) -> str:
 
 
 __all__ = [
-    "digits", "format_day", "format_moment", "format_money", "format_number", "format_percent", "format_relative", "is_persian",
+    "digits",
+    "format_day",
+    "format_moment",
+    "format_money",
+    "format_number",
+    "format_percent",
+    "format_relative",
+    "is_persian",
     "jalali_input",
 ]

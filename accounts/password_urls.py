@@ -7,7 +7,8 @@ urlpatterns = [
     path(
         "forgotten/",
         views.PasswordResetView.as_view(
-            email_template_name="registration/password_reset_email.txt", subject_template_name="registration/password_reset_subject.txt",
+            email_template_name="registration/password_reset_email.txt",
+            subject_template_name="registration/password_reset_subject.txt",
         ),
         name="admin_password_reset",
     ),

@@ -64,7 +64,12 @@ def _seat(user: User, membership: Membership) -> Seat:
         location_ids=limits or None,
     )
     return Seat(
-        organization.pk, organization.name, access, organization.language, organization.time_zone, organization.currency,
+        organization.pk,
+        organization.name,
+        access,
+        organization.language,
+        organization.time_zone,
+        organization.currency,
         organization.money_unit,
     )
 

@@ -22,7 +22,8 @@ class ApiKeyForm(TenantModelForm):
     """What a key is called and what it may do."""
 
     scopes = forms.MultipleChoiceField(
-        label=_("Scopes"), widget=forms.CheckboxSelectMultiple,
+        label=_("Scopes"),
+        widget=forms.CheckboxSelectMultiple,
         choices=[(str(scope), str(scope)) for scope in sorted(API_SCOPES)],
         help_text=_("Give a key only what its program needs."),
     )
@@ -62,7 +63,11 @@ class ApiKeyAdmin(TenantModelAdmin):
         data = form.cleaned_data
         scopes = [Permission(scope) for scope in data["scopes"]]
         key, secret = create_api_key(
-            name=data["name"], scopes=scopes, expires_at=data["expires_at"], created_by=user, actor=actor_of(request),
+            name=data["name"],
+            scopes=scopes,
+            expires_at=data["expires_at"],
+            created_by=user,
+            actor=actor_of(request),
         )
         obj.pk, obj._state.adding, obj.prefix = key.pk, False, key.prefix
         request.secret = secret  # type: ignore[attr-defined]  # shown by response_add, kept nowhere

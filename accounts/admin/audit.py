@@ -54,7 +54,10 @@ def changes_table(before: dict[str, Any], after: dict[str, Any]) -> SafeString:
     return format_html(
         '<div class="table-scroll" tabindex="0"><table class="table"><thead><tr><th scope="col">{}</th><th scope="col">{}</th><th scope="col">{}</th>'
         "</tr></thead><tbody>{}</tbody></table></div>",
-        _("Field"), _("Before"), _("After"), body,
+        _("Field"),
+        _("Before"),
+        _("After"),
+        body,
     )
 
 

@@ -22,7 +22,10 @@ class MemberForm(TenantModelForm):
     """A member's role and the locations it is limited to."""
 
     locations = forms.ModelMultipleChoiceField(
-        queryset=Location.objects.none(), required=False, label=_("Only at these locations"), widget=forms.CheckboxSelectMultiple,
+        queryset=Location.objects.none(),
+        required=False,
+        label=_("Only at these locations"),
+        widget=forms.CheckboxSelectMultiple,
         help_text=_("Choose none for a member who works for all of them."),
     )
 
@@ -111,5 +114,3 @@ class MembershipAdmin(TenantModelAdmin):
 def _is_owner(request: HttpRequest) -> bool:
     access = access_of(request)
     return access is not None and access.role == Role.OWNER
-
-

@@ -40,7 +40,16 @@ class OrganizationAdmin(TenantModelAdmin):
     form = TimeZoneForm
     view_permission = change_permission = Permission.ORGANIZATION_CHANGE
     fields = (
-        "name", "slug", "language", "time_zone", "currency", "money_unit", "region", "postal_address", "brand_color", "logo",
+        "name",
+        "slug",
+        "language",
+        "time_zone",
+        "currency",
+        "money_unit",
+        "region",
+        "postal_address",
+        "brand_color",
+        "logo",
     )
     readonly_fields = ("slug",)
 

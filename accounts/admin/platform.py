@@ -45,7 +45,17 @@ class UserAdmin(PlatformModelAdmin):
 
 
 # Django's groups are not used: roles come from memberships (accounts.permissions).
-for model in (Group, PeriodicTask, IntervalSchedule, CrontabSchedule, ClockedSchedule, SolarSchedule, AccessAttempt, AccessFailureLog, AccessLog):
+for model in (
+    Group,
+    PeriodicTask,
+    IntervalSchedule,
+    CrontabSchedule,
+    ClockedSchedule,
+    SolarSchedule,
+    AccessAttempt,
+    AccessFailureLog,
+    AccessLog,
+):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 

@@ -51,7 +51,10 @@ def moment(value: datetime | None) -> SafeString | str:
         return "–"
     return format_html(
         '<time datetime="{}" title="{}">{}<span class="sr-only"> ({})</span></time>',
-        value.isoformat(), formats.format_moment(value), formats.format_relative(value), formats.format_moment(value),
+        value.isoformat(),
+        formats.format_moment(value),
+        formats.format_relative(value),
+        formats.format_moment(value),
     )
 
 

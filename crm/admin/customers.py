@@ -20,7 +20,16 @@ from crm.models import Consent, Customer, CustomerFacts, Identity
 from crm.queries.search import find_customers
 
 EXPORTED = (
-    "external_id", "first_name", "last_name", "email", "phone", "birthday", "gender", "language", "city", "country",
+    "external_id",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "birthday",
+    "gender",
+    "language",
+    "city",
+    "country",
 )
 MOST_EXPORTED = 100_000
 

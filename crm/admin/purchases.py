@@ -29,7 +29,17 @@ class PurchaseAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
     ordering = ("-purchased_at", "-id")
     inlines = (LineInline,)
     fields = (
-        "number", "kind", "customer", "purchased_at", "total_minor", "payment_method", "location", "staff", "refund_of", "source", "created_at",
+        "number",
+        "kind",
+        "customer",
+        "purchased_at",
+        "total_minor",
+        "payment_method",
+        "location",
+        "staff",
+        "refund_of",
+        "source",
+        "created_at",
     )
 
 

@@ -17,11 +17,15 @@ class ConsentForm(forms.Form):
     channel = forms.ChoiceField(label=_("Channel"), choices=Channel.choices)
     purpose = forms.ChoiceField(label=_("Purpose"), choices=Purpose.choices)
     state = forms.ChoiceField(
-        label=_("They"), choices=[(ConsentState.GRANTED, _("agreed")), (ConsentState.WITHDRAWN, _("withdrew it"))],
+        label=_("They"),
+        choices=[(ConsentState.GRANTED, _("agreed")), (ConsentState.WITHDRAWN, _("withdrew it"))],
         widget=forms.RadioSelect,
     )
     how = forms.ChoiceField(label=_("How they told us"), choices=HOW)
     words = forms.CharField(
-        label=_("What was said or signed"), max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2}),
+        label=_("What was said or signed"),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
         help_text=_("Kept as the proof; it cannot be changed later."),
     )

@@ -17,22 +17,37 @@ class CustomerForm(forms.Form):
     first_name = forms.CharField(label=_("First name"), max_length=80, required=False)
     last_name = forms.CharField(label=_("Last name"), max_length=80, required=False)
     phone = forms.CharField(
-        label=_("Phone"), max_length=40, required=False, widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
+        label=_("Phone"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
     )
     email = forms.CharField(
-        label=_("E-mail"), max_length=254, required=False, widget=forms.TextInput(attrs={"type": "email", "autocomplete": "off"}),
+        label=_("E-mail"),
+        max_length=254,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "email", "autocomplete": "off"}),
     )
     birthday = DayField(label=_("Birthday"), required=False)
     gender = forms.ChoiceField(label=_("Gender"), choices=[("", _("Not known")), *Gender.choices], required=False)
     language = forms.ChoiceField(
-        label=_("Language"), choices=LANGUAGES, required=False, help_text=_("Messages are written in it where a translation exists."),
+        label=_("Language"),
+        choices=LANGUAGES,
+        required=False,
+        help_text=_("Messages are written in it where a translation exists."),
     )
     tags = forms.CharField(label=_("Tags"), required=False, max_length=600, help_text=_("Separated by commas."))
     preferred_location = forms.ModelChoiceField(
-        label=_("Preferred location"), queryset=Location.objects.none(), required=False, empty_label=_("None"),
+        label=_("Preferred location"),
+        queryset=Location.objects.none(),
+        required=False,
+        empty_label=_("None"),
     )
     preferred_staff = forms.ModelChoiceField(
-        label=_("Preferred staff member"), queryset=Membership.objects.none(), required=False, empty_label=_("None"),
+        label=_("Preferred staff member"),
+        queryset=Membership.objects.none(),
+        required=False,
+        empty_label=_("None"),
     )
     external_id = forms.CharField(label=_("Customer number"), max_length=80, required=False)
     street = forms.CharField(label=_("Street"), max_length=200, required=False)

@@ -59,7 +59,10 @@ class LineForm(forms.Form):
         if data.get("price") is None:
             return None
         return NewLine(
-            unit_price_minor=data["price"], quantity=data.get("quantity") or 1, description=data["description"], category=data["category"],
+            unit_price_minor=data["price"],
+            quantity=data.get("quantity") or 1,
+            description=data["description"],
+            category=data["category"],
         )
 
 

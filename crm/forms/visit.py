@@ -27,7 +27,9 @@ class PlaceMixin(forms.Form):
     """Where and by whom; a single location is chosen already, and who is limited to some has to name one."""
 
     location = forms.ModelChoiceField(label=_("Location"), queryset=Location.objects.none(), required=False, empty_label=_("None"))
-    staff = forms.ModelChoiceField(label=_("Staff member"), queryset=Membership.objects.none(), required=False, empty_label=_("Nobody in particular"))
+    staff = forms.ModelChoiceField(
+        label=_("Staff member"), queryset=Membership.objects.none(), required=False, empty_label=_("Nobody in particular")
+    )
 
     def place(self, access: Access) -> None:
         """Limit the choices to what this person may use."""
@@ -49,7 +51,10 @@ class VisitForm(PlaceMixin):
     state = forms.ChoiceField(label=_("How it stands"), choices=STATES, widget=forms.RadioSelect, initial=VisitState.COMPLETED)
     starts_at = MomentField(label=_("When"))
     note = forms.CharField(
-        label=_("Note"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}),
+        label=_("Note"),
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
         help_text=_("What the next colleague should know."),
     )
 

@@ -24,7 +24,10 @@ class Chip:
 
 def _consent(rows: QuerySet[Customer], _now: datetime) -> QuerySet[Customer]:
     granted = Consent.objects.filter(
-        customer=OuterRef("pk"), channel=Channel.EMAIL, purpose=Purpose.MARKETING, state=ConsentState.GRANTED,
+        customer=OuterRef("pk"),
+        channel=Channel.EMAIL,
+        purpose=Purpose.MARKETING,
+        state=ConsentState.GRANTED,
     )
     return rows.filter(Exists(granted))
 

@@ -35,17 +35,30 @@ def figures_of(customer: Customer, access: Access) -> CustomerFigures:
     if access.location_ids is None:
         facts = customer.facts
         return CustomerFigures(
-            facts.visit_count, facts.no_show_count, facts.last_visit_at, facts.purchase_count, facts.spent_minor, facts.last_purchase_at,
+            facts.visit_count,
+            facts.no_show_count,
+            facts.last_visit_at,
+            facts.purchase_count,
+            facts.spent_minor,
+            facts.last_purchase_at,
         )
-    visits = visits_for(access).filter(customer=customer).aggregate(
-        done=Count("pk", filter=Q(state=VisitState.COMPLETED)),
-        missed=Count("pk", filter=Q(state=VisitState.NO_SHOW)),
-        last=Max("starts_at", filter=Q(state=VisitState.COMPLETED)),
+    visits = (
+        visits_for(access)
+        .filter(customer=customer)
+        .aggregate(
+            done=Count("pk", filter=Q(state=VisitState.COMPLETED)),
+            missed=Count("pk", filter=Q(state=VisitState.NO_SHOW)),
+            last=Max("starts_at", filter=Q(state=VisitState.COMPLETED)),
+        )
     )
-    sales = purchases_for(access).filter(customer=customer).aggregate(
-        count=Count("pk", filter=Q(kind=PurchaseKind.SALE)),
-        total=Sum("total_minor"),
-        last=Max("purchased_at", filter=Q(kind=PurchaseKind.SALE)),
+    sales = (
+        purchases_for(access)
+        .filter(customer=customer)
+        .aggregate(
+            count=Count("pk", filter=Q(kind=PurchaseKind.SALE)),
+            total=Sum("total_minor"),
+            last=Max("purchased_at", filter=Q(kind=PurchaseKind.SALE)),
+        )
     )
     return CustomerFigures(visits["done"], visits["missed"], visits["last"], sales["count"], sales["total"] or 0, sales["last"])
 
@@ -74,7 +87,11 @@ def consents_of(customer: Customer) -> list[ConsentLine]:
     order = list(Channel)
     lines = [
         ConsentLine(
-            Channel(row.channel), Purpose(row.purpose), ConsentState(row.state), row.changed_at, proofs.get((row.channel, row.purpose)),
+            Channel(row.channel),
+            Purpose(row.purpose),
+            ConsentState(row.state),
+            row.changed_at,
+            proofs.get((row.channel, row.purpose)),
         )
         for row in Consent.objects.filter(customer=customer)
     ]

@@ -107,4 +107,3 @@ def _international(words: str, region: str) -> str:
     if digits.startswith("00"):
         return f"+{digits[2:]}"
     return f"+{country_code_for_region(region)}{digits.lstrip('0')}"
-

@@ -37,12 +37,21 @@ def day_figures(access: Access, now: datetime) -> Day:
     start, end = day_around(now)
     states = {state: Count("pk", filter=Q(state=state)) for state in VisitState}
     visits = visits_for(access).filter(starts_at__gte=start, starts_at__lt=end).aggregate(**states)
-    money = purchases_for(access).filter(purchased_at__gte=start, purchased_at__lt=end).aggregate(
-        count=Count("pk", filter=Q(kind=PurchaseKind.SALE)), total=Sum("total_minor"),
+    money = (
+        purchases_for(access)
+        .filter(purchased_at__gte=start, purchased_at__lt=end)
+        .aggregate(
+            count=Count("pk", filter=Q(kind=PurchaseKind.SALE)),
+            total=Sum("total_minor"),
+        )
     )
     return Day(
-        booked=visits[VisitState.BOOKED], here=visits[VisitState.ARRIVED], done=visits[VisitState.COMPLETED],
-        missed=visits[VisitState.NO_SHOW], sales=money["count"], sold_minor=money["total"] or 0,
+        booked=visits[VisitState.BOOKED],
+        here=visits[VisitState.ARRIVED],
+        done=visits[VisitState.COMPLETED],
+        missed=visits[VisitState.NO_SHOW],
+        sales=money["count"],
+        sold_minor=money["total"] or 0,
         new_customers=Event.objects.filter(kind="customer.created", occurred_at__gte=start, occurred_at__lt=end).count(),
     )
 

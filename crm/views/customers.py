@@ -30,8 +30,14 @@ def list_customers(request: HttpRequest) -> HttpResponse:
     rows, chosen = narrowed(found(text), request.GET.getlist("who"), timezone.now())
     page = BoundedPaginator(rows.select_related("facts"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
-        "title": _("Customers"), "page": page, "search_text": text, "chips": CHIPS, "chosen": chosen,
-        "chosen_keys": [chip.key for chip in chosen], "filtered": bool(text or chosen), "typed": quote(text),
+        "title": _("Customers"),
+        "page": page,
+        "search_text": text,
+        "chips": CHIPS,
+        "chosen": chosen,
+        "chosen_keys": [chip.key for chip in chosen],
+        "filtered": bool(text or chosen),
+        "typed": quote(text),
     }
     return render(request, "crm/customers.html", context)
 

@@ -57,8 +57,13 @@ def change_consent(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data, access = form.cleaned_data, asking(request)
         set_consent(
-            customer=customer, channel=Channel(data["channel"]), purpose=Purpose(data["purpose"]), state=ConsentState(data["state"]),
-            source="page", now=timezone.now(), actor=access.actor,
+            customer=customer,
+            channel=Channel(data["channel"]),
+            purpose=Purpose(data["purpose"]),
+            state=ConsentState(data["state"]),
+            source="page",
+            now=timezone.now(),
+            actor=access.actor,
             proof={"how": data["how"], "words": data["words"], "told": access.actor.label},
         )
         messages.success(request, _("Recorded, with its proof."))

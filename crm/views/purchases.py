@@ -37,7 +37,9 @@ def show_purchase(request: HttpRequest, pk: int) -> HttpResponse:
     purchase = get_object_or_404(purchases_for(access).select_related("refund_of"), pk=pk)
     left = _left_of(purchase)
     context = {
-        "title": _("Receipt %(number)s") % {"number": purchase} if purchase.kind == PurchaseKind.SALE else _("Refund %(number)s") % {"number": purchase},
+        "title": _("Receipt %(number)s") % {"number": purchase}
+        if purchase.kind == PurchaseKind.SALE
+        else _("Refund %(number)s") % {"number": purchase},
         "purchase": purchase,
         "lines": purchase.lines.all(),
         "refunds": purchase.refunds.all(),
@@ -79,7 +81,11 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
         amount = form.cleaned_data["amount_minor"]
         try:
             refund_purchase(
-                purchase=purchase, amount_minor=amount, refunded_at=timezone.now(), actor=access.actor, number=form.cleaned_data["number"],
+                purchase=purchase,
+                amount_minor=amount,
+                refunded_at=timezone.now(),
+                actor=access.actor,
+                number=form.cleaned_data["number"],
             )
         except ValidationError as error:
             add_refusal(form, error)

@@ -10,7 +10,9 @@ LOGIN = "/admin/login/"
 
 
 def _log_in(client: Client, email: str, password: str, **extra: str) -> int:
-    return client.post(f"{LOGIN}?next=/customers/", {"username": email, "password": password, "next": extra.get("next", "/customers/")}).status_code
+    return client.post(
+        f"{LOGIN}?next=/customers/", {"username": email, "password": password, "next": extra.get("next", "/customers/")}
+    ).status_code
 
 
 def test_people_log_in_by_their_e_mail_in_any_case_and_land_where_they_wanted(cast: Cast) -> None:

@@ -83,8 +83,17 @@ def test_only_owners_change_the_organization_and_members_at_all_levels() -> None
 
 def test_settings_are_changed_with_before_and_after_in_the_audit_log(as_alice: Client, cast: Cast) -> None:
     values = {
-        "name": "Saffron & Sons", "language": "en", "time_zone": "America/New_York", "currency": "USD", "money_unit": "currency",
-        "region": "US", "postal_address": "1 Main St, New York", "brand_color": "#7c3aed", "logo": "", "frequency_cap": "", "frequency_days": "",
+        "name": "Saffron & Sons",
+        "language": "en",
+        "time_zone": "America/New_York",
+        "currency": "USD",
+        "money_unit": "currency",
+        "region": "US",
+        "postal_address": "1 Main St, New York",
+        "brand_color": "#7c3aed",
+        "logo": "",
+        "frequency_cap": "",
+        "frequency_days": "",
     }
     url = f"/admin/accounts/organization/{cast.saffron.pk}/change/"
     assert as_alice.post(url, values).status_code == 302

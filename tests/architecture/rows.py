@@ -76,7 +76,9 @@ def insertion(connection: psycopg.Connection, table: str, cast: Cast) -> str:
     """The statement that puts Saffron's row into a table."""
     values = {name: _value(table, name, kind, cast) for name, kind, needed in _columns(connection, table) if needed}
     statement = sql.SQL("insert into {} ({}) values ({})").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Literal, values.values())),
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, values)),
+        sql.SQL(", ").join(map(sql.Literal, values.values())),
     )
     return statement.as_string(connection)
 
@@ -98,7 +100,9 @@ def connected() -> psycopg.Connection:
     """The administrator's connection to the test's database: it stands outside the wall."""
     with administrator() as there:
         info = there.info
-        return psycopg.connect(host=info.host, port=info.port, user=info.user, password=info.password or None, dbname=database(), autocommit=True)
+        return psycopg.connect(
+            host=info.host, port=info.port, user=info.user, password=info.password or None, dbname=database(), autocommit=True
+        )
 
 
 def _columns(connection: psycopg.Connection, table: str) -> list[tuple[str, str, bool]]:

@@ -102,4 +102,6 @@ def test_another_organization_finds_none_of_saffrons_objects_and_changes_nothing
 
 def _refused(response: Any) -> bool:
     # Django's admin sends those who ask for what is not there to its start page; other ways on are followed to their end.
-    return response.status_code in (403, 404, 405) or bool(response.redirect_chain and response.redirect_chain[-1][0] == reverse("admin:index"))
+    return response.status_code in (403, 404, 405) or bool(
+        response.redirect_chain and response.redirect_chain[-1][0] == reverse("admin:index")
+    )

@@ -38,7 +38,7 @@ def browser(django_db_setup: None) -> Iterator[Browser]:
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base
         pass
 
 
@@ -72,7 +72,9 @@ class Visitor:
 
     def go(self, path: str) -> Page:
         self.page.goto(self.address + path)
-        self.page.wait_for_function("window.htmx && !document.documentElement.hasAttribute('x-cloak') && !document.querySelector('.htmx-request')")
+        self.page.wait_for_function(
+            "window.htmx && !document.documentElement.hasAttribute('x-cloak') && !document.querySelector('.htmx-request')"
+        )
         return self.page
 
     def log_in(self, email: str) -> Page:

@@ -29,7 +29,12 @@ def open_counter(cast: Cast) -> Counter:
     """Write it all down as the pages would."""
     with tenant(cast.saffron.pk):
         dana = create_customer(
-            actor=cast.alice_acts, now=NOW, first_name="Dana", last_name="Reyes", phone="(202) 555-0123", email="Dana@gmail.com",
+            actor=cast.alice_acts,
+            now=NOW,
+            first_name="Dana",
+            last_name="Reyes",
+            phone="(202) 555-0123",
+            email="Dana@gmail.com",
         )
         book = {"customer": dana, "actor": cast.alice_acts, "now": NOW, "state": VisitState.COMPLETED}
         downtown = book_visit(starts_at=NOW, location=cast.downtown, service="Haircut", **book)  # type: ignore[arg-type]  # one dict for both
@@ -38,8 +43,14 @@ def open_counter(cast: Cast) -> Counter:
         sale = record_purchase(lines=[NewLine(1500, 2, description="Wax")], location=cast.downtown, number="D-1", **sell)  # type: ignore[arg-type]  # as above
         other = record_purchase(lines=[NewLine(900)], location=cast.uptown, number="U-1", **sell)  # type: ignore[arg-type]  # as above
         set_consent(
-            customer=dana, channel=Channel.EMAIL, purpose=Purpose.MARKETING, state=ConsentState.GRANTED, source="page", now=NOW,
-            actor=cast.alice_acts, proof={"words": "Yes, send me offers"},
+            customer=dana,
+            channel=Channel.EMAIL,
+            purpose=Purpose.MARKETING,
+            state=ConsentState.GRANTED,
+            source="page",
+            now=NOW,
+            actor=cast.alice_acts,
+            proof={"words": "Yes, send me offers"},
         )
     return Counter(cast, dana, downtown, uptown, sale, other)
 

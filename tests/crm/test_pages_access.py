@@ -54,7 +54,13 @@ def test_the_admin_keeps_to_the_same_limit(downtown_bob: Client, counter: Counte
 
 
 def test_they_record_only_at_their_location(downtown_bob: Client, counter: Counter) -> None:
-    values = {"service": "Trim", "state": "completed", "starts_at_0": "2026-03-01", "starts_at_1": "10:00", "location": counter.cast.uptown.pk}
+    values = {
+        "service": "Trim",
+        "state": "completed",
+        "starts_at_0": "2026-03-01",
+        "starts_at_1": "10:00",
+        "location": counter.cast.uptown.pk,
+    }
     page = downtown_bob.post(f"/customers/{counter.dana.pk}/visits/new/", values)
     assert "location" in page.context["form"].errors
 
@@ -62,7 +68,12 @@ def test_they_record_only_at_their_location(downtown_bob: Client, counter: Count
 def test_another_organization_finds_nothing(as_charlie: Client, counter: Counter) -> None:
     assert list(as_charlie.get("/customers/", {"q": "dana"}).context["page"]) == []
     assert as_charlie.get(f"/customers/{counter.dana.pk}/").status_code == 404
-    assert as_charlie.get("/admin/autocomplete/", {"app_label": "crm", "model_name": "visit", "field_name": "customer", "term": "dana"}).json()["results"] == []
+    assert (
+        as_charlie.get(
+            "/admin/autocomplete/", {"app_label": "crm", "model_name": "visit", "field_name": "customer", "term": "dana"}
+        ).json()["results"]
+        == []
+    )
 
 
 def test_persian_pages_are_mirrored_with_jalali_dates_and_persian_digits(as_alice: Client, counter: Counter) -> None:

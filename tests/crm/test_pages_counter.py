@@ -16,7 +16,12 @@ SOLD = {"purchased_at_0": "2026-03-01", "purchased_at_1": "10:30", "payment_meth
 def _lines(*rows: tuple[str, str, str]) -> dict[str, str]:
     data = {"lines-TOTAL_FORMS": str(len(rows)), "lines-INITIAL_FORMS": "0"}
     for number, (what, quantity, price) in enumerate(rows):
-        data |= {f"lines-{number}-description": what, f"lines-{number}-quantity": quantity, f"lines-{number}-price": price, f"lines-{number}-category": ""}
+        data |= {
+            f"lines-{number}-description": what,
+            f"lines-{number}-quantity": quantity,
+            f"lines-{number}-price": price,
+            f"lines-{number}-category": "",
+        }
     return data
 
 
@@ -46,7 +51,9 @@ def test_chips_read_back_as_a_sentence(as_alice: Client, counter: Counter) -> No
 
 
 def test_a_new_customer_is_normalised_audited_and_shown(as_bob: Client, cast: Cast) -> None:
-    response = as_bob.post("/customers/new/", {"first_name": " علي ", "phone": "(202) 555-0199", "email": "Ali@Gmail.com", "tags": "vip, vip ,beard"})
+    response = as_bob.post(
+        "/customers/new/", {"first_name": " علي ", "phone": "(202) 555-0199", "email": "Ali@Gmail.com", "tags": "vip, vip ,beard"}
+    )
     with tenant(cast.saffron.pk):
         ali = Customer.objects.get()
         assert (ali.first_name, ali.phone, ali.email, ali.tags) == ("علی", "+12025550199", "ali@gmail.com", ["beard", "vip"])
@@ -55,9 +62,12 @@ def test_a_new_customer_is_normalised_audited_and_shown(as_bob: Client, cast: Ca
 
 
 @pytest.mark.parametrize(
-    ("field", "typed"), [("phone", "123"), ("email", "not-an-address"), ("email", "dana@gmail.com"), ("phone", "202-555-0123"), ("birthday", "1990-13-40")]
+    ("field", "typed"),
+    [("phone", "123"), ("email", "not-an-address"), ("email", "dana@gmail.com"), ("phone", "202-555-0123"), ("birthday", "1990-13-40")],
 )
-def test_what_cannot_be_kept_is_said_at_its_field_and_nothing_typed_is_lost(as_bob: Client, counter: Counter, field: str, typed: str) -> None:
+def test_what_cannot_be_kept_is_said_at_its_field_and_nothing_typed_is_lost(
+    as_bob: Client, counter: Counter, field: str, typed: str
+) -> None:
     page = as_bob.post("/customers/new/", {"first_name": "Zoe", "city": "Boston", field: typed})
     form = page.context["form"]
     assert page.status_code == 200
@@ -114,7 +124,8 @@ def test_a_sale_is_recorded_with_its_lines(as_bob: Client, counter: Counter) -> 
 
 
 @pytest.mark.parametrize(
-    ("rows", "where"), [([("", "", "")], "lines"), ([("Wax", "1", "")], "price"), ([("Wax", "1", "-5")], "price"), ([("Wax", "0", "5")], "quantity")]
+    ("rows", "where"),
+    [([("", "", "")], "lines"), ([("Wax", "1", "")], "price"), ([("Wax", "1", "-5")], "price"), ([("Wax", "0", "5")], "quantity")],
 )
 def test_a_sale_without_a_price_is_not_recorded(as_bob: Client, counter: Counter, rows: list[tuple[str, str, str]], where: str) -> None:
     page = as_bob.post("/purchases/new/anonymous/", SOLD | _lines(*rows))

@@ -15,7 +15,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("organization", help="its slug")
         parser.add_argument("name", help="what the key is for, such as “till”")
-        parser.add_argument("--scope", action="append", default=[], metavar="SCOPE", help=f"may be repeated: {', '.join(sorted(API_SCOPES))}")
+        parser.add_argument(
+            "--scope", action="append", default=[], metavar="SCOPE", help=f"may be repeated: {', '.join(sorted(API_SCOPES))}"
+        )
         parser.add_argument("--days", type=int, help="for how long it works; without it until it is revoked")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -28,9 +28,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is an organization “{slug}” already; choose another slug.")
         if options["time_zone"] not in available_timezones():
             raise CommandError(f"“{options['time_zone']}” is no time zone; write it like Europe/Berlin.")
-        conventions = {
-            name: options[name] for name in ("language", "time_zone", "money_unit", "postal_address")
-        } | {"currency": options["currency"].upper(), "region": options["region"].upper()}
+        conventions = {name: options[name] for name in ("language", "time_zone", "money_unit", "postal_address")} | {
+            "currency": options["currency"].upper(),
+            "region": options["region"].upper(),
+        }
         with told():
             organization = create_organization(name=options["name"], slug=slug, actor=ADMINISTRATOR, **conventions)
         self.stdout.write(f"Created “{organization.name}” ({slug}). Next: manage.py add_member {slug} EMAIL --role owner")
