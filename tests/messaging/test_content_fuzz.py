@@ -26,7 +26,7 @@ sources = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=5)), m
 VALUES: dict[str, Any] = {"customer": {"first_name": "Al\r\n<b>"}, "loyalty": {"vouchers": [{"code": "A&B"}]}}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(html=sources, subject=sources, text=sources)
 def test_any_source_is_compiled_or_refused(html: str, subject: str, text: str) -> None:
     try:
@@ -41,7 +41,7 @@ def test_any_source_is_compiled_or_refused(html: str, subject: str, text: str) -
     assert wire.count(b"\r\n") == wire.count(b"\n") == wire.count(b"\r")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(html=sources, subject=sources, text=sources)
 def test_any_source_can_be_validated(html: str, subject: str, text: str) -> None:
     for problem in validate_message(MessageSource(subject, html, text), KNOWN):

@@ -97,7 +97,7 @@ def test_links_in_a_loop_differ_by_what_they_loop_over() -> None:
     assert destinations(html, DeliveryRef(42, 7)) == [(0, "https://a.example/A"), (0, "https://a.example/B")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=80))
 def test_a_cleaned_address_is_always_one_line_of_web_address(value: str) -> None:
     for address in (value, f"https://{value}", f"https://a.example/{value}"):
