@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 from psycopg.errors import QueryCanceled
 
@@ -113,8 +113,9 @@ def size(customers: QuerySet[Customer], *, seconds: float = INTERACTIVE_SECONDS)
         SegmentTooSlow: the count took longer than ``seconds``.
     """
     granted = Consent.objects.filter(channel=Channel.EMAIL, purpose=Purpose.MARKETING, state=ConsentState.GRANTED)
+    can_be_reached = ~Q(email="") & Q(pk__in=granted.values("customer_id"))
     with time_limit(seconds):
-        return SegmentSize(customers.count(), customers.exclude(email="").filter(pk__in=granted.values("customer_id")).count())
+        return SegmentSize(**customers.aggregate(customers=Count("pk"), reachable=Count("pk", filter=can_be_reached)))
 
 
 @contextmanager

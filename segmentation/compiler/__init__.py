@@ -1,5 +1,5 @@
 """From a rule tree to one SQL query over customers."""
 
-from segmentation.compiler.tree import Compiler, SegmentDepthError, compile_rules
+from segmentation.compiler.tree import Compiler, compile_rules
 
-__all__ = ["Compiler", "SegmentDepthError", "compile_rules"]
+__all__ = ["Compiler", "compile_rules"]

@@ -17,15 +17,26 @@ from segmentation.compiler.comparisons import all_of, any_of, compare
 from segmentation.compiler.events import customers_with
 from segmentation.expressions import IsNotTrue, NotAmong
 from segmentation.models import Segment, SegmentKind, SegmentMember
-from segmentation.rules import Clock, EventCondition, FieldCondition, Group, Mode, Node, SegmentCondition, parse_rules
+from segmentation.references import MAX_STEPS
+from segmentation.rules import (
+    Clock,
+    EventCondition,
+    FieldCondition,
+    Group,
+    Mode,
+    Node,
+    Problem,
+    RulesError,
+    SegmentCondition,
+    parse_rules,
+)
 from segmentation.rules.operators import COMPLEMENTS
+from segmentation.rules.parsing import REFERENCE_MESSAGES
+from segmentation.rules.vocabulary import Reference
 from segmentation.words import Words
 
-MAX_SEGMENT_DEPTH = 5
-
-
-class SegmentDepthError(ValueError):
-    """Segments that refer to segments beyond the limit, or around in a circle."""
+# A segment asked for, and those its rules lead to.
+MAX_SEGMENT_DEPTH = MAX_STEPS + 1
 
 
 class Compiler:
@@ -37,7 +48,11 @@ class Compiler:
         self._trees: dict[int, Group | None] = {}
 
     def customers(self, node: Node) -> QuerySet[Customer]:
-        """The customers for whom the tree holds, in no order."""
+        """The customers for whom the tree holds, in no order.
+
+        Raises:
+            RulesError: a segment that the tree mentions has rules that no longer work.
+        """
         return Customer.objects.order_by().filter(self.condition(node))
 
     def condition(self, node: Node, *, negated: bool = False, joined: bool = True, depth: int = 0) -> Q:
@@ -87,7 +102,9 @@ class Compiler:
     def _tree(self, segment_id: int, depth: int) -> Group | None:
         """The rules of a segment; ``None`` for a fixed list."""
         if depth >= MAX_SEGMENT_DEPTH:
-            raise SegmentDepthError(segment_id)
+            # Rules are checked when they are saved; two people saving at once may still close a circle.
+            message = REFERENCE_MESSAGES[Reference.TOO_DEEP]
+            raise RulesError([Problem("", "segment_too_deep", message, {"number": segment_id})])
         if segment_id not in self._trees:
             segment = Segment.objects.get(pk=segment_id)
             dynamic = segment.kind == SegmentKind.DYNAMIC

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from segmentation.models import Segment
-from segmentation.queries import read_rules
+from segmentation.queries import read_rules, segment_customers
 from segmentation.rules import RulesError
 from segmentation.rules.parsing import MAX_DEPTH, MAX_NODES
 from tests.conftest import Cast
-from tests.segmentation.worlds import declare_attributes
+from tests.segmentation.worlds import NOW, declare_attributes
 
 SPENT = {"field": "spent", "op": "at_least", "value": 100}
 
@@ -140,10 +140,22 @@ def test_segments_refer_to_segments_through_a_few_steps_only(in_saffron: Cast) -
     chain = [Segment.objects.create(name="0", rules={"all": [SPENT]})]
     for step in range(1, 6):
         chain.append(Segment.objects.create(name=str(step), rules={"all": [{"segment": chain[-1].pk}]}))
-    assert read_rules({"all": [{"segment": chain[4].pk}]})
+    longest = Segment.objects.create(name="Longest", rules={"all": [{"segment": chain[4].pk}]})
+    assert read_rules(longest.rules)
+    assert segment_customers(longest, now=NOW).count() == 0
     with pytest.raises(RulesError) as caught:
         read_rules({"all": [{"segment": chain[5].pk}]})
     assert [problem.code for problem in caught.value.problems] == ["segment_too_deep"]
+
+
+def test_a_circle_closed_by_two_at_once_is_told_rather_than_followed(in_saffron: Cast) -> None:
+    first, second = Segment.objects.create(name="First"), Segment.objects.create(name="Second")
+    Segment.objects.filter(pk=first.pk).update(rules={"all": [{"segment": second.pk}]})
+    Segment.objects.filter(pk=second.pk).update(rules={"all": [{"segment": first.pk}]})
+    first.refresh_from_db()
+    with pytest.raises(RulesError) as caught:
+        segment_customers(first, now=NOW)
+    assert [problem.code for problem in caught.value.problems] == ["segment_circular"]
 
 
 def test_another_organizations_segment_does_not_exist_here(cast: Cast) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # comes with drf-spectacular, untyped
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

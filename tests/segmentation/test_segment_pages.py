@@ -1,5 +1,6 @@
 """The pages of segments: the builder without script, the live preview, members, reasons and who may do what."""
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.events import NewEvent, record_events
 from crm.models import Customer
@@ -261,3 +263,26 @@ def test_events_of_the_past_are_counted_in_the_preview(cast: Cast, as_alice: Cli
     body = as_alice.post("/segments/preview/", form).content.decode()
     assert "Exactly 2 visits in the last 30 days" in body
     assert "Dana" in body
+
+
+def test_the_admin_shows_segments_in_words_and_writes_them_through_actions(cast: Cast, as_alice: Client) -> None:
+    segment = make(cast)
+    assert "Rich" in as_alice.get("/admin/segmentation/segment/").content.decode()
+    page = as_alice.get(f"/admin/segmentation/segment/{segment.pk}/change/").content.decode()
+    assert "Spent at least $500.00" in page
+    refused = as_alice.post(
+        f"/admin/segmentation/segment/{segment.pk}/change/", {"name": "Rich", "description": "", "rules": '{"all": [{"field": "height"}]}'}
+    )
+    assert "There is no field “height”." in refused.content.decode()
+    as_alice.post(f"/admin/segmentation/segment/{segment.pk}/change/", {"name": "Richer", "description": "", "rules": json.dumps(RULES)})
+    with tenant(cast.saffron.pk):
+        assert list(Segment.objects.values_list("name", "rules")) == [("Richer", RULES)]
+        assert AuditEntry.objects.filter(action="segment.changed", after={"name": "Richer"}).count() == 1
+
+
+def test_the_admin_shows_members_and_lets_nobody_write_them(cast: Cast, as_alice: Client) -> None:
+    with tenant(cast.saffron.pk):
+        fixed = Segment.objects.create(name="Guests", kind=SegmentKind.STATIC)
+        SegmentMember.objects.create(segment=fixed, customer=CustomerFactory.create(first_name="Dana"))
+    assert "Dana" in as_alice.get("/admin/segmentation/segmentmember/").content.decode()
+    assert as_alice.get("/admin/segmentation/segmentmember/add/").status_code == 403
