@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from crm.imports import views as imports
 from crm.views import customers, profiles, purchases, today, visits
 
 app_name = "crm"
@@ -23,4 +24,10 @@ urlpatterns = [
     path("purchases/new/anonymous/", purchases.new_sale, name="new_anonymous_sale"),
     path("purchases/<int:pk>/", purchases.show_purchase, name="purchase"),
     path("purchases/<int:pk>/refund/", purchases.refund, name="refund"),
+    path("imports/", imports.list_imports, name="imports"),
+    path("imports/new/", imports.new_import, name="new_import"),
+    path("imports/<int:pk>/", imports.show_import, name="import"),
+    path("imports/<int:pk>/columns/", imports.check_columns, name="import_columns"),
+    path("imports/<int:pk>/again/", imports.rehearsed_for_real, name="import_for_real"),
+    path("imports/<int:pk>/rows.csv", imports.download_findings, name="import_findings"),
 ]

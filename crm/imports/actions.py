@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -117,6 +117,13 @@ def choose_columns(*, job: ImportJob, options: ImportOptions, actor: Actor) -> I
     job.save()
     _ring(job)
     return job
+
+
+def repeat_import(*, job: ImportJob, actor: Actor, now: datetime) -> ImportJob:
+    """Import the file of a rehearsal in earnest, read in the same way."""
+    options = replace(ImportOptions(**job.options), is_dry_run=False)
+    with job.file.open("rb") as file:
+        return start_import(kind=ImportKind(job.kind), file=file, file_name=job.file_name, actor=actor, now=now, options=options)
 
 
 def _kept_name(file_name: str) -> str:

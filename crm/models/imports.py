@@ -72,6 +72,11 @@ class ImportJob(TenantModel):
         return self.file_name
 
     @property
+    def format_is_workbook(self) -> bool:
+        """Whether the file has cells of its own rather than text in an encoding."""
+        return not self.encoding
+
+    @property
     def is_over(self) -> bool:
         return self.state in (ImportJobState.DONE, ImportJobState.FAILED)
 
