@@ -98,10 +98,12 @@ def register_event(new: SegmentEvent) -> None:
 
 
 def registered_fields() -> Mapping[str, SegmentField]:
+    """The fields of every organization, by their keys."""
     return _registry.fields
 
 
 def registered_events() -> Mapping[str, SegmentEvent]:
+    """The events that have words, by their kinds."""
     return _registry.events
 
 

@@ -23,6 +23,7 @@ class References:
 
     @cached_property
     def names(self) -> dict[int, str]:
+        """What the segments are called."""
         return dict(Segment.objects.values_list("pk", "name"))
 
     def standing(self, segment_id: int) -> Reference:

@@ -36,6 +36,7 @@ class Words:
 
     @cached_property
     def conventions(self) -> "Conventions":
+        """Its time zone and its money."""
         organization = current_organization()
         return Conventions(ZoneInfo(organization.time_zone), organization.currency, organization.money_unit)
 
@@ -44,6 +45,7 @@ class Words:
         return {ATTRIBUTE_PREFIX + definition.key: _attribute_field(definition) for definition in AttributeDefinition.objects.all()}
 
     def field(self, key: str) -> SegmentField | None:
+        """The field with this key, registered or an attribute."""
         if key.startswith(ATTRIBUTE_PREFIX):
             return self._attributes.get(key)
         return registered_fields().get(key)
@@ -53,6 +55,7 @@ class Words:
         return [*registered_fields().values(), *self._attributes.values()]
 
     def event(self, kind: str) -> SegmentEvent | None:
+        """The registered event of this kind; ``None`` for one of the organization's own."""
         return registered_events().get(kind)
 
     @cached_property

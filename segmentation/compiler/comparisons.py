@@ -62,6 +62,7 @@ def number(value: int | Decimal) -> Value:
 
 
 def all_of(*conditions: Any) -> Q:
+    """Conditions that have to hold together."""
     joined = Q()
     for condition in conditions:
         joined &= condition if isinstance(condition, Q) else Q(condition)
@@ -69,6 +70,7 @@ def all_of(*conditions: Any) -> Q:
 
 
 def any_of(conditions: Iterable[Any]) -> Q:
+    """Conditions of which one has to hold."""
     joined = Q()
     for condition in conditions:
         joined |= condition if isinstance(condition, Q) else Q(condition)

@@ -113,7 +113,24 @@ def _presence(key: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda op: {"field": key, "op": op}, st.sampled_from(["known", "unknown"]))
 
 
-def _fields(locations: list[int]) -> list[st.SearchStrategy[dict[str, Any]]]:
+Conditions = list[st.SearchStrategy[dict[str, Any]]]
+
+
+def _fields(locations: list[int]) -> Conditions:
+    tags = st.lists(st.sampled_from(TAGS), min_size=1)
+    places = st.lists(st.sampled_from(locations), min_size=1)
+    return [
+        *_text_fields(),
+        *_number_fields(),
+        *_day_fields(),
+        _condition("attribute.member", ["is"], st.booleans()),
+        _condition("tags", ["has_any", "has_all", "has_none"], tags),
+        _condition("preferred_location", ["any_of", "none_of"], places),
+        *map(_presence, ["attribute.member", "tags", "preferred_location", "average_order", "attribute.points", "age", "last_visit_at"]),
+    ]
+
+
+def _text_fields() -> Conditions:
     made = []
     for key, texts in (("city", [city for city in CITIES if city]), ("attribute.nickname", ["al", "Bo", "o"])):
         made += [
@@ -129,6 +146,11 @@ def _fields(locations: list[int]) -> list[st.SearchStrategy[dict[str, Any]]]:
             _condition(key, ["any_of", "none_of"], st.lists(st.sampled_from(choices), min_size=1)),
             _presence(key),
         ]
+    return made
+
+
+def _number_fields() -> Conditions:
+    made = []
     ordered = ["equals", "not_equals", "at_least", "at_most", "more_than", "less_than"]
     for key, numbers in (
         ("visit_count", [0, 1, 1.5, 3]),
@@ -141,14 +163,17 @@ def _fields(locations: list[int]) -> list[st.SearchStrategy[dict[str, Any]]]:
             _condition(key, ordered, st.sampled_from(numbers)),
             _condition(key, ["between"], st.lists(st.sampled_from(numbers), min_size=2, max_size=2).map(sorted)),
         ]
-    made += [_presence("average_order"), _presence("attribute.points"), _presence("age")]
+    return made
+
+
+def _day_fields() -> Conditions:
+    made = []
     for key in ("created_at", "last_visit_at", "last_purchase_at"):
         made += [
             _condition(key, ["in_last", "not_in_last", "in_next"], DURATIONS),
             _condition(key, ["before", "since", "on"], DAYS),
             _condition(key, ["between"], st.tuples(DAYS, DAYS).map(_in_order)),
         ]
-    made += [_presence("last_visit_at")]
     for key in ("birthday", "attribute.joined"):
         made += [
             _condition(key, ["in_last", "not_in_last", "in_next"], DAY_DURATIONS),
@@ -156,12 +181,6 @@ def _fields(locations: list[int]) -> list[st.SearchStrategy[dict[str, Any]]]:
             _presence(key),
             _condition(key, ["anniversary_in_next"], st.builds(lambda days: {"days": days}, st.sampled_from([1, 30, 120, 366]))),
         ]
-    made += [_condition("attribute.member", ["is"], st.booleans()), _presence("attribute.member")]
-    made += [_condition("tags", ["has_any", "has_all", "has_none"], st.lists(st.sampled_from(TAGS), min_size=1)), _presence("tags")]
-    made += [
-        _condition("preferred_location", ["any_of", "none_of"], st.lists(st.sampled_from(locations), min_size=1)),
-        _presence("preferred_location"),
-    ]
     return made
 
 
