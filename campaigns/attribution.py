@@ -1,4 +1,4 @@
-"""Which campaign a purchase counts for: a consumer of the event log.
+"""Which campaign a purchase counts for: a reaction to purchases and touches (``config.reactions``).
 
 A purchase counts for the last click before it, else the last open, within the window of the campaign; a refund follows
 its sale. What is written for a sale depends on the ledger and the sale alone, never on the order in which events
@@ -15,19 +15,13 @@ from django.db import connection
 from accounts.tenancy import current_organization_id
 from campaigns.models import Attribution, AttributionBasis, Campaign
 from campaigns.rules import Touch, counting_touch
-from crm.events import unread_events
-from crm.models import Event, EventCursor, Purchase, PurchaseKind
+from crm.models import Event, Purchase, PurchaseKind
 from messaging.models import Delivery
 
-CONSUMER = "campaigns.attribution"
 PURCHASES = frozenset({"purchase.completed", "purchase.refunded"})
 TOUCHES = frozenset({"message.opened", "message.clicked"})
 LONGEST_WINDOW_DAYS = 90
 BATCH = 1_000
-_BEGIN = """
-insert into crm_eventcursor (organization_id, consumer, transaction_id, event_id)
-values (%s, %s, pg_snapshot_xmin(pg_current_snapshot())::text::xid8, 0) on conflict do nothing
-"""
 _SALES_AFTER = """
 select distinct purchase.id from crm_purchase as purchase
 join unnest(%s::bigint[], %s::timestamptz[]) as touch (customer_id, at) on touch.customer_id = purchase.customer_id
@@ -35,19 +29,6 @@ where purchase.organization_id = %s and purchase.kind = 'sale'
     and purchase.purchased_at >= touch.at and purchase.purchased_at <= touch.at + make_interval(days => %s)
 """
 _COLUMNS = ("campaign_id", "delivery_id", "customer_id", "basis", "amount_minor", "touched_at", "purchased_at")
-
-
-def begin_attribution() -> None:
-    """Start reading the log from here: nothing before an organization's first campaign can count for one."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BEGIN, [current_organization_id(), CONSUMER])
-
-
-def attribute_new_events() -> int:
-    """Read what is new in the log of the current organization; returns how many attributions were written."""
-    if not EventCursor.objects.filter(consumer=CONSUMER).exists():
-        return 0
-    return sum(attribute(batch) for batch in unread_events(CONSUMER, limit=BATCH))
 
 
 def attribute(events: Sequence[Event]) -> int:

@@ -5,7 +5,6 @@ from django.utils import timezone
 
 from accounts.queries import organization_ids
 from accounts.tenancy import tenant
-from campaigns import attribution
 from campaigns.actions import launch_due, plan_campaign
 from campaigns.actions.following import follow_dispatches
 from campaigns.bells import ring_for_plan
@@ -37,11 +36,3 @@ def sweep_campaigns() -> None:
             unplanned = unplanned_campaign_ids(now=now)
         for campaign_id in unplanned:
             ring_for_plan(organization_id, campaign_id)
-
-
-@shared_task(soft_time_limit=600, time_limit=660)
-def attribute_purchases() -> None:
-    """Find, in every organization, the campaigns that new purchases count for."""
-    for organization_id in organization_ids():
-        with tenant(organization_id):
-            attribution.attribute_new_events()

@@ -1,11 +1,70 @@
 """What happens because something happened: one table from event kind to its handlers, in order.
 
-A handler is an action that takes the events of one kind; it must bear seeing a batch again.
+A handler is an action that takes a batch of events of its kinds; it must bear seeing the batch again. Each handler
+reads the log with a cursor of its own, so that one which fails holds up no other.
 """
 
+import logging
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
+from accounts.tenancy import tenant
+from campaigns.actions.following import follow_completions
+from campaigns.attribution import attribute
+from crm.events import unread_events
 from crm.models import Event
 
-Handler = Callable[[Sequence[Event]], None]
-REACTIONS: dict[str, tuple[Handler, ...]] = {}
+logger = logging.getLogger(__name__)
+Handler = Callable[[Sequence[Event]], object]
+REACTIONS: dict[str, tuple[Handler, ...]] = {
+    "purchase.completed": (attribute,),
+    "purchase.refunded": (attribute,),
+    "message.opened": (attribute,),
+    "message.clicked": (attribute,),
+    "dispatch.completed": (follow_completions,),
+}
+BATCH = 1_000
+
+
+def react(*, organization_id: int) -> int:
+    """Hand every handler what is new in an organization's log; returns how many events were handed out.
+
+    One batch is one transaction: what a killed worker had done stays done, and the rest is handed out again.
+    """
+    handed = 0
+    for handler, kinds in _readers().items():
+        try:
+            handed += _hand_out(organization_id, handler, kinds)
+        except Exception:
+            logger.exception("organization %s: %s failed and will see its events again", organization_id, consumer_of(handler))
+    return handed
+
+
+def consumer_of(handler: Handler) -> str:
+    """The name under which a handler's cursor is kept."""
+    return f"{handler.__module__}.{handler.__qualname__}"[:60]
+
+
+def _readers() -> dict[Handler, frozenset[str]]:
+    found: dict[Handler, set[str]] = {}
+    for kind, handlers in REACTIONS.items():
+        for handler in handlers:
+            found.setdefault(handler, set()).add(kind)
+    return {handler: frozenset(kinds) for handler, kinds in found.items()}
+
+
+def _hand_out(organization_id: int, handler: Handler, kinds: frozenset[str]) -> int:
+    handed, has_more = 0, True
+    while has_more:
+        # Closed before the scope is left, whatever happens: a batch holds a savepoint.
+        with tenant(organization_id), closing(unread_events(consumer_of(handler), limit=BATCH)) as batches:
+            batch = next(batches, None)
+            if batch is None:
+                return handed
+            wanted = [event for event in batch if event.kind in kinds]
+            if wanted:
+                handler(wanted)
+            handed += len(wanted)
+            # Asking for the next batch moves the cursor past this one; closing gives the next one back.
+            has_more = next(batches, None) is not None
+    return handed

@@ -9,11 +9,19 @@ from django.utils import timezone
 
 from accounts.queries import organization_ids
 from accounts.tenancy import tenant
+from config.reactions import react
 from crm.events import ensure_months
 from crm.queries.consistency import customers_with_wrong_facts
 
 logger = logging.getLogger(__name__)
 MONTHS_AHEAD = 3
+
+
+@shared_task(soft_time_limit=600, time_limit=660)
+def react_to_events() -> None:
+    """Hand new events to those who react to them."""
+    for organization_id in organization_ids():
+        react(organization_id=organization_id)
 
 
 @shared_task(soft_time_limit=60, time_limit=120)

@@ -1,6 +1,6 @@
 """The one event log: writing to it, and reading it as a consumer without skipping anything."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -84,11 +84,12 @@ def _claim_keys(events: Sequence[NewEvent]) -> set[tuple[str, str]]:
         return {(source, key) for source, key in cursor.fetchall()}
 
 
-def unread_events(consumer: str, *, limit: int = 1_000) -> Iterator[list[Event]]:
+def unread_events(consumer: str, *, limit: int = 1_000) -> Generator[list[Event], None, None]:
     """Hand a consumer its unread events in batches, and remember how far it came.
 
     Only rows older than every open transaction are handed out, so a slow writer is never skipped. The batch and
-    the cursor move in one transaction: a consumer that fails sees the same batch again.
+    the cursor move in one transaction: a consumer that fails sees the same batch again. Who may stop early closes it
+    (``contextlib.closing``) before leaving the scope, as a batch holds a savepoint.
     """
     while True:
         with transaction.atomic():

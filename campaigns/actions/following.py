@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -8,6 +9,7 @@ from campaigns.actions.transitions import past_tense, take_step
 from campaigns.models import Campaign, CampaignState
 from campaigns.rules import Step
 from crm.events import NewEvent, record_event
+from crm.models import Event
 from messaging.models import Dispatch, DispatchState
 
 _OPEN = (CampaignState.RUNNING, CampaignState.PAUSED)
@@ -19,6 +21,13 @@ def follow_dispatches(*, now: datetime) -> int:
     opened = Campaign.objects.filter(state__in=_OPEN, dispatch__isnull=False).values_list("pk", "state", "dispatch__state")
     apart = [pk for pk, state, dispatch_state in opened if _step(state, dispatch_state) is not None]
     return sum(follow_dispatch(campaign_id=pk, now=now) for pk in apart)
+
+
+def follow_completions(events: Sequence[Event]) -> None:
+    """A reaction: campaigns whose dispatches have completed complete at once, without waiting for the sweep."""
+    moments = {int(event.properties["dispatch_id"]): event.occurred_at for event in events}
+    for campaign_id, dispatch_id in Campaign.objects.filter(dispatch_id__in=moments).values_list("pk", "dispatch_id"):
+        follow_dispatch(campaign_id=campaign_id, now=moments[dispatch_id or 0])
 
 
 @transaction.atomic

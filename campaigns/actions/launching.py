@@ -7,7 +7,6 @@ from django.utils.translation import gettext as _
 from accounts.audit import SYSTEM, Actor
 from accounts.tenancy import current_organization_id
 from campaigns.actions.transitions import locked, take_step
-from campaigns.attribution import begin_attribution
 from campaigns.audience import audience_of
 from campaigns.bells import ring_for_plan
 from campaigns.models import Campaign, CampaignState
@@ -46,7 +45,6 @@ def launch_campaign(*, campaign: Campaign, actor: Actor, now: datetime) -> Campa
         actor=actor,
     )
     campaign = take_step(campaign, Step.LAUNCH, actor=actor, launched_at=now, state_reason="", dispatch=dispatch)
-    begin_attribution()
     record_event(NewEvent("campaign.launched", now, source="campaigns", properties=about(campaign)))
     ask_for_plan(campaign)
     return campaign

@@ -7,13 +7,15 @@ import pytest
 
 from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
-from campaigns.attribution import attribute, attribute_new_events, begin_attribution
+from campaigns.attribution import attribute
 from campaigns.models import Attribution, Campaign
 from campaigns.rules import Touch, counting_touch
+from config import reactions
+from config.reactions import react
 from crm.actions import NewLine, record_purchase, refund_purchase
 from crm.events import NewEvent, record_event
 from crm.models import Customer, Event, Purchase
-from messaging.models import Delivery
+from messaging.models import Delivery, Dispatch
 from tests.campaigns.worlds import NOW, make_campaign, make_delivery, make_dispatch
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
@@ -185,37 +187,53 @@ def test_each_campaign_has_its_own_window(in_saffron: Cast) -> None:
     assert attributed() == [(long.pk, sale.pk, "click", 5000)]
 
 
-def test_the_consumer_reads_the_log_once_and_from_the_first_campaign_on(committed_cast: Cast) -> None:
+def test_the_reaction_reads_the_log_once(committed_cast: Cast) -> None:
     organization_id = committed_cast.saffron.pk
     with tenant(organization_id):
         customer, campaign = CustomerFactory(), sent_campaign("Spring")
-        bought(customer, NOW + DAY)
+        touched(campaign, customer, clicked_at=NOW)
+    assert react(organization_id=organization_id) == 1
     with tenant(organization_id):
-        assert attribute_new_events() == 0
-        begin_attribution()
+        sale = bought(customer, NOW + DAY)
+    assert react(organization_id=organization_id) == 1
+    assert react(organization_id=organization_id) == 0
     with tenant(organization_id):
-        touched(campaign, customer, clicked_at=NOW + 2 * DAY)
-        sale = bought(customer, NOW + 3 * DAY)
-    with tenant(organization_id):
-        assert attribute_new_events() == 1
         assert attributed() == [(campaign.pk, sale.pk, "click", 5000)]
-    with tenant(organization_id):
-        begin_attribution()
-        assert attribute_new_events() == 0
+    assert react(organization_id=committed_cast.rival.pk) == 0
 
 
-def test_a_consumer_that_dies_sees_the_same_events_again(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_handed_out_one_by_one_to_the_last(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reactions, "BATCH", 2)
     organization_id = committed_cast.saffron.pk
     with tenant(organization_id):
-        begin_attribution()
         customer, campaign = CustomerFactory(), sent_campaign("Spring")
+        touched(campaign, customer, clicked_at=NOW)
+        for hours in range(1, 5):
+            bought(customer, NOW + timedelta(hours=hours))
+    assert react(organization_id=organization_id) == 5
+    assert react(organization_id=organization_id) == 0
     with tenant(organization_id):
+        assert len(attributed()) == 4
+
+
+def test_a_reaction_that_fails_sees_its_events_again_and_holds_up_no_other(
+    committed_cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    organization_id = committed_cast.saffron.pk
+    with tenant(organization_id):
+        customer, campaign = CustomerFactory(), sent_campaign("Spring")
+        Campaign.objects.update(state="running")
+        Dispatch.objects.update(state="completed", completed_at=NOW)
         touched(campaign, customer, clicked_at=NOW)
         bought(customer, NOW + DAY)
+        record_event(NewEvent("dispatch.completed", NOW, source="messaging", properties={"dispatch_id": campaign.dispatch_id}))
     with monkeypatch.context() as patch:
         patch.setattr("campaigns.attribution._write", lambda _rows: 1 / 0)
-        with pytest.raises(ZeroDivisionError), tenant(organization_id):
-            attribute_new_events()
+        assert react(organization_id=organization_id) == 1
+    assert "failed and will see its events again" in caplog.text
     with tenant(organization_id):
-        assert attribute_new_events() == 1
+        assert Campaign.objects.get().state == "completed"
+        assert attributed() == []
+    assert react(organization_id=organization_id) == 2
+    with tenant(organization_id):
         assert len(attributed()) == 1
