@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 4.0
 CONNECTIONS = 16
 WORKERS = 2
+SLOW_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +135,14 @@ def run(size: str, folder: Path) -> Tally:
     start_embedded(_home(), postgres=True, valkey=True)
     call_command("migrate", verbosity=0)
     organization = create_organization(name="Chaos", slug="chaos", postal_address="1 Main St")
-    with smtp_server(Script(body_delay=plan.server_delay)) as server:
+    allowed = [0]
+    with smtp_server(Script(body_delay=lambda: plan.server_delay if len(server.mails) < allowed[0] else SLOW_SECONDS)) as server:
         stage = set_stage(organization.pk, server.port, people=plan.people, chunk=plan.chunk, connections=CONNECTIONS)
         workers = Workers(folder)
         tally = Tally(plan.people)
         started = time.monotonic()
         try:
-            _break_things(plan, tally, workers, stage, server)
+            _break_things(plan, tally, workers, stage, server, allowed)
             _wait_for_the_end(plan, stage, workers, started)
         finally:
             workers.stop()
@@ -149,15 +151,20 @@ def run(size: str, folder: Path) -> Tally:
     return tally
 
 
-def _break_things(plan: Plan, tally: Tally, workers: Workers, stage: Stage, server: SmtpServer) -> None:
-    """Kill and restart in random order at random moments, each time only while messages are arriving."""
+def _break_things(plan: Plan, tally: Tally, workers: Workers, stage: Stage, server: SmtpServer, allowed: list[int]) -> None:
+    """Kill and restart in random order at random moments, spread over the whole dispatch.
+
+    The server slows down when more has arrived than the next event expects, so that a loaded machine breaks as much.
+    """
     events = ["kill"] * plan.kills + ["postgres"] * plan.postgres_restarts + ["valkey"] * plan.valkey_restarts
     random.shuffle(events)
+    gap = plan.people // (len(events) + 3)
     for event in events:
         workers.keep(WORKERS)
         before = len(server.mails)
+        allowed[0] = before + 2 * gap
         until = time.monotonic() + plan.limit_seconds
-        while len(server.mails) < before + 20 and time.monotonic() < until:
+        while len(server.mails) < before + gap and time.monotonic() < until:
             _sweep()
             time.sleep(0.1)
             if stage.dispatch().state == "completed":
@@ -173,6 +180,7 @@ def _break_things(plan: Plan, tally: Tally, workers: Workers, stage: Stage, serv
         else:
             _empty_valkey()
             tally.valkey_restarts += 1
+    allowed[0] = plan.people
 
 
 def _wait_for_the_end(plan: Plan, stage: Stage, workers: Workers, started: float) -> None:

@@ -53,7 +53,7 @@ class Script:
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     login: tuple[str, str] | None = None
-    body_delay: float = 0.0
+    body_delay: float | Callable[[], float] = 0.0
     lines_before_drop: Callable[[str], int | None] = lambda recipient: None
     after_starttls: bytes = b""
 
@@ -239,8 +239,9 @@ class Session:
             if limit is not None and len(lines) >= limit:
                 raise Dropped
             lines.append(line[1:] if line.startswith(b".") else line)
-        if self.script.body_delay:
-            await asyncio.sleep(self.script.body_delay)
+        delay = self.script.body_delay
+        if seconds := delay() if callable(delay) else delay:
+            await asyncio.sleep(seconds)
         answer = self.script.on_body(self.recipient)
         mail = Mail(self.sender or "", self.recipient, b"".join(lines), self.options)
         self.sender = None
