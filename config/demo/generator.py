@@ -13,12 +13,15 @@ from accounts.tenancy import current_organization_id, tenant
 from config.demo.business import staff_business
 from config.demo.history import History, write_history
 from config.demo.people import Shopper, invent_people
+from config.reactions import REACTIONS, consumer_of
 from crm.events import NewEvent, ensure_months
-from crm.models import Consent, ConsentChange, Customer, CustomerFacts, Purchase, PurchaseLine, Visit, VisitState
+from crm.models import Consent, ConsentChange, Customer, CustomerFacts, EventCursor, Purchase, PurchaseLine, Visit, VisitState
+from crm.models.event import CurrentTransactionId
 
 CUSTOMERS = 5_000
 SEED = 20_261_120
 BATCH = 2_000
+LAST_ID = 2**63 - 1
 Progress = Callable[[str], None]
 
 
@@ -41,6 +44,7 @@ def fill_business(organization_id: int, *, now: datetime, progress: Progress, co
         _save_history(history, progress)
         _tell(shoppers, history, progress)
         _date_back()
+        _begin_reactions()
         record_audit(action="demo.filled", subject=business.organization, actor=SYSTEM, after={"customers": count, "seed": SEED})
 
 
@@ -124,3 +128,10 @@ def _date_back() -> None:
             " select customer_id, min(occurred_at) as first_at from crm_event where kind = 'customer.created' group by customer_id"
             ") heard where heard.customer_id = crm_customer.id"
         )
+
+
+def _begin_reactions() -> None:
+    """Two years of history are no news: reactions begin after it, which is all of this transaction."""
+    consumers = {consumer_of(handler) for handlers in REACTIONS.values() for handler in handlers}
+    for consumer in sorted(consumers):
+        EventCursor.objects.create(consumer=consumer, transaction_id=CurrentTransactionId(), event_id=LAST_ID)

@@ -9,10 +9,23 @@ from accounts.models import Location, Membership, Role
 from accounts.tenancy import tenant
 from config.demo.business import PEOPLE, open_business
 from config.demo.generator import fill_business, is_filled
-from crm.models import Consent, ConsentChange, Customer, CustomerFacts, Event, Purchase, PurchaseKind, PurchaseLine, Visit, VisitState
+from config.reactions import REACTIONS, react
+from crm.models import (
+    Consent,
+    ConsentChange,
+    Customer,
+    CustomerFacts,
+    Event,
+    EventCursor,
+    Purchase,
+    PurchaseKind,
+    PurchaseLine,
+    Visit,
+    VisitState,
+)
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
-COUNT = 300
+COUNT = 120
 
 
 @pytest.fixture
@@ -30,7 +43,7 @@ def test_it_fills_the_business_once(saffron: int) -> None:
         assert Location.objects.count() == 3
         assert sorted(Membership.objects.values_list("role", flat=True)) == sorted(person.role for person in PEOPLE)
         assert {person.role for person in PEOPLE} == set(Role)
-        assert 20 <= Customer.objects.filter(language="fa").count() <= 80
+        assert 8 <= Customer.objects.filter(language="fa").count() <= 40
 
 
 def test_facts_are_what_counting_gives(saffron: int) -> None:
@@ -77,3 +90,9 @@ def test_nothing_but_bookings_lies_ahead(saffron: int) -> None:
         assert set(Visit.objects.filter(starts_at__gt=NOW).values_list("state", flat=True)) == {VisitState.BOOKED}
         assert not Purchase.objects.filter(purchased_at__gt=NOW).exists()
         assert not Event.objects.filter(occurred_at__gt=NOW).exists()
+
+
+def test_history_is_no_news_to_reactions(saffron: int) -> None:
+    with tenant(saffron):
+        assert EventCursor.objects.count() == len({handler for handlers in REACTIONS.values() for handler in handlers})
+    assert react(organization_id=saffron) == 0
