@@ -10,7 +10,7 @@ from campaigns.audience import audience_of, reach_of
 from campaigns.models import Campaign, CampaignState
 from campaigns.refusals import CampaignProblem, Severity
 from crm.models import Channel, Purpose
-from messaging.content.frame import MessageSource
+from messaging.actions.templates import source_of
 from messaging.content.validation import validate_message
 from messaging.models import SenderKind, TemplateVersion
 from messaging.planning import Reach
@@ -31,13 +31,6 @@ def current_version(campaign: Campaign) -> TemplateVersion | None:
     if campaign.template_id is None:
         return None
     return TemplateVersion.objects.filter(template_id=campaign.template_id).order_by("-number").first()
-
-
-def source_of(version: TemplateVersion) -> MessageSource:
-    """What messaging compiles."""
-    return MessageSource(
-        subject=version.subject, html=version.html, text=version.text, preheader=version.preheader, language=version.language
-    )
 
 
 def _check_sender(campaign: Campaign) -> Iterator[CampaignProblem]:

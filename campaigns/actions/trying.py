@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 from accounts.audit import Actor, record_audit
 from campaigns.models import Campaign
 from campaigns.refusals import CampaignNotReadyError, CampaignProblem, CampaignRefusedError
-from campaigns.validation import current_version, source_of
+from campaigns.validation import current_version
 from crm.models import Customer, Purpose
+from messaging.actions.templates import source_of
 from messaging.content.problems import MessageRejectedError, RenderError
 from messaging.trial_messages import TrialError, send_trial
 

@@ -45,7 +45,8 @@ from campaigns.models import Campaign, CampaignState
 from campaigns.queries.figures import campaign_figures
 from campaigns.queries.timelines import campaign_timeline
 from campaigns.refusals import CampaignNotReadyError, CampaignProblem, errors_of
-from campaigns.validation import current_version, source_of, validate_campaign
+from campaigns.validation import current_version, validate_campaign
+from messaging.actions.templates import source_of
 from messaging.api.templates import MessagePreviewOutput
 from messaging.previews import preview_message
 

@@ -309,3 +309,45 @@ def test_of_two_who_launch_at_once_one_has_done_it(committed_cast: Cast) -> None
         assert Dispatch.objects.count() == 1
         assert AuditEntry.objects.filter(action="campaign.launched").count() == 1
         assert Event.objects.filter(kind="campaign.launched").count() == 1
+
+
+def test_of_two_workers_who_plan_at_once_one_writes_the_ledger(committed_cast: Cast) -> None:
+    organization_id = committed_cast.saffron.pk
+    with tenant(organization_id):
+        for _ in range(20):
+            make_reachable()
+        campaign = actions.launch_campaign(campaign=make_campaign(), actor=SYSTEM, now=NOW)
+    start, results = threading.Barrier(2), []
+
+    def work() -> None:
+        try:
+            with tenant(organization_id):
+                start.wait(5)
+                reach = actions.plan_campaign(campaign_id=campaign.pk, now=NOW)
+            results.append(reach.planned if reach else None)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(results, key=str) == [20, None]
+    with tenant(organization_id):
+        assert (Delivery.objects.count(), Chunk.objects.count()) == (20, 1)
+
+
+def test_a_plan_that_breaks_off_leaves_nothing_and_is_written_the_next_time(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    organization_id = committed_cast.saffron.pk
+    with tenant(organization_id):
+        make_reachable()
+        campaign = actions.launch_campaign(campaign=make_campaign(), actor=SYSTEM, now=NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(Dispatch, "save", lambda *_args, **_more: 1 / 0)
+        with pytest.raises(ZeroDivisionError), tenant(organization_id):
+            actions.plan_campaign(campaign_id=campaign.pk, now=NOW)
+    with tenant(organization_id):
+        assert (Delivery.objects.count(), Dispatch.objects.get().state) == (0, "planning")
+        assert actions.plan_campaign(campaign_id=campaign.pk, now=NOW) is not None
+        assert (Delivery.objects.count(), Dispatch.objects.get().state) == (1, "running")
