@@ -20,7 +20,7 @@ from segmentation.words import Words
 INTERACTIVE_SECONDS = 5
 PREVIEW_SIZE = 10
 # Sets of customers are hashed in memory; spilling them to disk would cost more than the memory does.
-WORK_MEMORY = "256MB"
+WORK_MEMORY = "128MB"
 
 
 class SegmentTooSlow(Exception):  # noqa: N818 - says what happened

@@ -23,6 +23,7 @@ from segmentation.rules.moments import Direction, Unit
 from segmentation.rules.operators import Operand, ValueType
 from segmentation.words import Conventions
 
+MAX_TYPED = 40  # characters of a number
 COMMAS = re.compile(r"[,،؛;\n]")
 LISTS = (Operand.TEXTS, Operand.CHOICES, Operand.SCALARS, Operand.NUMBERS, Operand.REFERENCES)
 PAIRS = {Operand.NUMBER_RANGE: Operand.NUMBER, Operand.WHOLE_RANGE: Operand.WHOLE, Operand.DAY_RANGE: Operand.DAY}
@@ -79,7 +80,7 @@ def read_value(post: QueryDict, name: str, operand: Operand, subject: Subject) -
 def _read_one(text: str, operand: Operand, subject: Subject) -> Any:
     if operand in (Operand.SCALAR, Operand.SCALARS):
         return _read_scalar(text)
-    if operand not in NUMBERS:
+    if operand not in NUMBERS or len(text) > MAX_TYPED:
         return text
     try:
         value = parse_decimal(text)

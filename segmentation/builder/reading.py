@@ -14,6 +14,7 @@ from segmentation.rules.vocabulary import FieldWord
 from segmentation.words import Words
 
 ROOT = "r"
+MAX_DIGITS = 18
 Rules = dict[str, Any]
 
 
@@ -33,17 +34,21 @@ class _Form:
     def __init__(self, post: QueryDict, words: Words) -> None:
         self.post = post
         self.words = words
+        self.nodes_left = MAX_NODES + 1  # one too many is read, so that it is told
 
     def node(self, name: str, depth: int) -> Rules:
+        self.nodes_left -= 1
         mode = self.post.get(f"{name}.mode")
         if mode in ("all", "any", "none") and depth <= MAX_DEPTH:
-            return {mode: [self.node(f"{name}-{index}", depth + 1) for index in range(self._number(f"{name}.size", MAX_NODES))]}
+            size = range(self._number(f"{name}.size", MAX_NODES))
+            return {mode: [self.node(f"{name}-{index}", depth + 1) for index in size if self.nodes_left > 0]}
         kind, _colon, key = self.post.get(f"{name}.subject", "").partition(":")
         if kind == "event":
             return self._event(name, key or self.post.get(f"{name}.kind", "").strip())
         if kind == "segment":
             number = self.post.get(f"{name}.segment", "")
-            return {"segment": int(number) if number.isascii() and number.isdecimal() else number, "op": self.post.get(f"{name}.op", "in")}
+            known = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
+            return {"segment": int(number) if known else number, "op": self.post.get(f"{name}.op", "in")}
         return self._field(name, key)
 
     def _number(self, name: str, most: int) -> int:

@@ -286,3 +286,35 @@ def test_the_admin_shows_members_and_lets_nobody_write_them(cast: Cast, as_alice
         SegmentMember.objects.create(segment=fixed, customer=CustomerFactory.create(first_name="Dana"))
     assert "Dana" in as_alice.get("/admin/segmentation/segmentmember/").content.decode()
     assert as_alice.get("/admin/segmentation/segmentmember/add/").status_code == 403
+
+
+HOSTILE = [
+    {
+        "r.mode": "all",
+        "r.size": "100",
+        **{f"r-{index}.mode": "all" for index in range(99)},
+        **{f"r-{index}.size": "100" for index in range(99)},
+    },
+    {"r.mode": "all", "r.size": "9" * 50},
+    {"r.mode": "all", "r.size": "-1"},
+    {"r.mode": "maybe", "r.size": "1"},
+    {**SPENT, "r-0.value": "9" * 10_000},
+    {**SPENT, "r-0.value": "1e99999"},
+    {**SPENT, "r-0.subject": "segment:", "r-0.segment": "9" * 5_000},
+    {**SPENT, "r-0.subject": "segment:", "r-0.segment": "٣"},
+    {**SPENT, "r-0.subject": "nothing"},
+    {**SPENT, "r-0.subject": "event:", "r-0.kind": "\x00", "r-0.count": "many", "r-0.when": "last", "r-0.last.unit": "aeons"},
+    {**SPENT, "r-0.subject": "event:x", "r-0.filters": "10", "r-0.f0.value": "NaN", "r-0.f1.value": "[[[[", "r-0.f2.value": "9" * 5_000},
+    {**SPENT, "r-0.subject": "field:birthday", "r-0.op": "before", "r-0.value.kind": "date", "r-0.value.date": "0000-99-99"},
+    {**SPENT, "r-0.subject": "field:birthday", "r-0.op": "between", "r-0.value.first.kind": "ago", "r-0.value.first.unit": ""},
+    {**SPENT, "r-0.subject": "field:tags", "r-0.op": "has_any", "r-0.value": "," * 5_000},
+]
+
+
+@pytest.mark.parametrize("form", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_form_breaks_the_builder(cast: Cast, as_alice: Client, form: dict[str, str]) -> None:
+    assert as_alice.post("/segments/preview/", form).status_code == 200
+    assert as_alice.post("/segments/builder/", {**form, "do": "condition:r"}).status_code == 200
+    assert as_alice.post("/segments/new/", {**form, "name": "Odd", "save": "1"}).status_code == 422
+    with tenant(cast.saffron.pk):
+        assert not Segment.objects.exists()
