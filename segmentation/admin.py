@@ -18,6 +18,7 @@ from accounts.permissions import Permission
 from segmentation.actions import create_segment, delete_segment, update_segment
 from segmentation.models import Segment, SegmentKind, SegmentMember
 from segmentation.queries import read_rules
+from segmentation.references import References
 from segmentation.rules import RulesError
 from segmentation.sentences import Narrator
 from segmentation.words import Words
@@ -35,6 +36,10 @@ class SegmentAdmin(TenantModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.readonly_fields, *(["kind"] if obj else [])]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not for one that other segments refer to; campaigns are named by the admin itself."""
+        return super().has_delete_permission(request, obj) and (obj is None or not References().users_of(obj.pk))
 
     @admin.display(description=_("in words"))
     def sentence(self, segment: Segment) -> str:

@@ -46,10 +46,14 @@ MAX_MEMBERS = 10_000
 class RulesField(serializers.JSONField):
     """Rules that are understood; each fault is told at its node."""
 
+    def __init__(self, *, may_be_missing: bool = False, **options: Any) -> None:
+        self.may_be_missing = may_be_missing
+        super().__init__(**options)
+
     def to_internal_value(self, data: Any) -> Any:
         rules = super().to_internal_value(data)
-        if rules == {}:
-            return rules  # a fixed list has none; for others the action says that rules are missing
+        if rules == {} and self.may_be_missing:
+            return rules
         try:
             read_rules(rules)
         except RulesError as error:
@@ -76,7 +80,8 @@ class SegmentOutput(Output):
 class SegmentInput(Input):
     name = serializers.CharField(max_length=120)
     description = serializers.CharField(required=False, allow_blank=True, max_length=300)
-    rules = RulesField(required=False)
+    # A fixed list has none; for others the action says that they are missing.
+    rules = RulesField(required=False, may_be_missing=True)
 
 
 class NewSegmentInput(SegmentInput):

@@ -280,6 +280,15 @@ def test_the_admin_shows_segments_in_words_and_writes_them_through_actions(cast:
         assert AuditEntry.objects.filter(action="segment.changed", after={"name": "Richer"}).count() == 1
 
 
+def test_the_admin_deletes_no_segment_that_another_refers_to(cast: Cast, as_alice: Client) -> None:
+    segment = make(cast)
+    make(cast, name="Not rich", rules={"none": [{"segment": segment.pk}]})
+    assert as_alice.post(f"/admin/segmentation/segment/{segment.pk}/delete/", {"post": "yes"}).status_code == 403
+    as_alice.post("/admin/segmentation/segment/", {"action": "delete_selected", "_selected_action": [segment.pk], "post": "yes"})
+    with tenant(cast.saffron.pk):
+        assert Segment.objects.count() == 2
+
+
 def test_the_admin_shows_members_and_lets_nobody_write_them(cast: Cast, as_alice: Client) -> None:
     with tenant(cast.saffron.pk):
         fixed = Segment.objects.create(name="Guests", kind=SegmentKind.STATIC)
