@@ -1,3 +1,3 @@
-from crm.admin import attributes, customers, history, purchases, visits
+from crm.admin import attributes, customers, history, imports, purchases, visits
 
-__all__ = ["attributes", "customers", "history", "purchases", "visits"]
+__all__ = ["attributes", "customers", "history", "imports", "purchases", "visits"]

@@ -16,7 +16,7 @@ from accounts.audit import Actor, record_audit
 from accounts.models import Location
 from accounts.models.audit import ActorKind
 from accounts.queries import current_organization
-from accounts.tenancy import tenant
+from accounts.tenancy import current_organization_id, tenant
 from crm.events import NewEvent, record_event
 from crm.imports import purchases
 from crm.imports.bells import ring_for_import
@@ -53,7 +53,7 @@ class ImportOptions:
 def start_import(
     *,
     kind: ImportKind,
-    file: BinaryIO,
+    file: BinaryIO | File[bytes],
     file_name: str,
     actor: Actor,
     now: datetime,
@@ -87,7 +87,7 @@ def start_import(
         job.file_bytes = job.file.size
         _prepare(job, options, is_draft=is_draft)
     except BaseException:
-        job.file.storage.delete(job.file.name)
+        job.file.delete(save=False)
         raise
     job.save()
     if ring and not is_draft:
@@ -96,7 +96,7 @@ def start_import(
 
 
 def _ring(job: ImportJob) -> None:
-    organization_id, job_id = job.organization_id, job.pk
+    organization_id, job_id = current_organization_id(), job.pk
     transaction.on_commit(lambda: ring_for_import(organization_id, job_id))
 
 
@@ -122,7 +122,7 @@ def choose_columns(*, job: ImportJob, options: ImportOptions, actor: Actor) -> I
 def repeat_import(*, job: ImportJob, actor: Actor, now: datetime) -> ImportJob:
     """Import the file of a rehearsal in earnest, read in the same way."""
     options = replace(ImportOptions(**job.options), is_dry_run=False)
-    with job.file.open("rb") as file:
+    with Path(job.file.path).open("rb") as file:
         return start_import(kind=ImportKind(job.kind), file=file, file_name=job.file_name, actor=actor, now=now, options=options)
 
 

@@ -71,7 +71,7 @@ class ColumnsForm(forms.Form):
 
     @staticmethod
     def _choices(kind: ImportKind) -> list[tuple[str, Any]]:
-        own = [(field, FIELD_NAMES[field]) for field in HEADERS[kind]]
+        own: list[tuple[str, Any]] = [(field, FIELD_NAMES[field]) for field in HEADERS[kind]]
         if kind is ImportKind.CUSTOMERS:
             own += [(f"{ATTRIBUTE}{row.key}", row.label) for row in AttributeDefinition.objects.all()]
         return [NOTHING, *own]

@@ -119,19 +119,6 @@ join (select number, sum(amount_minor) as total from {table} where skipped is nu
 where known.organization_id = %(organization)s and known.total_minor <> told.total
 """
 _PEOPLE: Final = f"""
-select number from {{table}} where skipped is null group by number having count(distinct {_KEY}) > 1
-"""
-_OTHER_TOTAL: Final = """
-select known.number
-from crm_purchase as known
-join (select number, sum(amount_minor) as total, count(*) as lines from {table} where skipped is null group by number) as told
-    on told.number = known.number
-cross join lateral (
-    select count(*) as lines from crm_purchaseline as l where l.organization_id = %(organization)s and l.purchase_id = known.id
-) as written
-where known.organization_id = %(organization)s and (known.total_minor <> told.total or written.lines <> told.lines)
-"""
-_PEOPLE: Final = f"""
 create temp table import_people on commit drop as
 select key, split_part(key, ':', 1) as kind, null::bigint as customer_id, max(external_id) as external_id, max(email) as email,
     max(phone) as phone, (array_agg(first_name order by row_no desc) filter (where first_name is not null))[1] as first_name,

@@ -95,13 +95,14 @@ class Run:
         """Run one statement in the scope we are in; the number of rows it touched."""
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
     def fetch(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of one statement."""
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
     def side_by_side(self, work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Do the work for each item, each in a transaction of its own on one of ``workers`` connections."""

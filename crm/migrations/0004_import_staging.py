@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the role put into statements is that of the settings
 from django.conf import settings
 from django.db import migrations
 

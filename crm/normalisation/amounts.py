@@ -127,7 +127,10 @@ def parse_date(text: str, *, order: DateOrder = DateOrder.DAY_FIRST) -> date:
     else:
         raise NormalisationError("date_invalid", "The year of the date needs four digits.")
     try:
-        return JalaliDate(year, month, day).to_gregorian() if 1200 <= year <= 1500 else date(year, month, day)
+        if 1200 <= year <= 1500:
+            gregorian: date = JalaliDate(year, month, day).to_gregorian()  # type: ignore[no-untyped-call]  # the library has no types
+            return gregorian
+        return date(year, month, day)
     except ValueError as error:
         raise NormalisationError("date_impossible", "There is no such day in the calendar.") from error
 

@@ -112,7 +112,12 @@ def _national_form(region: str) -> tuple[str, re.Pattern[str]]:
     """
     data = PhoneMetadata.metadata_for_region(region, None)
     numbers = _assigned(region)
-    if data is None or not numbers or data.national_prefix_transform_rule or region != COUNTRY_CODE_TO_REGION_CODE[data.country_code][0]:
+    if (
+        data is None
+        or not numbers
+        or data.national_prefix_transform_rule
+        or region != COUNTRY_CODE_TO_REGION_CODE[data.country_code or 0][0]
+    ):
         return "", _NEVER
     prefix = data.national_prefix_for_parsing
     if prefix and re.compile(prefix).groups:

@@ -45,5 +45,5 @@ def counts(job: ImportJob) -> dict[str, int]:
 
 def findings(job: ImportJob) -> list[tuple[int, bool, str]]:
     """Row, whether it was rejected, and why."""
-    with tenant(job.organization_id):
+    with tenant(int(job.organization_id or 0)):
         return list(ImportFinding.objects.filter(job=job).values_list("row", "is_rejected", "code"))

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,7 +145,7 @@ def test_gzip_and_workbooks_are_read_like_csv(tmp_path: Path) -> None:
     assert [cells for cells in blocks[0][1] or [] if cells] == [["17850", "زهرا", "1990-05-12", "2.55", "true"], ["1", "=SUM"]]
 
 
-CELLS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r"), max_size=12)
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=12)
 
 
 @settings(deadline=None)

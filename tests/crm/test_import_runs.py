@@ -17,6 +17,7 @@ from crm import tasks
 from crm.imports import staging, writing
 from crm.imports.actions import run_import
 from crm.imports.queries import import_progress, waiting_imports
+from crm.imports.running import Run
 from crm.models import Customer, CustomerFacts, ImportChunk, ImportJob
 from tests.conftest import Cast
 from tests.crm.import_files import counts, imported, start
@@ -81,10 +82,10 @@ def test_an_import_whose_staging_a_crash_of_the_server_emptied_reads_its_file_ag
     monkeypatch.setattr(writing, "ROWS_IN_CHUNK", 200)
     job = start(cast.saffron, cast.alice_acts, many(1_000))
 
-    def fail_at_the_third(run: object, chunk: writing.Chunk, *, _write=writing.write_chunk) -> dict[str, int]:  # type: ignore[no-untyped-def]
+    def fail_at_the_third(run: Run, chunk: writing.Chunk) -> dict[str, int]:
         if chunk.first_row >= 400:
             raise ConnectionError
-        return _write(run, chunk)
+        return writing.write_chunk(run, chunk)
 
     with monkeypatch.context() as patch:
         patch.setattr("crm.imports.actions.write_chunk", fail_at_the_third)
@@ -149,7 +150,7 @@ def test_somebody_created_while_an_import_writes_is_met_not_doubled(committed_ca
     cast = committed_cast
     job = start(cast.saffron, cast.alice_acts, many(5))
 
-    def create_first(run: object, chunk: writing.Chunk, *, _write=writing.write_chunk) -> dict[str, int]:  # type: ignore[no-untyped-def]
+    def create_first(run: Run, chunk: writing.Chunk) -> dict[str, int]:
         def create() -> None:
             with tenant(cast.saffron.pk):
                 customer = Customer.objects.create(email="p3@example.com", city="Reno")
@@ -159,7 +160,7 @@ def test_somebody_created_while_an_import_writes_is_met_not_doubled(committed_ca
         thread = threading.Thread(target=create)
         thread.start()
         thread.join()
-        return _write(run, chunk)
+        return writing.write_chunk(run, chunk)
 
     monkeypatch.setattr("crm.imports.actions.write_chunk", create_first)
     done = run_import(organization_id=cast.saffron.pk, job_id=job.pk, workers=1)

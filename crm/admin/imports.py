@@ -1,0 +1,52 @@
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline
+from accounts.permissions import Permission
+from crm.models import ImportChunk, ImportFinding, ImportJob
+
+
+class ChunkInline(ReadOnlyTenantInline):
+    model = ImportChunk
+    view_permission = Permission.CUSTOMERS_IMPORT
+    fields = ("first_row", "last_row", "counts", "written_at")
+
+
+@admin.register(ImportJob)
+class ImportJobAdmin(ReadOnlyTenantAdmin):
+    """Files of customers and purchases; the pages of imports start them."""
+
+    view_permission = Permission.CUSTOMERS_IMPORT
+    list_display = ("__str__", "kind", "state", "is_dry_run", "row_count", "actor_label", "created_at", "finished_at")
+    list_filter = ("kind", "state", "is_dry_run")
+    search_fields = ("file_name",)
+    search_help_text = _("A part of the file's name")
+    ordering = ("-id",)
+    inlines = (ChunkInline,)
+    fields = (
+        "file_name", "kind", "state", "is_dry_run", "file_bytes", "encoding", "delimiter", "options", "progress", "row_count", "counts", "error",
+        "actor_label", "created_at", "started_at", "finished_at",
+    )  # fmt: skip
+
+
+@admin.register(ImportFinding)
+class ImportFindingAdmin(ReadOnlyTenantAdmin):
+    """Rows that were rejected, or taken with something left out."""
+
+    view_permission = Permission.CUSTOMERS_IMPORT
+    list_display = ("__str__", "job", "is_rejected", "field", "row")
+    list_filter = ("is_rejected", "code")
+    list_select_related = ("job",)
+    ordering = ("-job_id", "row")
+    fields = ("job", "row", "is_rejected", "code", "message", "field", "raw")
+
+
+@admin.register(ImportChunk)
+class ImportChunkAdmin(ReadOnlyTenantAdmin):
+    """Ranges of rows that are written."""
+
+    view_permission = Permission.CUSTOMERS_IMPORT
+    list_display = ("__str__", "job", "written_at")
+    list_select_related = ("job",)
+    ordering = ("-id",)
+    fields = ("job", "first_row", "last_row", "counts", "written_at")
