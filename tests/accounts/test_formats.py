@@ -1,0 +1,93 @@
+from datetime import UTC, date, datetime
+
+import pytest
+from django.utils import timezone, translation
+
+from accounts.exports import safe_cell
+from accounts.fields import DayField, MomentField
+from accounts.formats import format_day, format_moment, format_money, format_number, format_percent
+from config.mended_static import logical
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "unit", "english", "persian"),
+    [
+        (123456, "USD", "currency", "$1,234.56", "$۱٬۲۳۴٫۵۶"),
+        (-500, "EUR", "currency", "−€5.00", "−€۵٫۰۰"),
+        (1500, "JPY", "currency", "1,500 JPY", "۱٬۵۰۰ JPY"),
+        (1234, "KWD", "currency", "1.234 KWD", "۱٫۲۳۴ KWD"),
+        (3500000, "IRR", "toman", "350,000 tomans", "۳۵۰٬۰۰۰ تومان"),
+        (3500000, "IRR", "currency", "3,500,000 rials", "۳٬۵۰۰٬۰۰۰ ریال"),
+        (None, "USD", "currency", "–", "–"),
+    ],
+)
+def test_money_reads_in_the_readers_digits_and_the_organizations_unit(
+    minor: int | None, currency: str, unit: str, english: str, persian: str
+) -> None:
+    with translation.override("en"):
+        assert format_money(minor, currency, unit) == english
+    with translation.override("fa"):
+        assert format_money(minor, currency, unit) == persian
+
+
+@pytest.mark.parametrize(
+    ("day", "english", "persian"),
+    [
+        (date(2026, 11, 20), "Nov 20, 2026", "۲۹ آبان ۱۴۰۵"),
+        (date(2025, 3, 20), "Mar 20, 2025", "۳۰ اسفند ۱۴۰۳"),
+        (date(2025, 3, 21), "Mar 21, 2025", "۱ فروردین ۱۴۰۴"),
+    ],
+)
+def test_days_read_in_the_readers_calendar(day: date, english: str, persian: str) -> None:
+    with translation.override("en"):
+        assert format_day(day) == english
+    with translation.override("fa"):
+        assert format_day(day) == persian
+
+
+def test_moments_read_in_the_organizations_time_zone() -> None:
+    late = datetime(2025, 3, 20, 22, 30, tzinfo=UTC)
+    with translation.override("en"), timezone.override("Asia/Tehran"):
+        assert format_moment(late) == "Mar 21, 2025, 02:00"
+
+
+def test_numbers_and_shares() -> None:
+    with translation.override("en"):
+        assert (format_number(1234567), format_number(None), format_percent(312, 1000), format_percent(1, 0)) == (
+            "1,234,567",
+            "–",
+            "31.2%",
+            "–",
+        )
+    with translation.override("fa"):
+        assert (format_number(1234567), format_percent(0.312)) == ("۱٬۲۳۴٬۵۶۷", "۳۱٫۲٪")
+
+
+@pytest.mark.parametrize("typed", ["1404-01-01", "۱۴۰۴/۰۱/۰۱", "2025-03-21", "١٤٠٤-٠١-٠١"])
+def test_a_persian_page_takes_both_calendars_and_every_digit(typed: str) -> None:
+    with translation.override("fa"):
+        assert DayField().clean(typed) == date(2025, 3, 21)
+
+
+def test_a_moment_is_kept_in_utc() -> None:
+    with translation.override("fa"), timezone.override("Asia/Tehran"):
+        assert MomentField().clean(["۱۴۰۴-۰۱-۰۱", "02:00"]).astimezone(UTC) == datetime(2025, 3, 20, 22, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"), ("+SUM(A1)", "'+SUM(A1)"), ("-2+3", "'-2+3"), ("@x", "'@x"), ("\t=1", "'\t=1"), ("|calc", "'|calc"),
+        ("+12025550123", "+12025550123"), (-12.5, "-12.5"), ("-", "'-"), (None, ""), ("Dana", "Dana"), (date(2026, 1, 2), "2026-01-02"),
+    ],
+)  # fmt: skip
+def test_no_cell_runs_in_a_spreadsheet(value: object, cell: str) -> None:
+    assert safe_cell(value) == cell
+
+
+def test_sides_become_starts_and_ends() -> None:
+    css = ".a{left:0;margin-left:-1px;text-align:right}.b{border-top-left-radius:1px;border-left-width:2px;float:left}.left{color:red}"
+    assert logical(css) == (
+        ".a{inset-inline-start:0;margin-inline-start:-1px;text-align:end}"
+        ".b{border-start-start-radius:1px;border-inline-start-width:2px;float:inline-start}.left{color:red}"
+    )
