@@ -1,38 +1,61 @@
-"""Celery's entry points of campaigns; ``config.beat`` says when. A lost bell costs seconds: the sweep rings again."""
+"""Celery's entry points of campaigns; ``config.beat`` says when. A lost bell costs seconds: the sweep rings again.
+
+What breaks for one campaign or organization is logged and holds up no other.
+"""
+
+import logging
 
 from celery import shared_task
 from django.utils import timezone
 
 from accounts.queries import organization_ids
 from accounts.tenancy import tenant
-from campaigns.actions import launch_due, plan_campaign
+from campaigns.actions import launch_scheduled, note_broken_plan, plan_campaign
 from campaigns.actions.following import follow_dispatches
 from campaigns.bells import ring_for_plan
-from campaigns.queries.sweeping import unplanned_campaign_ids
+from campaigns.queries.sweeping import due_campaign_ids, unplanned_campaign_ids
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(soft_time_limit=600, time_limit=660)
 def plan(organization_id: int, campaign_id: int) -> None:
-    """Write the ledger of a launched campaign."""
-    with tenant(organization_id):
-        plan_campaign(campaign_id=campaign_id, now=timezone.now())
+    """Write the ledger of a launched campaign; what breaks it off is shown on the campaign."""
+    try:
+        with tenant(organization_id):
+            plan_campaign(campaign_id=campaign_id, now=timezone.now())
+    except Exception as error:
+        logger.exception("the plan of campaign %s broke off", campaign_id)
+        with tenant(organization_id):
+            note_broken_plan(campaign_id=campaign_id, reason=f"{type(error).__name__}: {error}", now=timezone.now())
 
 
-@shared_task(soft_time_limit=120, time_limit=150)
+@shared_task(soft_time_limit=300, time_limit=330)
 def launch_due_campaigns() -> None:
     """Launch, in every organization, what is due."""
+    now = timezone.now()
     for organization_id in organization_ids():
         with tenant(organization_id):
-            launch_due(now=timezone.now())
+            due = due_campaign_ids(now=now)
+        for campaign_id in due:
+            try:
+                with tenant(organization_id):
+                    launch_scheduled(campaign_id=campaign_id, now=now)
+            except Exception:
+                logger.exception("campaign %s is due and could not be launched; it is tried again", campaign_id)
 
 
 @shared_task(soft_time_limit=120, time_limit=150)
 def sweep_campaigns() -> None:
     """Ring again for plans that nobody wrote, and bring campaigns to where their dispatches are."""
+    now = timezone.now()
     for organization_id in organization_ids():
-        now = timezone.now()
-        with tenant(organization_id):
-            follow_dispatches(now=now)
-            unplanned = unplanned_campaign_ids(now=now)
+        try:
+            with tenant(organization_id):
+                follow_dispatches(now=now)
+                unplanned = unplanned_campaign_ids(now=now)
+        except Exception:
+            logger.exception("organization %s: campaigns could not be followed", organization_id)
+            continue
         for campaign_id in unplanned:
             ring_for_plan(organization_id, campaign_id)

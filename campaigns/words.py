@@ -47,7 +47,7 @@ def state_sentence(campaign: Campaign, figures: CampaignFigures) -> str:
         case CampaignState.SCHEDULED:
             return _("Starts on %(at)s") % {"at": format_moment(campaign.scheduled_at)}
         case CampaignState.RUNNING if campaign.dispatch and campaign.dispatch.state == DispatchState.PLANNING:
-            return _("Choosing who gets it")
+            return campaign.state_reason or _("Choosing who gets it")
         case CampaignState.RUNNING:
             return " · ".join(part for part in (_progress(figures), _time_left(figures)) if part)
         case CampaignState.PAUSED | CampaignState.CANCELLED | CampaignState.FAILED:

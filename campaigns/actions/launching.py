@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
@@ -16,9 +16,12 @@ from campaigns.validation import current_version, validate_campaign
 from crm.events import NewEvent, record_event
 from crm.models import Channel, Purpose
 from messaging.dispatching import fail_plan, open_dispatch
+from messaging.models import DispatchState
 from messaging.planning import Reach, plan_dispatch
 from messaging.tasks import ring
 from segmentation.rules import RulesError
+
+GIVE_UP_AFTER = timedelta(minutes=30)
 
 
 @transaction.atomic
@@ -50,19 +53,20 @@ def launch_campaign(*, campaign: Campaign, actor: Actor, now: datetime) -> Campa
     return campaign
 
 
-def launch_due(*, now: datetime) -> list[int]:
-    """Launch the campaigns whose time has come; one that is not ready any more fails with its reasons."""
-    done = []
-    for campaign in Campaign.objects.filter(state=CampaignState.SCHEDULED, scheduled_at__lte=now).order_by("scheduled_at"):
-        try:
-            launch_campaign(campaign=campaign, actor=SYSTEM, now=now)
-        except CampaignStateError:
-            continue  # somebody launched or cancelled it meanwhile
-        except CampaignNotReadyError as error:
-            _fail(campaign, str(error), now)
-        else:
-            done.append(campaign.pk)
-    return done
+@transaction.atomic
+def launch_scheduled(*, campaign_id: int, now: datetime) -> bool:
+    """Launch a campaign whose time has come; if it is not ready any more it fails with its reasons. True if it was launched."""
+    campaign = Campaign.objects.filter(pk=campaign_id, state=CampaignState.SCHEDULED, scheduled_at__lte=now).first()
+    if campaign is None:
+        return False
+    try:
+        launch_campaign(campaign=campaign, actor=SYSTEM, now=now)
+    except CampaignStateError:
+        return False  # somebody launched or cancelled it meanwhile
+    except CampaignNotReadyError as error:
+        _fail(campaign, str(error), now)
+        return False
+    return True
 
 
 @transaction.atomic
@@ -79,8 +83,22 @@ def plan_campaign(*, campaign_id: int, now: datetime) -> Reach | None:
             _fail(campaign, reason, now)
         return None
     if reach is not None:
+        Campaign.objects.filter(pk=campaign_id).exclude(state_reason="").update(state_reason="")
         transaction.on_commit(partial(ring, current_organization_id(), campaign.dispatch_id))
     return reach
+
+
+@transaction.atomic
+def note_broken_plan(*, campaign_id: int, reason: str, now: datetime) -> None:
+    """Show why a plan broke off: it is tried again for a while, and then the campaign fails."""
+    campaign = Campaign.objects.filter(pk=campaign_id, state=CampaignState.RUNNING, dispatch__state=DispatchState.PLANNING).first()
+    if campaign is None or campaign.dispatch_id is None or campaign.launched_at is None:
+        return
+    if now - campaign.launched_at < GIVE_UP_AFTER:
+        told = _("Choosing who gets it broke off and is tried again: %(reason)s") % {"reason": reason}
+        Campaign.objects.filter(pk=campaign_id, state=CampaignState.RUNNING).update(state_reason=told[:300])
+    elif fail_plan(dispatch_id=campaign.dispatch_id, reason=reason, now=now):
+        _fail(campaign, reason, now)
 
 
 def ask_for_plan(campaign: Campaign) -> None:

@@ -2,22 +2,23 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from celery import current_app
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from accounts.audit import SYSTEM
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
-from campaigns import actions, bells
+from campaigns import actions, bells, tasks
 from campaigns.actions.following import follow_dispatches
 from campaigns.models import Campaign, CampaignAudience, CampaignState
-from campaigns.queries.sweeping import unplanned_campaign_ids
+from campaigns.queries.sweeping import due_campaign_ids, unplanned_campaign_ids
 from campaigns.refusals import CampaignNotReadyError, CampaignRefusedError, CampaignStateError
 from campaigns.rules import TRANSITIONS, Step, steps_from
 from crm.models import Event
@@ -228,14 +229,19 @@ def test_scheduling_needs_a_time_to_come(in_saffron: Cast) -> None:
     assert Campaign.objects.get().state == "draft"
 
 
+def launch_due(now: datetime) -> list[int]:
+    return [pk for pk in due_campaign_ids(now=now) if actions.launch_scheduled(campaign_id=pk, now=now)]
+
+
 def test_what_is_due_is_launched_and_nothing_else(in_saffron: Cast) -> None:
     make_reachable()
     due, early = make_campaign(name="Due"), make_campaign(name="Early")
     actions.schedule_campaign(campaign=due, at=LATER, actor=SYSTEM, now=NOW)
     actions.schedule_campaign(campaign=early, at=LATER + timedelta(seconds=1), actor=SYSTEM, now=NOW)
-    assert actions.launch_due(now=LATER - timedelta(seconds=1)) == []
-    assert actions.launch_due(now=LATER) == [due.pk]
-    assert actions.launch_due(now=LATER) == []
+    assert launch_due(LATER - timedelta(seconds=1)) == []
+    assert launch_due(LATER) == [due.pk]
+    assert launch_due(LATER) == []
+    assert actions.launch_scheduled(campaign_id=early.pk, now=LATER) is False
     assert dict(Campaign.objects.values_list("name", "state")) == {"Due": "running", "Early": "scheduled"}
 
 
@@ -244,7 +250,7 @@ def test_what_is_due_but_no_longer_ready_fails_with_its_reasons(in_saffron: Cast
     campaign = make_campaign()
     actions.schedule_campaign(campaign=campaign, at=LATER, actor=SYSTEM, now=NOW)
     customer.consents.all().delete()
-    assert actions.launch_due(now=LATER) == []
+    assert launch_due(LATER) == []
     found = Campaign.objects.get()
     assert (found.state, found.dispatch_id) == ("failed", None)
     assert "Nobody in the audience can be sent this message." in found.state_reason
@@ -351,3 +357,31 @@ def test_a_plan_that_breaks_off_leaves_nothing_and_is_written_the_next_time(comm
         assert (Delivery.objects.count(), Dispatch.objects.get().state) == (0, "planning")
         assert actions.plan_campaign(campaign_id=campaign.pk, now=NOW) is not None
         assert (Delivery.objects.count(), Dispatch.objects.get().state) == (1, "running")
+
+
+def test_a_plan_that_keeps_breaking_says_why_and_in_the_end_fails(
+    committed_cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    organization_id = committed_cast.saffron.pk
+    with tenant(organization_id):
+        make_reachable()
+        campaign = actions.launch_campaign(campaign=make_campaign(), actor=SYSTEM, now=timezone.now())
+
+    def told() -> tuple[str, str, str]:
+        tasks.plan(organization_id, campaign.pk)
+        with tenant(organization_id):
+            found = Campaign.objects.select_related("dispatch").get(pk=campaign.pk)
+            return found.state, found.state_reason, found.dispatch.state if found.dispatch else ""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "plan_campaign", lambda **_values: 1 / 0)
+        again = "Choosing who gets it broke off and is tried again: ZeroDivisionError: division by zero"
+        assert told() == ("running", again, "planning")
+    assert told() == ("running", "", "running")
+    with tenant(organization_id):
+        Dispatch.objects.update(state=DispatchState.PLANNING)
+        Campaign.objects.update(launched_at=timezone.now() - timedelta(minutes=31))
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "plan_campaign", lambda **_values: 1 / 0)
+        assert told() == ("failed", "ZeroDivisionError: division by zero", "failed")
+    assert "broke off" in caplog.text

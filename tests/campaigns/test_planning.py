@@ -1,10 +1,13 @@
 """Planning: everybody of the audience gets one row, planned or skipped with the first reason that applies."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from accounts.models import Organization
 from accounts.tenancy import tenant
@@ -226,3 +229,46 @@ def test_suppressions_and_consents_of_another_organization_decide_nothing(cast: 
     connection.cursor().execute("select set_config('app.organization_id', %s, true)", [str(cast.saffron.pk)])
     with tenant(cast.saffron.pk):
         assert plan(everybody()) == Reach(1, {})
+
+
+@dataclass(frozen=True)
+class Person:
+    """A customer in the words of the rules."""
+
+    has_address: bool
+    consent: ConsentState | None
+    is_suppressed: bool
+    is_excluded: bool
+
+    def reason(self, purpose: Purpose) -> str:
+        """What the rules say, in plain Python."""
+        if self.is_excluded:
+            return SkipReason.EXCLUDED
+        if not self.has_address:
+            return SkipReason.NO_ADDRESS
+        if self.consent == ConsentState.WITHDRAWN:
+            return SkipReason.WITHDRAWN
+        if purpose != Purpose.TRANSACTIONAL and self.consent != ConsentState.GRANTED:
+            return SkipReason.NO_CONSENT
+        return SkipReason.SUPPRESSED if self.is_suppressed else ""
+
+
+PEOPLE = st.lists(st.builds(Person, st.booleans(), st.sampled_from([None, *ConsentState]), st.booleans(), st.booleans()), max_size=8)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(people=PEOPLE, purpose=st.sampled_from(list(Purpose)))
+def test_the_statement_decides_as_the_rules_do(people: list[Person], purpose: Purpose) -> None:
+    with transaction.atomic():
+        expected, excluded = {}, []
+        for person in people:
+            customer = make_reachable(person.consent, purpose=purpose) if person.consent else CustomerFactory()
+            if person.is_suppressed:
+                suppress(customer)
+            if not person.has_address:
+                take_address(customer)
+            excluded += [customer.pk] * person.is_excluded
+            expected[customer.pk] = person.reason(purpose)
+        plan(everybody(purpose, excluded=[Customer.objects.filter(pk__in=excluded)]), make_dispatch(purpose=purpose))
+        assert dict(Delivery.objects.values_list("customer_id", "reason")) == expected
+        transaction.set_rollback(True)
