@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from segmentation.builder.inputs import Input, Option, Subject, show_value
 from segmentation.builder.reading import ROOT, declared_property, property_subject
@@ -25,7 +25,7 @@ OPERATOR_LABELS: Mapping[str, Any] = {
     "ends_with": gettext_lazy("ends with"), "known": gettext_lazy("is known"), "unknown": gettext_lazy("is not known"),
     "equals": gettext_lazy("exactly"), "not_equals": gettext_lazy("other than"), "at_least": gettext_lazy("at least"),
     "at_most": gettext_lazy("at most"), "more_than": gettext_lazy("more than"), "less_than": gettext_lazy("less than"),
-    "between": gettext_lazy("between"), "before": gettext_lazy("before"), "since": gettext_lazy("on or after"), "on": gettext_lazy("on"),
+    "between": gettext_lazy("between"), "before": pgettext_lazy("comparison of dates", "before"), "since": gettext_lazy("on or after"), "on": gettext_lazy("on"),
     "in_last": gettext_lazy("in the last"), "not_in_last": gettext_lazy("not in the last"), "in_next": gettext_lazy("in the next"),
     "anniversary_in_next": gettext_lazy("comes round in the next"), "has_any": gettext_lazy("include any of"),
     "has_all": gettext_lazy("include all of"), "has_none": gettext_lazy("include none of"), "exactly": gettext_lazy("exactly"),
