@@ -61,6 +61,19 @@
   document.addEventListener("DOMContentLoaded", function () { mirror(document); });
   document.addEventListener("htmx:afterSettle", function (event) { mirror(event.target); });
 
+  // The admin's searching selects take the name of their label, which select2 forgets.
+  function nameSelects() {
+    document.querySelectorAll("select.select2-hidden-accessible").forEach(function (select) {
+      var label = document.querySelector("label[for='" + select.id + "']");
+      var drawn = select.parentElement.querySelector(".select2-selection");
+      if (!drawn) return;
+      var name = (label || select.closest(".field-line, .form-row, div")).textContent.replace("*", "").trim().slice(0, 80);
+      [drawn, drawn.querySelector(".select2-selection__rendered")].forEach(function (part) { if (part) part.setAttribute("aria-label", name); });
+      drawn.removeAttribute("aria-labelledby");
+    });
+  }
+  window.addEventListener("load", function () { window.setTimeout(nameSelects, 0); });
+
   // Charts: colours that colour-blind readers tell apart, bars from zero, one axis.
   var COLOURS = ["#7c3aed", "#0e7490", "#b45309", "#be185d", "#4d7c0f", "#1d4ed8"];
   var LIGHTER = ["#a78bfa", "#22d3ee", "#fbbf24", "#f472b6", "#a3e635", "#60a5fa"];

@@ -73,6 +73,7 @@ def test_nobody_is_kept_out_of_a_page(visitor: Visitor, counter: Counter, langua
     paths = [
         "/", "/customers/", f"/customers/{dana}/", f"/customers/{dana}/edit/", f"/customers/{dana}/consent/", f"/customers/{dana}/visits/new/",
         f"/customers/{dana}/sales/new/", "/visits/", "/purchases/", f"/purchases/{counter.downtown_sale.pk}/", "/visits/new/?q=dana",
+        "/admin/", "/admin/crm/visit/", "/admin/crm/visit/add/", "/admin/accounts/auditentry/",
     ]  # fmt: skip
     for width in (1440, 360):
         visitor.resize(width, 4_000)  # tall, so that the bar at the foot of a phone covers nothing that is measured
