@@ -14,31 +14,45 @@ from accounts.audit import Actor
 from accounts.models import Location, Organization, Role, User
 from accounts.models.audit import ActorKind
 from accounts.tenancy import tenant
-from config.embedded import start_embedded
-from tests.database import RUN, TEMPLATE, build_template, create_database, drop_database, truncate_all, use_database
+from config.embedded import EmbeddedHome, start_embedded, stop_embedded
+from tests.database import TEMPLATE, build_template, create_database, drop_database, truncate_all, use_database
 
 SHARED_DATA = Path(settings.BASE_DIR).parent / "shared" / "data"
 PASSWORD = "correct horse battery"
 
 
+STARTED = pytest.StashKey[bool]()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    if not hasattr(config, "workerinput"):
-        start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
-        with config.stash[blocking_manager_key].unblock():
-            build_template()
+    if _only_hands_out_tests(config):
+        return
+    config.stash[STARTED] = start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
+    with config.stash[blocking_manager_key].unblock():
+        build_template()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
+    if _only_hands_out_tests(config):
+        for folder in settings.EMBEDDED_HOME.folder.glob("gw*"):  # see tests.own_servers
+            stop_embedded(EmbeddedHome(folder))
+    else:
         drop_database(TEMPLATE)
+        if config.stash[STARTED] and not hasattr(config, "workerinput"):
+            stop_embedded(settings.EMBEDDED_HOME)
+
+
+def _only_hands_out_tests(config: pytest.Config) -> bool:
+    """Whether this process leaves the tests to parallel workers."""
+    return not hasattr(config, "workerinput") and bool(config.getoption("numprocesses", None))
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: DjangoDbBlocker, worker_id: str) -> Iterator[None]:
-    """Each worker has its clone of the migrated template."""
-    name = f"test_{RUN}_{worker_id}"
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Tests use a clone of the migrated template, so that the template can be built before any test."""
+    name = TEMPLATE.replace("template", "clone")
     create_database(name, TEMPLATE)
     with django_db_blocker.unblock():
         use_database(name)

@@ -1,4 +1,4 @@
-"""The test database: migrated once by the owner's role, cloned for each worker, used under the application's role."""
+"""The test database: migrated once by the owner's role, cloned, used under the application's role."""
 
 import os
 
@@ -10,9 +10,7 @@ from psycopg import sql
 
 from config.embedded.home import APPLICATION_ROLE, OWNER_ROLE, SUPERUSER_ROLE
 
-# The first process of a run names it; the workers it starts inherit the name.
-RUN = os.environ.setdefault("REGULARS_TEST_RUN", str(os.getpid()))
-TEMPLATE = f"test_{RUN}_template"
+TEMPLATE = f"test_{os.getpid()}_template"
 
 
 def use_database(name: str) -> None:
@@ -24,7 +22,7 @@ def use_database(name: str) -> None:
 
 
 def build_template() -> None:
-    """Create and migrate the database that the workers clone."""
+    """Create and migrate the database that the tests clone."""
     create_database(TEMPLATE)
     use_database(TEMPLATE)
     call_command("migrate", verbosity=0)

@@ -34,7 +34,7 @@ TYPES = Step("types (mypy)", tool("mypy", "--no-error-summary", "."))
 TEMPLATES = Step("templates (djlint)", tool("djlint", "--quiet", "--lint", "."))
 MIGRATIONS = Step("migrations", python("manage.py", "makemigrations", "--check", "--dry-run", "--verbosity", "1"))
 SCHEMA = Step("API schema", python("manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull))
-TESTS = Step("tests", python("-m", "pytest", "-q", "-n", "2", "--durations=10"))
+TESTS = Step("tests", python("-m", "pytest", "-q", "-p", "tests.own_servers", "-n", "2", "--durations=10"))
 RULES = Step("tests of the rules and of the house", python("-m", "pytest", "-q", "-x", "tests/architecture", "tests/demo"))
 CRASH = Step("chaos", python("-m", "pytest", "-q", "-s", "-m", "chaos"), (("CHAOS", "full"),))
 

@@ -41,4 +41,8 @@ class CallerThrottle(BaseThrottle):
         # add() sets the expiry once; incr() is atomic over all processes.
         cache.add(current, 0, timeout=2 * WINDOW_SECONDS)
         before = cache.get(f"{caller}:{int(minute) - 1}") or 0
-        return cache.incr(current) + float(before) * (1 - elapsed / WINDOW_SECONDS)
+        try:
+            count = cache.incr(current)
+        except ValueError:  # the cache was emptied in between
+            count = 1
+        return count + float(before) * (1 - elapsed / WINDOW_SECONDS)
