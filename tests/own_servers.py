@@ -8,5 +8,5 @@ import os
 from pathlib import Path
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    home = os.environ.get("REGULARS_HOME") or Path(__file__).resolve().parent.parent / ".local" / "test"
+    home = os.environ.get("REGULARS_HOME") or Path(__file__).resolve().parent.parent / ".local"
     os.environ["REGULARS_HOME"] = str(Path(home) / worker)
