@@ -18,6 +18,11 @@ def site_subheader(request: HttpRequest) -> str:
     return "Regulars" if access_of(request) else ""
 
 
+def favicon(request: HttpRequest) -> str:
+    """The sign in the browser's tab."""
+    return static("shell/favicon.svg")
+
+
 def fonts(request: HttpRequest) -> str:
     """The Persian typeface."""
     return static("jalali_suite/css/vazirmatn.css")

@@ -25,6 +25,7 @@ UNFOLD = {
     "SITE_HEADER": "accounts.shell.site_header",
     "SITE_SUBHEADER": "accounts.shell.site_subheader",
     "SITE_SYMBOL": "storefront",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "accounts.shell.favicon"}],
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

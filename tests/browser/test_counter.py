@@ -84,6 +84,16 @@ def test_nobody_is_kept_out_of_a_page(visitor: Visitor, counter: Counter, langua
     assert visitor.complaints == []
 
 
+def test_the_language_is_switched_from_the_keyboard(visitor: Visitor, counter: Counter) -> None:
+    page = visitor.log_in("bob@example.com")
+    page.focus(".user-menu-opener")
+    page.keyboard.press("Enter")
+    page.focus("#user-menu button >> text=فارسی")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.documentElement.lang === 'fa'")
+    assert page.url == f"{visitor.address}/"
+
+
 def test_the_dark_theme_can_be_read(visitor: Visitor, counter: Counter) -> None:
     visitor.log_in("alice@example.com")
     visitor.page.evaluate("localStorage.setItem('adminTheme', '\"dark\"')")
