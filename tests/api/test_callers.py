@@ -18,6 +18,7 @@ from accounts.permissions import Permission
 from accounts.tenancy import tenant
 from crm.models import Customer
 from tests.api.conftest import Caller
+from tests.api.endpoints import endpoints
 from tests.conftest import PASSWORD, Cast, signed_in
 from tests.factories import CustomerFactory
 
@@ -214,3 +215,10 @@ def test_errors_speak_the_callers_language(cast: Cast, till: Caller) -> None:
 def test_scopes_that_keys_cannot_have_stay_out_of_reach(cast: Cast) -> None:
     with tenant(cast.saffron.pk), pytest.raises(ValueError, match=r"members\.change"):
         create_api_key(name="Greedy", scopes=[Permission.MEMBERS_CHANGE], actor=cast.alice_acts)
+
+
+def test_an_id_larger_than_any_is_nothing_anywhere(cast: Cast, till: Caller, world: dict[str, int], subtests: pytest.Subtests) -> None:
+    for endpoint in (endpoint for endpoint in endpoints() if endpoint.parameters):
+        with subtests.test(endpoint.name):
+            path = endpoint.path(dict.fromkeys({*endpoint.parameters, endpoint.resource}, 10**25))
+            assert till.call(endpoint.method, path, None if endpoint.method == "GET" else {}).status_code == 404
