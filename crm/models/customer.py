@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantModel
+from accounts.tenancy import current_organization_id
 
 
 class Gender(models.TextChoices):
@@ -13,7 +14,28 @@ class Gender(models.TextChoices):
     OTHER = "other", _("Other")
 
 
-class Customer(TenantModel):
+class BulkTenantModel(TenantModel):
+    """A tenant row written by the million: its organization is vouched for by the wall alone.
+
+    The policy admits a row only for the organization of the scope, which exists; asking again for each row took a third
+    of the time an import writes for.
+    """
+
+    organization = models.ForeignKey(
+        "accounts.Organization",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        default=current_organization_id,
+        editable=False,
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Customer(BulkTenantModel):
     """A person who comes back. Normalised on every way in (``crm.normalisation``); empty text means unknown."""
 
     external_id = models.CharField(_("customer number"), max_length=80, blank=True)
@@ -60,16 +82,25 @@ class Customer(TenantModel):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "email"], condition=~Q(email=""), name="customer_email",
-                violation_error_code="email", violation_error_message=_("Another customer has this e-mail address."),
+                fields=["organization", "email"],
+                condition=~Q(email=""),
+                name="customer_email",
+                violation_error_code="email",
+                violation_error_message=_("Another customer has this e-mail address."),
             ),
             models.UniqueConstraint(
-                fields=["organization", "phone"], condition=~Q(phone=""), name="customer_phone",
-                violation_error_code="phone", violation_error_message=_("Another customer has this phone number."),
+                fields=["organization", "phone"],
+                condition=~Q(phone=""),
+                name="customer_phone",
+                violation_error_code="phone",
+                violation_error_message=_("Another customer has this phone number."),
             ),
             models.UniqueConstraint(
-                fields=["organization", "external_id"], condition=~Q(external_id=""), name="customer_external_id",
-                violation_error_code="external_id", violation_error_message=_("Another customer has this customer number."),
+                fields=["organization", "external_id"],
+                condition=~Q(external_id=""),
+                name="customer_external_id",
+                violation_error_code="external_id",
+                violation_error_message=_("Another customer has this customer number."),
             ),
         ]
         indexes = [
@@ -131,8 +162,10 @@ class AttributeDefinition(TenantModel):
         ordering = ["label"]
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "key"], name="attribute_key",
-                violation_error_code="key", violation_error_message=_("Another attribute has this key."),
+                fields=["organization", "key"],
+                name="attribute_key",
+                violation_error_code="key",
+                violation_error_message=_("Another attribute has this key."),
             )
         ]
 
@@ -140,7 +173,7 @@ class AttributeDefinition(TenantModel):
         return self.label
 
 
-class CustomerFacts(TenantModel):
+class CustomerFacts(BulkTenantModel):
     """What is known of a customer by counting, kept in the transaction of what is counted (``crm.facts``).
 
     Every customer has exactly one row. Money is in minor units of the organization's currency, refunds taken off.
