@@ -46,6 +46,25 @@ class NotAmong(Func):
         )
 
 
+class AmongCounted(Func):
+    """Whether a key is among the rows of a query that counts per key.
+
+    Materialised, because a parallel plan would otherwise have every worker count everything for itself.
+    """
+
+    output_field = BooleanField()
+
+    def __init__(self, key: F, rows: QuerySet[Any], **extra: Any) -> None:
+        super().__init__(key, rows if isinstance(rows, Expression) else Subquery(rows), **extra)
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]  # the parts of a template are not ours
+        key, rows = map(compiler.compile, self.get_source_expressions())
+        return (
+            f"{key[0]} IN (WITH counted (key) AS MATERIALIZED {rows[0]} SELECT counted.key FROM counted)",  # noqa: S608 - compiled SQL
+            (*key[1], *rows[1]),
+        )
+
+
 class JsonValue(Func):
     """One key of a JSON object; a name made of digits is a key too, never a position."""
 

@@ -71,6 +71,16 @@ def audience_customers(*, included: Sequence[Segment], excluded: Sequence[Segmen
     return Compiler(Words(), now).customers(Group(Mode.ALL, parts))
 
 
+def is_in_segment(segment: Segment, customer: Customer, *, now: datetime) -> bool:
+    """Whether one customer is in a segment at ``now``; reads that customer's events alone.
+
+    Raises:
+        RulesError: the rules were made for fields that no longer exist.
+    """
+    condition = Compiler(Words(), now, for_one=True).condition(SegmentCondition(segment.pk))
+    return Customer.objects.filter(condition, pk=customer.pk).exists()
+
+
 def count_customers(customers: QuerySet[Customer], *, seconds: float = INTERACTIVE_SECONDS) -> int:
     """How many there are, for somebody who waits.
 

@@ -14,8 +14,8 @@ from django.db.models import F, Q, QuerySet
 
 from crm.models import Customer
 from segmentation.compiler.comparisons import all_of, any_of, compare
-from segmentation.compiler.events import customers_with
-from segmentation.expressions import IsNotTrue, NotAmong
+from segmentation.compiler.events import customers_with, threshold
+from segmentation.expressions import AmongCounted, IsNotTrue, NotAmong
 from segmentation.models import Segment, SegmentKind, SegmentMember
 from segmentation.references import MAX_STEPS
 from segmentation.rules import (
@@ -40,10 +40,15 @@ MAX_SEGMENT_DEPTH = MAX_STEPS + 1
 
 
 class Compiler:
-    """Compiles trees of one organization at one moment."""
+    """Compiles trees of one organization at one moment.
 
-    def __init__(self, words: Words, now: datetime) -> None:
+    Args:
+        for_one: the condition will be asked of a single customer, whose events alone are then counted.
+    """
+
+    def __init__(self, words: Words, now: datetime, *, for_one: bool = False) -> None:
         self.words = words
+        self.for_one = for_one
         self.clock = Clock(now, words.conventions.zone)
         self._trees: dict[int, Group | None] = {}
 
@@ -89,7 +94,10 @@ class Compiler:
 
     def _event(self, condition: EventCondition, negated: bool, joined: bool) -> Q:
         keys = customers_with(condition, self.words.event(condition.kind), self.clock, distinct=not joined)
-        return _membership(keys, is_member=negated == condition.holds_for_none, joined=joined)
+        is_member = negated == condition.holds_for_none
+        if is_member and joined and not self.for_one and threshold(condition) != ("at_least", 1):
+            return Q(AmongCounted(F("pk"), keys))
+        return _membership(keys, is_member=is_member, joined=joined)
 
     def _segment(self, condition: SegmentCondition, negated: bool, joined: bool, depth: int) -> Q:
         wanted = condition.is_member != negated

@@ -15,7 +15,7 @@ from segmentation.actions import note_size, problem_text
 from segmentation.explanation import explain
 from segmentation.forms import MembersForm, SnapshotForm
 from segmentation.models import Segment, SegmentKind
-from segmentation.queries import SegmentTooSlow, for_display, read_rules, segment_customers, size, time_limit
+from segmentation.queries import SegmentTooSlow, for_display, is_in_segment, read_rules, segment_customers, size, time_limit
 from segmentation.references import References
 from segmentation.rules import RulesError
 from segmentation.sentences import Narrator
@@ -104,7 +104,7 @@ def show_panel(request: HttpRequest, pk: int) -> HttpResponse:
     for segment in Segment.objects.order_by("name")[:SHOWN_ON_CUSTOMER]:
         try:
             with time_limit(PANEL_SECONDS):
-                is_member = segment_customers(segment, now=now).filter(pk=customer.pk).exists()
+                is_member = is_in_segment(segment, customer, now=now)
         except (RulesError, SegmentTooSlow):
             left_out = True
             continue
