@@ -69,7 +69,14 @@ DATABASE_ROUTERS: list[str] = []
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env("REDIS_URL", default="") or EMBEDDED_HOME.valkey_url
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "regulars"}}
+CACHES = {
+    "default": {
+        "BACKEND": "accounts.cache.OptionalRedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "regulars",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
 
 # --- Applications --------------------------------------------------------------------------------
@@ -100,7 +107,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "drf_standardized_errors",
     "anymail",
     "axes",
     "csp",

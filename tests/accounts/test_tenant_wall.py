@@ -31,13 +31,14 @@ def test_a_row_of_one_organization_cannot_be_written_inside_another(cast: Cast) 
 def test_a_reference_cannot_point_into_another_organization(cast: Cast) -> None:
     with tenant(cast.saffron.pk):
         customer = CustomerFactory.create()
-    with tenant(cast.rival.pk), pytest.raises(IntegrityError, match="foreign key"), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "insert into crm_visit (organization_id, customer_id, service, state, starts_at, amount_minor, note, created_at)"
-            " values (%s, %s, '', 'booked', now(), 0, '', now())",
-            [cast.rival.pk, customer.pk],
-        )
+    with tenant(cast.rival.pk), connection.cursor() as cursor:
         cursor.execute("set constraints all immediate")
+        with pytest.raises(IntegrityError, match="foreign key"), transaction.atomic():
+            cursor.execute(
+                "insert into crm_visit (organization_id, customer_id, service, state, starts_at, amount_minor, note, created_at)"
+                " values (%s, %s, '', 'booked', now(), 0, '', now())",
+                [cast.rival.pk, customer.pk],
+            )
 
 
 def test_scopes_of_two_organizations_do_not_nest(cast: Cast) -> None:
