@@ -51,7 +51,7 @@ _CONDITIONS = """
 _VISITS = "kind = 'visit.completed' and occurred_at between {now} - interval '4320 hours' and {now} {own}"
 _PURCHASES = "kind = 'purchase.completed' and occurred_at between {now} - interval '720 hours' and {now} {own}"
 _TABLES = "crm_customer c join crm_customerfacts f on f.customer_id = c.id"
-# Three ways an expert would try: semi-join and anti-join, joins of derived tables, and each window first as its own step.
+# Ways an expert would try: semi-join and anti-join, joins of derived tables, each window first as its own step, and a mixture.
 BY_HAND = (
     f"""select count(*) from {_TABLES} where {_CONDITIONS} {{both}}
         and c.id in (select customer_id from crm_event where {_VISITS} group by customer_id having count(*) >= 2)
@@ -64,6 +64,10 @@ BY_HAND = (
         p as materialized (select distinct customer_id from crm_event where {_PURCHASES})
         select count(*) from {_TABLES} join v on v.customer_id = c.id
         where {_CONDITIONS} {{both}} and not exists (select 1 from p where p.customer_id = c.id)""",
+    f"""select count(*) from {_TABLES} where {_CONDITIONS} {{both}}
+        and c.id in (with v as materialized (select customer_id from crm_event where {_VISITS} group by customer_id having count(*) >= 2)
+                     select customer_id from v)
+        and not exists (select 1 from crm_event e where {_PURCHASES} and e.customer_id = c.id)""",
 )  # fmt: skip
 
 _FILL_CUSTOMERS = """
