@@ -5,20 +5,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0003_idempotency_keys'),
+        ("accounts", "0003_idempotency_keys"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='organization',
-            name='frequency_cap',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='To one customer within the days below, over all campaigns. Empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='most marketing messages'),
+            model_name="organization",
+            name="frequency_cap",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="To one customer within the days below, over all campaigns. Empty: no limit.",
+                null=True,
+                validators=[django.core.validators.MinValueValidator(1)],
+                verbose_name="most marketing messages",
+            ),
         ),
         migrations.AddField(
-            model_name='organization',
-            name='frequency_cap_days',
-            field=models.PositiveSmallIntegerField(db_default=7, default=7, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(365)], verbose_name='within days'),
+            model_name="organization",
+            name="frequency_cap_days",
+            field=models.PositiveSmallIntegerField(
+                db_default=7,
+                default=7,
+                validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(365)],
+                verbose_name="within days",
+            ),
         ),
     ]

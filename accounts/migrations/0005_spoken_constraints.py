@@ -4,15 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0004_frequency_cap'),
+        ("accounts", "0004_frequency_cap"),
     ]
 
     operations = [
         migrations.AlterConstraint(
-            model_name='location',
-            name='location_slug',
-            constraint=models.UniqueConstraint(fields=('organization', 'slug'), name='location_slug', violation_error_code='slug', violation_error_message='Another location has this slug.'),
+            model_name="location",
+            name="location_slug",
+            constraint=models.UniqueConstraint(
+                fields=("organization", "slug"),
+                name="location_slug",
+                violation_error_code="slug",
+                violation_error_message="Another location has this slug.",
+            ),
         ),
     ]

@@ -6,4 +6,15 @@ from accounts.models.organization import Location, Organization
 from accounts.models.tenant import TenantModel
 from accounts.models.user import User
 
-__all__ = ["ApiKey", "AuditEntry", "IdempotencyKey", "Location", "Membership", "MembershipLocation", "Organization", "Role", "TenantModel", "User"]
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "IdempotencyKey",
+    "Location",
+    "Membership",
+    "MembershipLocation",
+    "Organization",
+    "Role",
+    "TenantModel",
+    "User",
+]

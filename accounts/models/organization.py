@@ -77,8 +77,10 @@ class Location(TenantModel):
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "slug"], name="location_slug",
-                violation_error_code="slug", violation_error_message=_("Another location has this slug."),
+                fields=["organization", "slug"],
+                name="location_slug",
+                violation_error_code="slug",
+                violation_error_message=_("Another location has this slug."),
             )
         ]
 

@@ -4,36 +4,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0005_spoken_constraints'),
-        ('crm', '0005_facts_reference'),
+        ("accounts", "0005_spoken_constraints"),
+        ("crm", "0005_facts_reference"),
     ]
 
     operations = [
         migrations.AlterConstraint(
-            model_name='attributedefinition',
-            name='attribute_key',
-            constraint=models.UniqueConstraint(fields=('organization', 'key'), name='attribute_key', violation_error_code='key', violation_error_message='Another attribute has this key.'),
+            model_name="attributedefinition",
+            name="attribute_key",
+            constraint=models.UniqueConstraint(
+                fields=("organization", "key"),
+                name="attribute_key",
+                violation_error_code="key",
+                violation_error_message="Another attribute has this key.",
+            ),
         ),
         migrations.AlterConstraint(
-            model_name='customer',
-            name='customer_email',
-            constraint=models.UniqueConstraint(condition=models.Q(('email', ''), _negated=True), fields=('organization', 'email'), name='customer_email', violation_error_code='email', violation_error_message='Another customer has this e-mail address.'),
+            model_name="customer",
+            name="customer_email",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("email", ""), _negated=True),
+                fields=("organization", "email"),
+                name="customer_email",
+                violation_error_code="email",
+                violation_error_message="Another customer has this e-mail address.",
+            ),
         ),
         migrations.AlterConstraint(
-            model_name='customer',
-            name='customer_phone',
-            constraint=models.UniqueConstraint(condition=models.Q(('phone', ''), _negated=True), fields=('organization', 'phone'), name='customer_phone', violation_error_code='phone', violation_error_message='Another customer has this phone number.'),
+            model_name="customer",
+            name="customer_phone",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("phone", ""), _negated=True),
+                fields=("organization", "phone"),
+                name="customer_phone",
+                violation_error_code="phone",
+                violation_error_message="Another customer has this phone number.",
+            ),
         ),
         migrations.AlterConstraint(
-            model_name='customer',
-            name='customer_external_id',
-            constraint=models.UniqueConstraint(condition=models.Q(('external_id', ''), _negated=True), fields=('organization', 'external_id'), name='customer_external_id', violation_error_code='external_id', violation_error_message='Another customer has this customer number.'),
+            model_name="customer",
+            name="customer_external_id",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("external_id", ""), _negated=True),
+                fields=("organization", "external_id"),
+                name="customer_external_id",
+                violation_error_code="external_id",
+                violation_error_message="Another customer has this customer number.",
+            ),
         ),
         migrations.AlterConstraint(
-            model_name='purchase',
-            name='purchase_number',
-            constraint=models.UniqueConstraint(condition=models.Q(('number', ''), _negated=True), fields=('organization', 'number'), name='purchase_number', violation_error_code='number', violation_error_message='Another receipt has this number.'),
+            model_name="purchase",
+            name="purchase_number",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("number", ""), _negated=True),
+                fields=("organization", "number"),
+                name="purchase_number",
+                violation_error_code="number",
+                violation_error_message="Another receipt has this number.",
+            ),
         ),
     ]

@@ -49,8 +49,11 @@ class Purchase(TenantModel):
         ordering = ["-purchased_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "number"], condition=~Q(number=""), name="purchase_number",
-                violation_error_code="number", violation_error_message=_("Another receipt has this number."),
+                fields=["organization", "number"],
+                condition=~Q(number=""),
+                name="purchase_number",
+                violation_error_code="number",
+                violation_error_message=_("Another receipt has this number."),
             )
         ]
         indexes = [models.Index(fields=["organization", "-purchased_at", "-id"], name="purchase_time")]
