@@ -44,7 +44,9 @@ def _wall() -> Check:
     with connection.cursor() as cursor:
         cursor.execute("select rolsuper or rolbypassrls from pg_roles where rolname = current_user")
         if cursor.fetchone()[0]:
-            return Check("wall", Health.FAILING, "The application's role passes row-level security; give it a plain role (docs/operator.md).")
+            return Check(
+                "wall", Health.FAILING, "The application's role passes row-level security; give it a plain role (docs/operator.md)."
+            )
     return Check("wall", Health.OK)
 
 
