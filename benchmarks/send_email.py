@@ -136,15 +136,13 @@ def _smtplib_loop(port: int, trusted: str, count: int) -> float:
 
 @contextmanager
 def _tls_sink(folder: Path) -> Iterator[int]:
-    sink = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.tls_sink", str(folder)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert sink.stdout is not None
-        yield int(sink.stdout.readline())
-    finally:
-        sink.kill()
-        sink.wait()
+    command = [sys.executable, "-m", "benchmarks.tls_sink", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as sink:
+        try:
+            assert sink.stdout is not None
+            yield int(sink.stdout.readline())
+        finally:
+            sink.kill()
 
 
 def _free_port() -> int:

@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from accounts.tenancy import current_organization_id
 from crm.models import Event, EventCursor
 
-# Months whose partition this process has seen; a partition is never dropped while the product runs.
-_known_months: set[tuple[int, int]] = set()
+# Databases and months whose partition this process has seen; a partition is never dropped while the product runs.
+_known_months: set[tuple[str, int, int]] = set()
 MAX_PROPERTIES_BYTES = 16_384
 
 
@@ -53,11 +53,12 @@ def record_events(events: Iterable[NewEvent]) -> list[Event]:
 
 def ensure_months(moments: Iterable[datetime]) -> None:
     """See to it that the log has a partition for each month (UTC) among ``moments``."""
-    months = {(moment.year, moment.month) for moment in moments} - _known_months
-    for year, month in sorted(months):
+    database = str(connection.settings_dict["NAME"])
+    months = {(database, moment.year, moment.month) for moment in moments} - _known_months
+    for known in sorted(months):
         with connection.cursor() as cursor:
-            cursor.execute("select crm_ensure_event_partition(%s)", [date(year, month, 1)])
-        transaction.on_commit(partial(_known_months.add, (year, month)))
+            cursor.execute("select crm_ensure_event_partition(%s)", [date(known[1], known[2], 1)])
+        transaction.on_commit(partial(_known_months.add, known))
 
 
 def _row(event: NewEvent) -> Event:

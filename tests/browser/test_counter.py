@@ -86,8 +86,9 @@ def test_nobody_is_kept_out_of_a_page(visitor: Visitor, counter: Counter, langua
 
 def test_the_language_is_switched_from_the_keyboard(visitor: Visitor, counter: Counter) -> None:
     page = visitor.log_in("bob@example.com")
-    page.focus(".user-menu-opener")
+    page.focus(".user-menu-opener[aria-expanded=false]")
     page.keyboard.press("Enter")
+    page.wait_for_selector("#user-menu", state="visible")
     page.focus("#user-menu button >> text=فارسی")
     page.keyboard.press("Enter")
     page.wait_for_function("document.documentElement.lang === 'fa'")
