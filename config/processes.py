@@ -125,7 +125,7 @@ def worker(*, concurrency: int = 2, ready_file: Path, name: str = "worker", queu
     return Program(name, ["env", f"WORKER_READY_FILE={ready_file}", *command], ready_file.exists)
 
 
-def sender(*, concurrency: int = 1, ready_file: Path) -> Program:
+def sender(*, concurrency: int = 2, ready_file: Path) -> Program:
     """The worker that does nothing but send, so that nothing waits behind a long campaign."""
     return worker(concurrency=concurrency, ready_file=ready_file, name="sender", queues="sending")
 
