@@ -87,7 +87,7 @@ def test_a_run_that_frees_a_sender_rings_for_those_who_waited(committed_cast: Ca
         stage.set_account(failure_count=1, failure="it was away")
         tasks.work_on_dispatch(stage.organization_id, stage.dispatch_id)
     assert stage.states() == {"sent": 2}
-    assert rung == [(other.organization_id, other.dispatch_id)]
+    assert rung == [(other.organization_id, other.dispatch_id)] * settings.SENDING_WORKERS
     assert other.dispatch().state == DispatchState.RUNNING
 
 
