@@ -15,7 +15,7 @@ from accounts.models import Location, Organization, Role, User
 from accounts.models.audit import ActorKind
 from accounts.tenancy import tenant
 from config.embedded import EmbeddedHome, start_embedded, stop_embedded
-from tests.database import TEMPLATE, build_template, create_database, drop_database, truncate_all, use_database
+from tests.database import TEMPLATE, build_template, create_database, drop_database, rest_autovacuum, truncate_all, use_database
 
 SHARED_DATA = Path(settings.BASE_DIR).parent / "shared" / "data"
 PASSWORD = "correct horse battery"
@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if _only_hands_out_tests(config):
         return
     config.stash[STARTED] = start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
+    if hasattr(config, "workerinput") and settings.EMBEDDED_POSTGRES:
+        rest_autovacuum()
     with config.stash[blocking_manager_key].unblock():
         build_template()
 

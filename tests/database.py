@@ -29,6 +29,13 @@ def build_template() -> None:
     use_database("postgres")
 
 
+def rest_autovacuum() -> None:
+    """On a server that only tests use: no transaction of PostgreSQL's own holds readers of the event log back."""
+    with administrator() as connection:
+        connection.execute("alter system set autovacuum = off")
+        connection.execute("select pg_reload_conf()")
+
+
 def create_database(name: str, template: str = "template1") -> None:
     with administrator() as connection:
         connection.execute(sql.SQL("create database {} template {} owner {}").format(*map(sql.Identifier, (name, template, owner()))))
@@ -76,6 +83,7 @@ __all__ = [
     "build_template",
     "create_database",
     "drop_database",
+    "rest_autovacuum",
     "truncate_all",
     "use_database",
 ]
