@@ -25,6 +25,7 @@ from crm.imports.date_order import guess_date_order
 from crm.imports.fields import ImportKind, Mapping, fold_header, missing_fields, told_mapping
 from crm.imports.limits import UnreadableFileError
 from crm.imports.plan import AttributeRule, Plan
+from crm.imports.queries import CHANGES
 from crm.imports.raw import fill_raw
 from crm.imports.running import Progress, Run, end_with_its_process
 from crm.imports.staging import Staging, drop_staging, staged_count
@@ -137,10 +138,18 @@ def _prepare(job: ImportJob, options: ImportOptions, *, is_draft: bool) -> None:
     mapping = choose_mapping(ImportKind(job.kind), table, options)
     if not is_draft and (missing := missing_fields(ImportKind(job.kind), mapping)):
         raise UnreadableFileError("columns", missing)
-    if options.email_template and not EMAIL_TEMPLATE.fullmatch(options.email_template):
-        raise UnreadableFileError("email_template", "The address pattern has to look like customer-{id}@example.test.")
+    if options.email_template and (fault := _template_fault(options.email_template, mapping)):
+        raise UnreadableFileError("email_template", fault)
     job.encoding, job.delimiter = table.source.encoding, table.source.delimiter
     job.plan = {"header": table.header, "plan": make_plan(ImportKind(job.kind), table, mapping, options, today=job.created_at).as_json()}
+
+
+def _template_fault(template: str, mapping: Mapping) -> str:
+    if not EMAIL_TEMPLATE.fullmatch(template):
+        return "The address pattern has to look like customer-{id}@example.test."
+    if "external_id" not in mapping.columns:
+        return "No column holds a customer number to make addresses from; say which one is external_id."
+    return ""
 
 
 def choose_mapping(kind: ImportKind, table: Table, options: ImportOptions) -> Mapping:
@@ -319,7 +328,7 @@ def _finish(run: Run, actor: Actor) -> None:
         if job.is_dry_run:
             return
         record_audit(action=f"{job.kind}.imported", subject=job, actor=actor, after={"file": job.file_name, **job.counts})
-        if any(job.counts.get(name) for name in ("created", "updated", "sales", "refunds", "consents")):
+        if any(job.counts.get(name) for name in CHANGES):
             record_event(NewEvent(f"{job.kind}.imported", run.now, None, "import", {"import": job.pk, **job.counts}))
 
 

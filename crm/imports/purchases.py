@@ -69,13 +69,13 @@ def write_purchases(run: Run, chunk: Chunk) -> dict[str, int]:
         for (moment,) in run.fetch("select distinct date_trunc('month', purchased_at, 'UTC') from import_receipts where is_new order by 1")
     )
     run.execute(_EVENTS.format(table=run.table), parameters)
-    counts = _counts(run, lines) | {"customers_created": people}
+    counts = _counts(run, lines) | people
     ImportChunk.objects.create(job_id=run.job_id, first_row=chunk.first_row, last_row=chunk.last_row, counts=counts, written_at=run.now)
     run.execute("drop table import_people, import_receipts")
     return counts
 
 
-def _name_people(run: Run, parameters: dict[str, Any]) -> int:
+def _name_people(run: Run, parameters: dict[str, Any]) -> dict[str, int]:
     """Set ``customer_id`` of the lines, creating who is unknown: customer numbers first, then e-mails, then phones."""
     run.execute(_PEOPLE.format(table=run.table), parameters)
     run.execute("analyze import_people")
@@ -90,9 +90,9 @@ def _name_people(run: Run, parameters: dict[str, Any]) -> int:
         run.execute(_FREE_PHONES, named)
         created += run.execute(_CREATE_PEOPLE, named)
         run.execute(_MATCH_PEOPLE.format(kind=kind), named)
-    run.execute(_COMPLETE, parameters)
+    completed = run.execute(_COMPLETE, parameters)
     run.execute(_NAME_LINES.format(table=run.table), parameters)
-    return created
+    return {"customers_created": created, "customers_completed": completed}
 
 
 def _counts(run: Run, lines: int) -> dict[str, int]:

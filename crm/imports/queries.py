@@ -14,6 +14,7 @@ from crm.imports.plan import Plan
 from crm.imports.tables import Table, cut_rows, first_rows, open_table
 from crm.models import ImportJob, ImportJobState
 
+CHANGES = ("created", "updated", "consents", "sales", "refunds", "customers_created", "customers_completed")
 RUNNING = (ImportJobState.QUEUED, ImportJobState.READING, ImportJobState.COMPARING, ImportJobState.WRITING)
 
 
@@ -64,7 +65,7 @@ def summary_lines(job: ImportJob) -> list[str]:
         lines.append(_("%(count)s rows rejected; each is kept with its reason.") % {"count": f"{counts['rejected']:,}"})
     if job.is_dry_run:
         lines.append(_("This was a rehearsal: nothing was changed."))
-    elif not any(counts.get(name) for name in ("created", "updated", "consents", "sales", "refunds", "customers_created")):
+    elif not any(counts.get(name) for name in CHANGES):
         lines.append(_("Nothing changed: everything in the file was known already."))
     return lines
 
@@ -89,6 +90,7 @@ def _purchase_lines(counts: dict[str, int]) -> list[str]:
         ("repeated", _("%(count)s lines stand twice in the file; they were counted each time.")),
         ("anonymous_lines", _("%(count)s lines name nobody and are anonymous sales.")),
         ("customers_created", _("%(count)s customers created.")),
+        ("customers_completed", _("%(count)s customers got the e-mail address they lacked.")),
     ]
     return [words % {"count": f"{counts[name]:,}"} for name, words in said if counts.get(name)]
 

@@ -194,6 +194,14 @@ def test_addresses_can_be_made_from_customer_numbers(cast: Cast) -> None:
         start(cast.saffron, cast.alice_acts, "id\n1\n", email_template="customer@example.test")
 
 
+@pytest.mark.parametrize(("kind", "header"), [("customers", "email"), ("purchases", "invoice,date,amount,email")])
+def test_addresses_are_not_made_without_a_column_of_customer_numbers(cast: Cast, kind: str, header: str) -> None:
+    with pytest.raises(UnreadableFileError, match="No column holds a customer number to make addresses from"):
+        start(cast.saffron, cast.alice_acts, f"{header}\n1,2025-03-01,1,\n", kind=kind, email_template="customer-{id}@example.test")
+    with tenant(cast.saffron.pk):
+        assert ImportJob.objects.count() == 0
+
+
 def test_a_file_lands_in_its_own_organization_alone(cast: Cast) -> None:
     imported(cast.saffron, cast.alice_acts, "email\na@example.com\n")
     imported(cast.rival, cast.charlie_acts, "email\na@example.com\n")

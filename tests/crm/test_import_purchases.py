@@ -1,9 +1,11 @@
 """Lines of receipts become purchases and refunds, their totals exact, and the same file again changes nothing."""
 
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db.models import Count, Sum
 
 from accounts.models import Organization
@@ -114,6 +116,37 @@ def test_people_of_receipts_are_those_that_are_known(cast: Cast) -> None:
             ("8", "b@example.com", 200),
             ("9", "", 400),
         ]
+
+
+def test_addresses_can_be_made_for_the_people_of_receipts(cast: Cast) -> None:
+    template = "customer-{id}@example.test"
+    imported(cast.saffron, cast.alice_acts, "id,email\n8,real@example.com\n", kind="customers")
+    imported(cast.saffron, cast.alice_acts, TILL, kind="purchases")
+    job = imported(
+        cast.saffron,
+        cast.alice_acts,
+        TILL + "A4,2025-04-03,8,,,,1,1,,\nA5,2025-04-03,9,,,,1,1,,\n",
+        kind="purchases",
+        email_template=template,
+    )
+    assert (job.counts["customers_created"], job.counts["customers_completed"], job.counts["sales"]) == (1, 1, 2)
+    again = imported(cast.saffron, cast.alice_acts, TILL, kind="purchases", email_template=template)
+    assert (again.counts["customers_created"], again.counts["customers_completed"]) == (0, 0)
+    with tenant(cast.saffron.pk):
+        assert dict(Customer.objects.values_list("external_id", "email")) == {
+            "7": "customer-7@example.test", "8": "real@example.com", "9": "customer-9@example.test",
+        }  # fmt: skip
+
+
+def test_receipts_known_already_still_say_whose_address_they_filled(cast: Cast, tmp_path: Path) -> None:
+    imported(cast.saffron, cast.alice_acts, TILL, kind="purchases")
+    told = StringIO()
+    file = tmp_path / "till.csv"
+    file.write_text(TILL)
+    template = "customer-{id}@example.test"
+    call_command("import_data", "purchases", str(file), organization=cast.saffron.slug, email_template=template, stdout=told)
+    assert "1 customers got the e-mail address they lacked." in told.getvalue()
+    assert "Nothing changed" not in told.getvalue()
 
 
 def pounds(cast: Cast) -> Organization:
