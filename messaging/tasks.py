@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.queries import organization_ids
 from accounts.tenancy import tenant
-from messaging.sending.cancelling import clear_cancelled
+from messaging.sending.ending import clear_rests
 from messaging.sending.run import Ended, send_dispatch
 from messaging.sending.shutdown import ask_to_stop
 from messaging.sending.sweeping import dispatches_to_ring
@@ -38,12 +38,12 @@ def ring(organization_id: int, dispatch_id: int, *, workers: int | None = None) 
 
 @shared_task(soft_time_limit=settings.SENDING_RUN_SECONDS + GRACE_SECONDS, time_limit=settings.SENDING_RUN_SECONDS + 2 * GRACE_SECONDS)
 def work_on_dispatch(organization_id: int, dispatch_id: int) -> None:
-    """Send, or clear what a cancelled dispatch left."""
+    """Send, or clear what a cancelled or failed dispatch left."""
     result = send_dispatch(organization_id=organization_id, dispatch_id=dispatch_id, clock=timezone.now)
     if result.ended is Ended.MORE:
         ring(organization_id, dispatch_id, workers=1)
     elif result.ended is Ended.STOPPED:
-        clear_cancelled(organization_id=organization_id, dispatch_id=dispatch_id)
+        clear_rests(organization_id=organization_id, dispatch_id=dispatch_id)
     for released in result.released:
         ring(organization_id, released)
 

@@ -45,6 +45,7 @@ class FateReason(models.TextChoices):
     NOT_MADE = "not_made", _("the message could not be made for this person")
     LINE_LOST = "line_lost", _("the connection broke before the receipt")
     WORKER_LOST = "worker_lost", _("the sending process ended before the receipt")
+    ENDED = "ended", _("an error ended the sending before it was their turn")
 
 
 # What happens to a message after it left.

@@ -11,6 +11,7 @@ from accounts.audit import SYSTEM, Actor, record_audit
 from accounts.tenancy import current_organization_id
 from crm.events import NewEvent, record_event
 from messaging.models import Dispatch, DispatchState, SenderAccount
+from messaging.sending.ending import clear_rests
 
 _COMPLETE = """
 update messaging_dispatch as dispatch set state = 'completed', completed_at = %(now)s, state_reason = ''
@@ -78,10 +79,17 @@ def cancel_dispatch(*, dispatch_id: int, actor: Actor, now: datetime, reason: st
 
 
 @transaction.atomic
-def fail_dispatch(*, dispatch_id: int, reason: str, now: datetime) -> Dispatch:
-    """It cannot be sent at all (its template does not compile, its sender is of no known kind)."""
-    dispatch = _locked(dispatch_id, DispatchState.RUNNING)
-    return _change(dispatch, "dispatch.failed", SYSTEM, state=DispatchState.FAILED, state_reason=reason[:300], completed_at=now)
+def fail_dispatch(*, dispatch_id: int, reason: str, now: datetime) -> bool:
+    """It cannot be sent at all (its template does not compile, its sender is of no known kind), and with it fails
+    every message that has not left; True if this call did it.
+    """
+    changes = {"state": DispatchState.FAILED, "state_reason": reason[:300], "completed_at": now}
+    if not Dispatch.objects.filter(pk=dispatch_id, state=DispatchState.RUNNING).update(**changes):
+        return False
+    dispatch = Dispatch.objects.get(pk=dispatch_id)
+    record_audit(action="dispatch.failed", subject=dispatch, actor=SYSTEM, before={"state": "running"}, after=changes)
+    clear_rests(organization_id=current_organization_id(), dispatch_id=dispatch_id)
+    return True
 
 
 @transaction.atomic

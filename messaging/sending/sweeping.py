@@ -10,6 +10,7 @@ from accounts.tenancy import tenant
 from messaging.models import Chunk, Dispatch, DispatchState
 from messaging.sending.breaker import begin_trial
 from messaging.sending.control import complete_dispatch
+from messaging.sending.ending import ENDED_EARLY
 from messaging.sending.run import has_work
 
 
@@ -20,16 +21,16 @@ def dispatches_to_ring(*, organization_id: int, now: datetime) -> list[int]:
         for dispatch_id in set(_running()) - set(found):
             # A worker may have been lost between its last chunk and this.
             complete_dispatch(dispatch_id=dispatch_id, now=now)
-        return [*found, *_cancelled_with_rests(), *_trials(now)]
+        return [*found, *_ended_with_rests(), *_trials(now)]
 
 
 def _running() -> list[int]:
     return list(Dispatch.objects.filter(state=DispatchState.RUNNING).values_list("pk", flat=True))
 
 
-def _cancelled_with_rests() -> list[int]:
+def _ended_with_rests() -> list[int]:
     rests = Chunk.objects.filter(organization=OuterRef("organization"), dispatch=OuterRef("pk"), finished_at=None)
-    return list(Dispatch.objects.filter(Exists(rests), state=DispatchState.CANCELLED).values_list("pk", flat=True))
+    return list(Dispatch.objects.filter(Exists(rests), state__in=ENDED_EARLY).values_list("pk", flat=True))
 
 
 def _trials(now: datetime) -> list[int]:

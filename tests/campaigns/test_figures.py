@@ -187,6 +187,11 @@ SENTENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"state": DeliveryState.PLANNED}, "waiting", "It will be sent to"),
     ({"state": DeliveryState.RETRYING, "next_attempt_at": NOW}, "waiting", "The mail server asked to come back later"),
     ({"state": DeliveryState.FAILED, "reason": FateReason.REFUSED}, "not", "It could not be sent: the mail server refused the message."),
+    (
+        {"state": DeliveryState.FAILED, "reason": FateReason.ENDED},
+        "not",
+        "It could not be sent: an error ended the sending before it was their turn.",
+    ),
     ({"state": DeliveryState.AMBIGUOUS, "reason": FateReason.WORKER_LOST}, "uncertain", "It may have arrived"),
     ({"state": DeliveryState.CANCELLED}, "not", "The campaign was cancelled before it was their turn."),
     *(({"state": DeliveryState.SKIPPED, "reason": reason}, "not", "They are left out") for reason in SkipReason),

@@ -13,12 +13,13 @@ from django.utils import timezone
 from accounts.tenancy import tenant
 from messaging.channels.base import LeaseLostError
 from messaging.models import Chunk, Delivery, DeliveryState, DispatchState, FateReason, Suppression
-from messaging.sending.cancelling import clear_cancelled
-from messaging.sending.control import cancel_dispatch
+from messaging.sending.control import cancel_dispatch, fail_dispatch
+from messaging.sending.ending import clear_rests
 from messaging.sending.ledger import Ledger
 from messaging.sending.mark_log import LedgerFate, MarkLog
 from messaging.sending.progress import Mark
 from messaging.sending.run import Ended, connection_parameters
+from messaging.sending.sweeping import dispatches_to_ring
 from tests.conftest import Cast
 from tests.database import administrator
 from tests.messaging.sending_stage import Stage, set_stage
@@ -224,12 +225,26 @@ def test_cancelling_settles_what_a_lost_worker_left(stage: Stage, committed_cast
     worker_is_lost(stage, through=10, in_flight=[4], held_back=[6])
     with tenant(stage.organization_id):
         cancel_dispatch(dispatch_id=stage.dispatch_id, actor=committed_cast.alice_acts, now=timezone.now())
-    assert not clear_cancelled(organization_id=stage.organization_id, dispatch_id=stage.dispatch_id), "it is still leased"
+    assert not clear_rests(organization_id=stage.organization_id, dispatch_id=stage.dispatch_id), "it is still leased"
     assert stage.states() == {"planned": 20}
     stage.end_leases()
-    assert clear_cancelled(organization_id=stage.organization_id, dispatch_id=stage.dispatch_id)
+    assert clear_rests(organization_id=stage.organization_id, dispatch_id=stage.dispatch_id)
     assert stage.states() == {"sent": 8, "ambiguous": 1, "cancelled": 11}
     assert stage.counts() == (8, 0, 1)
+
+
+def test_a_failure_leaves_what_another_worker_holds_to_be_settled_later(stage: Stage) -> None:
+    worker_is_lost(stage, through=10, in_flight=[4], held_back=[6])
+    with tenant(stage.organization_id):
+        assert fail_dispatch(dispatch_id=stage.dispatch_id, reason="It does not compile.", now=timezone.now())
+        assert not fail_dispatch(dispatch_id=stage.dispatch_id, reason="Once more.", now=timezone.now())
+    assert stage.states() == {"planned": 20}
+    stage.end_leases()
+    assert dispatches_to_ring(organization_id=stage.organization_id, now=timezone.now()) == [stage.dispatch_id]
+    assert clear_rests(organization_id=stage.organization_id, dispatch_id=stage.dispatch_id)
+    assert stage.states() == {"sent": 8, "ambiguous": 1, "failed": 11}
+    assert stage.counts() == (8, 11, 1)
+    assert stage.delivery(20).detail == "It does not compile."
 
 
 def test_another_organization_sees_no_chunk(stage: Stage, committed_cast: Cast) -> None:

@@ -15,8 +15,8 @@ from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.models import CustomerFacts, Event
 from messaging.models import Delivery, DeliveryState, DispatchState, FateReason, Suppression
-from messaging.sending.cancelling import clear_cancelled
 from messaging.sending.control import DispatchStateError, cancel_dispatch, pause_dispatch, resume_dispatch
+from messaging.sending.ending import clear_rests
 from messaging.sending.run import Ended, RunResult
 from messaging.sending.sweeping import dispatches_to_ring
 from tests.conftest import Cast
@@ -248,7 +248,7 @@ def test_cancel_stops_for_good_and_says_so_of_everybody(committed_cast: Cast) ->
         with tenant(stage.organization_id):
             cancel_dispatch(dispatch_id=stage.dispatch_id, actor=committed_cast.alice_acts, now=timezone.now())
         thread.join(10)
-        assert clear_cancelled(organization_id=stage.organization_id, dispatch_id=stage.dispatch_id)
+        assert clear_rests(organization_id=stage.organization_id, dispatch_id=stage.dispatch_id)
     sent = len(server.mails)
     assert 50 <= sent < 500
     assert stage.states() == {"sent": sent, "cancelled": 500 - sent}
@@ -295,12 +295,25 @@ def test_a_run_ends_when_its_time_is_up_and_asks_for_another(committed_cast: Cas
     assert set(server.recipients().values()) == {1}
 
 
-def test_a_template_that_cannot_be_compiled_fails_the_dispatch_with_the_reason(committed_cast: Cast) -> None:
+def put_off(stage: Stage, *, person: int) -> None:
+    """Let one message have been tried before, and wait for its next attempt."""
+    again_at = timezone.now() + timedelta(minutes=5)
+    with tenant(stage.organization_id):
+        rows = Delivery.objects.filter(pk=stage.delivery(person).pk)
+        rows.update(state=DeliveryState.RETRYING, attempts=1, next_attempt_at=again_at)
+
+
+def test_a_template_that_cannot_be_compiled_fails_the_dispatch_and_every_message_with_the_reason(committed_cast: Cast) -> None:
     with smtp_server() as server:
-        stage = set_stage(committed_cast.saffron.pk, server.port, people=3, html="{% broken")
+        stage = set_stage(committed_cast.saffron.pk, server.port, people=3, chunk=2, html="{% broken")
+        put_off(stage, person=3)
         assert stage.run() == RunResult(Ended.STOPPED)
     dispatch = stage.dispatch()
     assert dispatch.state == DispatchState.FAILED
     assert dispatch.state_reason != ""
-    assert stage.states() == {"planned": 3}
+    assert stage.states() == {"failed": 3}
+    assert stage.counts() == (0, 3, 0)
+    assert stage.open_chunks() == []
+    told = {(row.reason, row.detail, row.next_attempt_at) for row in map(stage.delivery, (1, 2, 3))}
+    assert told == {(FateReason.ENDED, dispatch.state_reason, None)}
     assert dispatch.completed_at > datetime(2026, 1, 1, tzinfo=UTC)  # type: ignore[operator]
