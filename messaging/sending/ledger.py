@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from accounts.tenancy import tenant
+from messaging.sending.mark_log import GIVE_UP_SECONDS
 
 RETRY_CHUNK_SIZE = 1_000
 
@@ -28,7 +29,8 @@ _OPEN_IN_LIST = """delivery.organization_id = %(org)s and delivery.id between %(
     and delivery.id + 0 = any(%(retries)s)
     and delivery.state = 'retrying' and delivery.next_attempt_at is null"""
 
-# A lease that ran out while PostgreSQL was away says nothing about its holder, who is given time to come back.
+# A lease that ran out while PostgreSQL was away says nothing about its holder, who is given time to come back; unless
+# that is so long ago that the holder has given up (`mark_log`).
 _CLAIM = """
 update messaging_chunk as chunk
 set lease = %(lease)s, leased_until = now() + make_interval(secs => %(seconds)s)
@@ -36,8 +38,9 @@ where chunk.organization_id = %(org)s and chunk.id = (
     select open.id from messaging_chunk as open
     join messaging_dispatch as dispatch on dispatch.organization_id = open.organization_id and dispatch.id = open.dispatch_id
     where open.organization_id = %(org)s and open.dispatch_id = %(dispatch)s and open.finished_at is null
-        and (open.leased_until is null
-             or greatest(open.leased_until, pg_postmaster_start_time() + make_interval(secs => %(seconds)s)) < now())
+        and (open.leased_until is null or open.leased_until < now() and (
+             pg_postmaster_start_time() + make_interval(secs => %(seconds)s) < now()
+             or pg_postmaster_start_time() - make_interval(secs => %(patience)s) > open.leased_until))
         and (dispatch.state = 'running' or %(whatever_state)s)
     order by open.id limit 1 for update of open skip locked)
 returning chunk.id, chunk.first_id, chunk.last_id, chunk.retry_ids, chunk.sending_through, chunk.in_flight, chunk.held_back
@@ -175,7 +178,7 @@ class Ledger:
     def claim_chunk(self, *, whatever_state: bool = False) -> tuple[ClaimedChunk, list[Row]] | None:
         """Claim the next free chunk, settle what a lost worker left of it, and read what is still to be sent."""
         with tenant(self.organization_id), connection.cursor() as cursor:
-            cursor.execute(_CLAIM, self._values(seconds=self.lease_seconds, whatever_state=whatever_state))
+            cursor.execute(_CLAIM, self._values(seconds=self.lease_seconds, patience=GIVE_UP_SECONDS, whatever_state=whatever_state))
             found = cursor.fetchone()
             if found is None:
                 return None
