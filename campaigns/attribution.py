@@ -1,13 +1,13 @@
 """Which campaign a purchase counts for: a reaction to purchases and touches (``config.reactions``).
 
 A purchase counts for the last click before it, else the last open, within the window of the campaign; a refund follows
-its sale. What is written for a sale depends on the ledger and the sale alone, never on the order in which events
+its sale. What is written for a sale depends on the event log and the sale alone, never on the order in which events
 arrive: a purchase is looked at when it is recorded, and again whenever a touch before it becomes known. People's
 touches only: machines' opens and clicks have columns of their own in the ledger, and make no event.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 
 from django.db import connection
@@ -16,17 +16,16 @@ from accounts.tenancy import current_organization_id
 from campaigns.models import Attribution, AttributionBasis, Campaign
 from campaigns.rules import Touch, counting_touch
 from crm.models import Event, Purchase, PurchaseKind
-from messaging.models import Delivery
 
 PURCHASES = frozenset({"purchase.completed", "purchase.refunded"})
-TOUCHES = frozenset({"message.opened", "message.clicked"})
-LONGEST_WINDOW_DAYS = 90
+TOUCHES = frozenset({"message.opened", "message.clicked", "message.revisited"})
+LONGEST_WINDOW = timedelta(days=90)
 BATCH = 1_000
 _SALES_AFTER = """
 select distinct purchase.id from crm_purchase as purchase
 join unnest(%s::bigint[], %s::timestamptz[]) as touch (customer_id, at) on touch.customer_id = purchase.customer_id
 where purchase.organization_id = %s and purchase.kind = 'sale'
-    and purchase.purchased_at >= touch.at and purchase.purchased_at <= touch.at + make_interval(days => %s)
+    and purchase.purchased_at >= touch.at and purchase.purchased_at <= touch.at + %s
 """
 _COLUMNS = ("campaign_id", "delivery_id", "customer_id", "basis", "amount_minor", "touched_at", "purchased_at")
 
@@ -44,7 +43,7 @@ def attribute(events: Sequence[Event]) -> int:
 def attribute_sales(sale_ids: Iterable[int]) -> int:
     """Write what these sales, and their refunds, count for; returns how many rows are new or different."""
     sales = list(Purchase.objects.filter(pk__in=list(sale_ids), kind=PurchaseKind.SALE, customer__isnull=False))
-    touches = _touches({sale.customer_id for sale in sales if sale.customer_id is not None})
+    touches = _touches(sales)
     rows = []
     refunds = _refunds([sale.pk for sale in sales])
     for sale in sales:
@@ -60,31 +59,34 @@ def _sales_after(touches: Sequence[Event]) -> set[int]:
         return set()
     customers, moments = [event.customer_id for event in touches], [event.occurred_at for event in touches]
     with connection.cursor() as cursor:
-        cursor.execute(_SALES_AFTER, [customers, moments, current_organization_id(), LONGEST_WINDOW_DAYS])
+        cursor.execute(_SALES_AFTER, [customers, moments, current_organization_id(), LONGEST_WINDOW])
         return {row[0] for row in cursor.fetchall()}
 
 
-def _touches(customer_ids: set[int]) -> dict[int, list[Touch]]:
-    """Every first click and first open of these customers in messages of campaigns."""
-    deliveries = (
-        Delivery.objects.filter(customer_id__in=customer_ids, opened_at__isnull=False)
-        | Delivery.objects.filter(customer_id__in=customer_ids, clicked_at__isnull=False)
-    ).values_list("customer_id", "pk", "dispatch_id", "clicked_at", "opened_at")
-    found = list(deliveries)
-    campaigns = {
-        dispatch_id: (pk, timedelta(days=days))
-        for dispatch_id, pk, days in Campaign.objects.filter(dispatch_id__in={row[2] for row in found}).values_list(
-            "dispatch_id", "pk", "attribution_days"
-        )
-    }
+def _touches(sales: Sequence[Purchase]) -> dict[int, list[Touch]]:
+    """Every click and open of these sales' customers in messages of campaigns, as far back as a window reaches."""
+    if not sales:
+        return {}
+    moments = [sale.purchased_at for sale in sales]
+    rows = Event.objects.filter(
+        customer_id__in={sale.customer_id for sale in sales},
+        kind__in=TOUCHES,
+        occurred_at__range=(min(moments) - LONGEST_WINDOW, max(moments)),
+    ).order_by()
+    events = list(rows.only("customer_id", "kind", "occurred_at", "properties"))
+    dispatches = {event.properties["dispatch"] for event in events}
+    campaigns = {campaign.dispatch_id: campaign for campaign in Campaign.objects.filter(dispatch_id__in=dispatches)}
     touches: dict[int, list[Touch]] = {}
-    for customer_id, delivery_id, dispatch_id, clicked_at, opened_at in found:
-        if dispatch_id in campaigns:
-            campaign_id, window = campaigns[dispatch_id]
-            moments: list[tuple[bool, datetime | None]] = [(True, clicked_at), (False, opened_at)]
-            made = [Touch(campaign_id, delivery_id, is_click, at, window) for is_click, at in moments if at is not None]
-            touches.setdefault(customer_id, []).extend(made)
+    for event in events:
+        if event.customer_id is not None and (campaign := campaigns.get(event.properties["dispatch"])):
+            touches.setdefault(event.customer_id, []).append(_touch(event, campaign))
     return touches
+
+
+def _touch(event: Event, campaign: Campaign) -> Touch:
+    is_click = event.kind == "message.clicked" or bool(event.properties.get("is_click"))
+    window = timedelta(days=campaign.attribution_days)
+    return Touch(campaign.pk, event.properties["delivery"], is_click, event.occurred_at, window)
 
 
 def _refunds(sale_ids: Sequence[int]) -> dict[int | None, list[Purchase]]:

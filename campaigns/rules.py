@@ -51,7 +51,7 @@ def steps_from(state: str) -> frozenset[Step]:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A customer clicked or opened a message of a campaign: the first time each, people only."""
+    """A customer clicked in or opened a message of a campaign; people only."""
 
     campaign_id: int
     delivery_id: int

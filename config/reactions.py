@@ -21,6 +21,7 @@ REACTIONS: dict[str, tuple[Handler, ...]] = {
     "purchase.refunded": (attribute,),
     "message.opened": (attribute,),
     "message.clicked": (attribute,),
+    "message.revisited": (attribute,),
     "dispatch.completed": (follow_completions,),
 }
 BATCH = 1_000

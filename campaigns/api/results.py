@@ -25,8 +25,8 @@ from messaging.models import Delivery, DeliveryState
 
 KINDS = (
     "campaign.scheduled", "campaign.unscheduled", "campaign.launched", "campaign.paused", "campaign.resumed", "campaign.cancelled",
-    "campaign.completed", "campaign.failed", "message.opened", "message.clicked", "message.unsubscribed", "message.bounced",
-    "message.complained",
+    "campaign.completed", "campaign.failed", "message.opened", "message.clicked", "message.revisited", "message.unsubscribed",
+    "message.bounced", "message.complained",
 )  # fmt: skip
 
 

@@ -96,12 +96,14 @@ class _Delivery:
 
 @dataclass(slots=True)
 class _Findings:
-    """What a batch says about one delivery."""
+    """What a batch says about one delivery: the first times, the last ones, and how often."""
 
     delivery: _Delivery
     opened_at: datetime | None = None
+    last_opened_at: datetime | None = None
     opens: int = 0
     clicked_at: datetime | None = None
+    last_clicked_at: datetime | None = None
     clicks: int = 0
     first_click: _Row | None = None
     machine_opened_at: datetime | None = None
@@ -120,9 +122,11 @@ class _Findings:
         match row.kind == CLICK, bool(row.machine):
             case False, False:
                 self.opened_at, self.opens = _earlier(self.opened_at, row.at), self.opens + 1
+                self.last_opened_at = _later(self.last_opened_at, row.at)
             case True, False:
                 if self.clicked_at is None or row.at < self.clicked_at:
                     self.clicked_at, self.first_click = row.at, row
+                self.last_clicked_at = _later(self.last_clicked_at, row.at)
                 self.clicks += 1
                 # Who clicks has seen the message, whether or not pictures were loaded.
                 self.opened_at = _earlier(self.opened_at, row.at)
@@ -213,7 +217,7 @@ def _is_too_fast(row: _Row, sent_at: datetime | None) -> bool:
 
 
 def _conclude(findings: Sequence[_Findings]) -> None:
-    """Write the ledger's columns, the events of first times and the customers' facts."""
+    """Write the ledger's columns, the events and the customers' facts."""
     found = sorted(findings, key=lambda finding: finding.delivery.id)
     columns = [
         [finding.delivery.id for finding in found],
@@ -225,10 +229,10 @@ def _conclude(findings: Sequence[_Findings]) -> None:
         [finding.machine_clicked_at for finding in found],
     ]
     _execute(_WRITE, [*columns, current_organization_id()])
+    record_events(event for finding in found for event in _events(finding))
     first = sorted((f for f in found if f.is_first_open or f.is_first_click), key=lambda f: f.delivery.customer_id)
     if not first:
         return
-    record_events(event for finding in first for event in _events(finding))
     facts = [
         [finding.delivery.customer_id for finding in first],
         [finding.opened_at if finding.is_first_open else None for finding in first],
@@ -239,15 +243,19 @@ def _conclude(findings: Sequence[_Findings]) -> None:
 
 
 def _events(finding: _Findings) -> list[NewEvent]:
-    delivery = finding.delivery
-    about = {"delivery": delivery.id, "dispatch": delivery.dispatch_id}
+    """The first open and the first click, and of those that came later the last of this batch."""
+    customer_id, about = finding.delivery.customer_id, {"delivery": finding.delivery.id, "dispatch": finding.delivery.dispatch_id}
     events = []
     if finding.is_first_open and finding.opened_at:
-        events.append(NewEvent("message.opened", finding.opened_at, delivery.customer_id, EVENT_SOURCE, about))
-    if finding.is_first_click and finding.first_click:
-        row = finding.first_click
-        properties = {**about, "link": row.link_index, "address": row.address}
-        events.append(NewEvent("message.clicked", row.at, delivery.customer_id, EVENT_SOURCE, properties))
+        events.append(NewEvent("message.opened", finding.opened_at, customer_id, EVENT_SOURCE, about))
+    if finding.is_first_click and (row := finding.first_click):
+        link = {"link": row.link_index, "address": row.address}
+        events.append(NewEvent("message.clicked", row.at, customer_id, EVENT_SOURCE, {**about, **link}))
+    later_open = finding.last_opened_at if not finding.is_first_open or finding.last_opened_at != finding.opened_at else None
+    later_click = finding.last_clicked_at if not finding.is_first_click or finding.last_clicked_at != finding.clicked_at else None
+    for at, is_click in ((later_open, False), (later_click, True)):
+        if at is not None:
+            events.append(NewEvent("message.revisited", at, customer_id, EVENT_SOURCE, {**about, "is_click": is_click}))
     return events
 
 
@@ -258,3 +266,7 @@ def _execute(statement: str, parameters: list[Any]) -> None:
 
 def _earlier(known: datetime | None, moment: datetime) -> datetime:
     return moment if known is None or moment < known else known
+
+
+def _later(known: datetime | None, moment: datetime) -> datetime:
+    return moment if known is None or moment > known else known

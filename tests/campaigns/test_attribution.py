@@ -63,14 +63,15 @@ def sent_campaign(name: str, **values: Any) -> Campaign:
 
 
 def touched(campaign: Campaign, customer: Customer, **moments: datetime) -> Delivery:
-    """A message of the campaign that the customer opened or clicked, with its events, as tracking records them."""
+    """A message of the campaign that the customer opened or clicked."""
     assert campaign.dispatch is not None
-    delivery = make_delivery(campaign.dispatch, customer, sent_at=NOW, **moments)
-    for column, at in moments.items():
-        if not column.startswith("machine"):
-            kind = f"message.{column.removesuffix('_at')}"
-            record_event(NewEvent(kind, at, customer.pk, "message", {"delivery": delivery.pk, "dispatch": campaign.dispatch_id}))
-    return delivery
+    return make_delivery(campaign.dispatch, customer, sent_at=NOW, **moments)
+
+
+def came_back(delivery: Delivery, at: datetime, *, click: bool = False) -> None:
+    """A later open or click, as tracking records it."""
+    about = {"delivery": delivery.pk, "dispatch": delivery.dispatch_id, "is_click": click}
+    record_event(NewEvent("message.revisited", at, delivery.customer_id, "message", about))
 
 
 def bought(customer: Customer | None, at: datetime, minor: int = 5000) -> Purchase:
@@ -175,6 +176,26 @@ def test_a_better_touch_that_becomes_known_later_moves_the_purchase(campaign: Ca
     touched(other, customer, clicked_at=NOW - DAY)
     read_log()
     assert attributed() == [(other.pk, sale.pk, "click", 5000)]
+
+
+def test_the_last_of_several_clicks_in_one_message_counts(campaign: Campaign) -> None:
+    customer, other = CustomerFactory(), sent_campaign("Summer")
+    came_back(touched(campaign, customer, clicked_at=NOW), NOW + 8 * DAY, click=True)
+    touched(other, customer, clicked_at=NOW + 2 * DAY)
+    sale, early = bought(customer, NOW + 9 * DAY), bought(customer, NOW + 3 * DAY)
+    read_log()
+    assert attributed() == [(campaign.pk, sale.pk, "click", 5000), (other.pk, early.pk, "click", 5000)]
+    assert Attribution.objects.get(purchase=sale).touched_at == NOW + 8 * DAY
+
+
+def test_a_later_open_counts_for_what_no_click_does(campaign: Campaign) -> None:
+    customer = CustomerFactory()
+    sale = bought(customer, NOW + 9 * DAY)
+    delivery = touched(campaign, customer, opened_at=NOW)
+    assert read_log() == 0
+    came_back(delivery, NOW + 8 * DAY)
+    assert read_log() == 1
+    assert attributed() == [(campaign.pk, sale.pk, "open", 5000)]
 
 
 def test_each_campaign_has_its_own_window(in_saffron: Cast) -> None:

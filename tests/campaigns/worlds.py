@@ -6,6 +6,7 @@ from typing import Any
 from accounts.audit import SYSTEM
 from campaigns.actions import create_campaign
 from campaigns.models import Campaign
+from crm.events import NewEvent, record_event
 from crm.models import Channel, Consent, ConsentState, Customer, Purpose
 from messaging.models import Delivery, DeliveryState, Dispatch, MessageTemplate, SenderAccount, SenderKind, TemplateVersion
 from segmentation.models import Segment, SegmentKind, SegmentMember
@@ -65,7 +66,11 @@ def make_dispatch(label: str = "Spring", **values: Any) -> Dispatch:
 
 
 def make_delivery(dispatch: Dispatch, customer: Customer, **values: Any) -> Delivery:
-    """A row of the ledger."""
-    return Delivery.objects.create(
+    """A row of the ledger, with the events of what people did with it, as tracking records them."""
+    delivery = Delivery.objects.create(
         **{"dispatch": dispatch, "customer": customer, "address": customer.email, "state": DeliveryState.SENT, **values}
     )
+    for kind, at in (("message.opened", delivery.opened_at), ("message.clicked", delivery.clicked_at)):
+        if at is not None:
+            record_event(NewEvent(kind, at, customer.pk, "message", {"delivery": delivery.pk, "dispatch": dispatch.pk}))
+    return delivery

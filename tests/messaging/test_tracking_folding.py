@@ -8,6 +8,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from accounts.tenancy import tenant
+from crm.models import Event
 from messaging.models import TrackingHit
 from messaging.tasks import fold_tracking, forget_tracking
 from messaging.tracking.hits import Hit
@@ -52,13 +53,31 @@ def test_a_first_open_is_an_event_and_later_ones_are_counted(message: SentMessag
     assert message.fold() == 2
     delivery = message.delivery()
     assert (delivery.opened_at, delivery.open_count, delivery.clicked_at, delivery.machine_opened_at) == (after(message, 60), 2, None, None)
-    assert message.events() == [("message.opened", delivery.customer_id, {"delivery": delivery.pk, "dispatch": message.dispatch_id})]
+    about = {"delivery": delivery.pk, "dispatch": message.dispatch_id}
+    assert message.events("message.opened") == [("message.opened", delivery.customer_id, about)]
     assert (delivery.customer.facts.open_count, delivery.customer.facts.last_open_at) == (1, after(message, 60))
     hits(message, ("open", 120, None, ""))
     assert message.fold() == 1
     assert message.delivery().open_count == 3
-    assert len(message.events()) == 1
+    assert len(message.events("message.opened")) == 1
     assert message.delivery().customer.facts.open_count == 1
+
+
+def test_whoever_comes_back_later_is_an_event_of_its_own_and_the_last_of_each_kind_tells(message: SentMessage) -> None:
+    hits(message, ("open", 60, None, ""), ("open", 61, None, "crawler"))
+    message.fold()
+    hits(message, ("open", 70, None, ""), ("click", 75, 1, ""), ("click", 80, 0, ""), ("open", 90, None, ""), ("click", 99, 0, "crawler"))
+    message.fold()
+    with tenant(message.organization_id):
+        events = Event.objects.order_by("id").values_list("kind", "occurred_at", "properties__is_click")
+        assert list(events) == [
+            ("message.opened", after(message, 60), None),
+            ("message.clicked", after(message, 75), None),
+            ("message.revisited", after(message, 90), False),
+            ("message.revisited", after(message, 80), True),
+        ]
+    facts = message.delivery().customer.facts
+    assert (facts.open_count, facts.click_count) == (1, 1)
 
 
 def test_folding_again_changes_nothing(message: SentMessage) -> None:
@@ -81,6 +100,7 @@ def test_a_click_says_that_the_message_was_seen(message: SentMessage) -> None:
     assert message.events() == [
         ("message.opened", delivery.customer_id, about),
         ("message.clicked", delivery.customer_id, {**about, "link": 3, "address": "https://saffron.example/"}),
+        ("message.revisited", delivery.customer_id, {**about, "is_click": True}),
     ]
     assert (delivery.customer.facts.open_count, delivery.customer.facts.click_count) == (1, 1)
 
@@ -168,7 +188,7 @@ def test_organizations_are_folded_apart(committed_cast: Cast) -> None:
     hits(theirs, ("open", 61, None, ""), ("open", 62, None, ""))
     fold_tracking()
     assert (ours.delivery().open_count, theirs.delivery().open_count) == (1, 2)
-    assert (len(ours.events()), len(theirs.events())) == (1, 1)
+    assert (len(ours.events("message.opened")), len(theirs.events("message.opened"))) == (1, 1)
 
 
 def test_one_batch_of_several_organizations_lands_in_each(committed_cast: Cast) -> None:
@@ -190,7 +210,7 @@ def test_old_requests_are_forgotten_and_what_they_amounted_to_stays(message: Sen
     with tenant(message.organization_id):
         assert list(TrackingHit.objects.values_list("at", flat=True)) == [after(message, 90)]
     assert message.delivery().open_count == 2
-    assert len(message.events()) == 1
+    assert [kind for kind, _, _ in message.events()] == ["message.opened", "message.revisited"]
 
 
 def test_a_store_outlives_its_connection(message: SentMessage) -> None:
