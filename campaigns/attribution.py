@@ -25,7 +25,7 @@ _SALES_AFTER = """
 select distinct purchase.id from crm_purchase as purchase
 join unnest(%s::bigint[], %s::timestamptz[]) as touch (customer_id, at) on touch.customer_id = purchase.customer_id
 where purchase.organization_id = %s and purchase.kind = 'sale'
-    and purchase.purchased_at >= touch.at and purchase.purchased_at <= touch.at + %s
+    and purchase.purchased_at >= touch.at and purchase.purchased_at <= touch.at + make_interval(days => %s)
 """
 _COLUMNS = ("campaign_id", "delivery_id", "customer_id", "basis", "amount_minor", "touched_at", "purchased_at")
 
@@ -59,7 +59,7 @@ def _sales_after(touches: Sequence[Event]) -> set[int]:
         return set()
     customers, moments = [event.customer_id for event in touches], [event.occurred_at for event in touches]
     with connection.cursor() as cursor:
-        cursor.execute(_SALES_AFTER, [customers, moments, current_organization_id(), LONGEST_WINDOW])
+        cursor.execute(_SALES_AFTER, [customers, moments, current_organization_id(), LONGEST_WINDOW.days])
         return {row[0] for row in cursor.fetchall()}
 
 
