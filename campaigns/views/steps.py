@@ -5,7 +5,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_POST
 
 from accounts.formats import format_moment
@@ -16,6 +18,7 @@ from campaigns.audience import audience_of, reach_of
 from campaigns.forms import TestForm
 from campaigns.models import Campaign
 from campaigns.refusals import CampaignRefusedError
+from campaigns.rules import Step
 from campaigns.views.detail import TYPED_FROM, campaign_or_404
 from campaigns.words import people
 from crm.models import Customer
@@ -66,54 +69,24 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, pk, act)
 
 
-@require_POST
-@requires(Permission.CAMPAIGNS_LAUNCH)
-def unschedule(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make it a draft again."""
-    actor, now = asking(request).actor, timezone.now()
-
-    def act(campaign: Campaign) -> str:
-        actions.unschedule_campaign(campaign=campaign, actor=actor, now=now)
-        return _("The campaign is a draft again; nothing will be sent by itself.")
-
-    return _page(request, pk, act)
+# What needs nothing but to be asked for: what is done, and what is said of it.
+PLAIN_STEPS: dict[Step, tuple[Callable[..., Campaign], Promise]] = {
+    Step.UNSCHEDULE: (actions.unschedule_campaign, _lazy("The campaign is a draft again; nothing will be sent by itself.")),
+    Step.PAUSE: (actions.pause_campaign, _lazy("The campaign is paused. What has not left waits.")),
+    Step.RESUME: (actions.resume_campaign, _lazy("The campaign goes on.")),
+    Step.CANCEL: (actions.cancel_campaign, _lazy("The campaign is cancelled. What had not left will not leave.")),
+}
 
 
 @require_POST
 @requires(Permission.CAMPAIGNS_LAUNCH)
-def pause(request: HttpRequest, pk: int) -> HttpResponse:
-    """Stop sending for now."""
-    actor, now = asking(request).actor, timezone.now()
+def take_plain_step(request: HttpRequest, pk: int, step: Step) -> HttpResponse:
+    """Take one of the steps that need nothing but to be asked for."""
+    (action, sentence), actor, now = PLAIN_STEPS[step], asking(request).actor, timezone.now()
 
     def act(campaign: Campaign) -> str:
-        actions.pause_campaign(campaign=campaign, actor=actor, now=now)
-        return _("The campaign is paused. What has not left waits.")
-
-    return _page(request, pk, act)
-
-
-@require_POST
-@requires(Permission.CAMPAIGNS_LAUNCH)
-def resume(request: HttpRequest, pk: int) -> HttpResponse:
-    """Go on sending."""
-    actor, now = asking(request).actor, timezone.now()
-
-    def act(campaign: Campaign) -> str:
-        actions.resume_campaign(campaign=campaign, actor=actor, now=now)
-        return _("The campaign goes on.")
-
-    return _page(request, pk, act)
-
-
-@require_POST
-@requires(Permission.CAMPAIGNS_LAUNCH)
-def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Stop for good."""
-    actor, now = asking(request).actor, timezone.now()
-
-    def act(campaign: Campaign) -> str:
-        actions.cancel_campaign(campaign=campaign, actor=actor, now=now)
-        return _("The campaign is cancelled. What had not left will not leave.")
+        action(campaign=campaign, actor=actor, now=now)
+        return str(sentence)
 
     return _page(request, pk, act)
 
