@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "accounts",  # first: its `migrate` speaks to the owner's connection, its templates override
     "analytics",
     "campaigns",
+    "loyalty",
     "segmentation",
     "messaging",
     "crm",

@@ -1,0 +1,189 @@
+"""Points come, go and come back. Every action is one entry, identified by its key."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from accounts.audit import Actor
+from loyalty.ledger.posting import Receipt, checked_points, post_once
+from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, next_entry_id, spendable_lots
+from loyalty.models import Entry, EntryKind
+from loyalty.rules import postings
+from loyalty.rules.postings import Account, LotState
+
+
+class NotUndoableError(ValueError):
+    """The entry is no redemption of this member, or less of it is left than was asked for."""
+
+
+class NotEarnedError(ValueError):
+    """The entry brought this member no points."""
+
+
+def earn_points(
+    *,
+    member_id: int,
+    amount: int,
+    key: str,
+    now: datetime,
+    actor: Actor,
+    occurred_at: datetime | None = None,
+    matures_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    terms_id: int | None = None,
+    purchase_id: int | None = None,
+    kind: EntryKind = EntryKind.EARN,
+    reason: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> Receipt:
+    """Bring new points in as a lot; pending until ``matures_at``, gone from ``expires_at`` on.
+
+    Raises:
+        PointsError, KeyReusedError, UnknownMemberError: see ``ledger.posting``.
+    """
+    at = occurred_at or now
+    checked_points(amount)
+
+    def entry(wallet: OpenWallet) -> NewEntry:
+        entry_id = next_entry_id()
+        is_pending = matures_at is not None and matures_at > now
+        lot = NewLot(amount, at, matures_at, expires_at)
+        legs = postings.earn(LotState(entry_id, at, expires_at), amount, debt=wallet.debt, pending=is_pending)
+        return NewEntry(
+            kind,
+            amount,
+            legs,
+            at,
+            actor,
+            entry_id,
+            lot=lot,
+            terms_id=terms_id,
+            purchase_id=purchase_id,
+            reason=reason,
+            details=details or {},
+        )
+
+    body = {"kind": kind, "amount": amount, "occurred_at": occurred_at, "purchase": purchase_id, "details": details or {}}
+    return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
+
+
+def redeem_points(
+    *,
+    member_id: int,
+    amount: int,
+    key: str,
+    now: datetime,
+    actor: Actor,
+    occurred_at: datetime | None = None,
+    purchase_id: int | None = None,
+    kind: EntryKind = EntryKind.REDEEM,
+    reason: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> Receipt:
+    """Spend points, the earliest to expire first. ``kind=TAKE`` takes them without anything in return.
+
+    Raises:
+        InsufficientPointsError: more than can be spent.
+        PointsError, KeyReusedError, UnknownMemberError: see ``ledger.posting``.
+    """
+    checked_points(amount)
+
+    def entry(wallet: OpenWallet) -> NewEntry:
+        parts = postings.take(spendable_lots(member_id, amount), amount)
+        legs = postings.spend(parts, to=Account.REVERSED if kind is EntryKind.TAKE else Account.REDEEMED)
+        return NewEntry(kind, amount, legs, occurred_at or now, actor, purchase_id=purchase_id, reason=reason, details=details or {})
+
+    body = {"kind": kind, "amount": amount, "occurred_at": occurred_at, "purchase": purchase_id, "details": details or {}}
+    return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
+
+
+def undo_redemption(
+    *, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, amount: int | None = None, reason: str = ""
+) -> Receipt:
+    """Give redeemed points back to the lots they were taken from, with their expiries; lapsed ones expire at once.
+
+    Args:
+        amount: points to give back; everything that is left of the redemption when ``None``.
+
+    Raises:
+        NotUndoableError: no redemption of this member, or less is left of it.
+        KeyReusedError, UnknownMemberError: see ``ledger.posting``.
+    """
+
+    def entry(wallet: OpenWallet) -> NewEntry:
+        redemption = Entry.objects.filter(pk=entry_id, member_id=member_id, kind__in=[EntryKind.REDEEM, EntryKind.CAPTURE]).first()
+        consumed = consumed_parts(entry_id) if redemption else []
+        left = sum(part.amount for part in consumed)
+        wanted = left if amount is None else amount
+        if not 0 < wanted <= left:
+            raise NotUndoableError(entry_id)
+        legs = postings.undo(consumed, wanted, debt=wallet.debt, at=now)
+        due_at = [part.lot.expires_at for part in consumed if not part.lot.has_lapsed(now)]
+        return NewEntry(EntryKind.UNDO, wanted, legs, now, actor, origin_id=entry_id, reason=reason, due_at=due_at)
+
+    body = {"kind": EntryKind.UNDO, "entry": entry_id, "amount": amount}
+    return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
+
+
+def claw_back_points(
+    *,
+    member_id: int,
+    amount: int,
+    key: str,
+    now: datetime,
+    actor: Actor,
+    earned_by: int | None = None,
+    occurred_at: datetime | None = None,
+    purchase_id: int | None = None,
+    reason: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> Receipt:
+    """Take earned points back, from the lot of the entry ``earned_by`` first; what is missing becomes debt.
+
+    Raises:
+        NotEarnedError: ``earned_by`` brought this member no points.
+        PointsError, KeyReusedError, UnknownMemberError: see ``ledger.posting``.
+    """
+    checked_points(amount)
+
+    def entry(wallet: OpenWallet) -> NewEntry:
+        own = _own_lot(member_id, earned_by) if earned_by is not None else None
+        legs = postings.claw_back(amount, own=own, lots=spendable_lots(member_id, amount + (own.available if own else 0)))
+        return NewEntry(
+            EntryKind.CLAWBACK,
+            amount,
+            legs,
+            occurred_at or now,
+            actor,
+            purchase_id=purchase_id,
+            origin_id=earned_by,
+            reason=reason,
+            details=details or {},
+        )
+
+    body = {"kind": EntryKind.CLAWBACK, "amount": amount, "earned_by": earned_by, "purchase": purchase_id, "details": details or {}}
+    return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
+
+
+def cancel_pending(*, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:
+    """Cancel what is still pending of an earning.
+
+    Raises:
+        NotEarnedError: nothing of it is pending.
+        KeyReusedError, UnknownMemberError: see ``ledger.posting``.
+    """
+
+    def entry(wallet: OpenWallet) -> NewEntry:
+        lot = _own_lot(member_id, entry_id)
+        if not lot.pending:
+            raise NotEarnedError(entry_id)
+        legs = postings.cancel(lot, lot.pending)
+        return NewEntry(EntryKind.CANCEL, lot.pending, legs, now, actor, origin_id=entry_id, reason=reason)
+
+    return post_once(member_id=member_id, key=key, body={"kind": EntryKind.CANCEL, "entry": entry_id}, now=now, build=entry)
+
+
+def _own_lot(member_id: int, entry_id: int) -> LotState:
+    if not Entry.objects.filter(pk=entry_id, member_id=member_id, lot__isnull=False).exists():
+        raise NotEarnedError(entry_id)
+    return lot_states([entry_id])[entry_id]

@@ -1,0 +1,18 @@
+from loyalty.models.ledger import Entry, EntryKind, Hold, HoldState, Lot, LotRemainder, Posting, Wallet
+from loyalty.models.member import Member
+from loyalty.models.program import Program, ProgramState, Terms
+
+__all__ = [
+    "Entry",
+    "EntryKind",
+    "Hold",
+    "HoldState",
+    "Lot",
+    "LotRemainder",
+    "Member",
+    "Posting",
+    "Program",
+    "ProgramState",
+    "Terms",
+    "Wallet",
+]
