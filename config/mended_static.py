@@ -1,11 +1,12 @@
-"""Static files of Unfold, mended as they are collected or served; nothing of theirs is kept in the project.
+"""Static files of packages, mended as they are collected or served; nothing of theirs is kept in the project.
 
-Its style sheet speaks of left and right, which mirrored pages get wrong: it is served with logical properties
+Unfold's style sheet speaks of left and right, which mirrored pages get wrong: it is served with logical properties
 instead. Its copy of htmx is older than the one of django-htmx: the newer stands in its place, so a page loads one.
+The Jalali day picker attaches itself to the fields that a page came with: it is made to attach when a field is entered.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.core.files.storage import FileSystemStorage
 STYLESHEET = "unfold/css/styles.css"
 HTMX = "unfold/js/htmx/htmx.js"
 NEWER_HTMX = "django_htmx/htmx-2.min.js"
+DAY_PICKER = "jalali_suite/js/jalali-datepicker.js"
 
 # Physical → logical. A value's side is turned only where the property is about text or floats.
 PROPERTIES = [
@@ -44,7 +46,29 @@ def logical(css: str) -> str:
     return css
 
 
-class MendedUnfoldFinder(BaseFinder):
+_AT_ONCE = 'document.querySelectorAll("input[data-jalali-datepicker]").forEach(attach);'
+_ON_FOCUS = """document.addEventListener("focus", function (event) {
+      var input = event.target;
+      if (!(input instanceof HTMLInputElement) || !input.hasAttribute("data-jalali-datepicker") || input.hasPicker) return;
+      input.hasPicker = true;
+      attach(input);
+    }, true);"""
+
+
+def attached_on_focus(script: str) -> str:
+    """The day picker for every field that is entered, whenever it came to the page: htmx and new rows bring some."""
+    return script.replace(_AT_ONCE, _ON_FOCUS)
+
+
+# What is served: made from which file, and how.
+MENDED: dict[str, tuple[str, Callable[[str], str]]] = {
+    STYLESHEET: (STYLESHEET, logical),
+    HTMX: (NEWER_HTMX, str),
+    DAY_PICKER: (DAY_PICKER, attached_on_focus),
+}
+
+
+class MendedFinder(BaseFinder):
     """Finds the mended files, making them anew when the installed ones are newer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,24 +77,24 @@ class MendedUnfoldFinder(BaseFinder):
         self.storage.prefix = ""  # type: ignore[attr-defined]  # read by collectstatic
 
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
-        if path not in (STYLESHEET, HTMX):
+        if path not in MENDED:
             return []
         found = str(self._mended(path))
         return [found] if find_all else found
 
     def list(self, ignore_patterns: Any) -> Iterator[tuple[str, Any]]:
-        for path in (STYLESHEET, HTMX):
+        for path in MENDED:
             self._mended(path)
             yield path, self.storage
 
     def _mended(self, path: str) -> Path:
-        source = _original(NEWER_HTMX if path == HTMX else path)
+        name, mend = MENDED[path]
+        source = _original(name)
         target = self.folder / path
         if not target.exists() or target.stat().st_mtime < max(source.stat().st_mtime, Path(__file__).stat().st_mtime):
-            text = source.read_text(encoding="utf-8")
             target.parent.mkdir(parents=True, exist_ok=True)
             part = target.with_suffix(".part")
-            part.write_text(logical(text) if path == STYLESHEET else text, encoding="utf-8")
+            part.write_text(mend(source.read_text(encoding="utf-8")), encoding="utf-8")
             part.replace(target)  # another process may be serving the old one
         return target
 
