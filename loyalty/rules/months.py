@@ -23,7 +23,7 @@ def day_months_later(day: date, months: int, *, calendar: Calendar) -> date:
 
 def to_gregorian(year: int, month: int, day: int) -> date:
     """A Jalali day; one that the month lacks is its last one."""
-    longest = 31 if month <= 6 else 30 if month < JALALI_ESFAND or JalaliDay(year, 1, 1).isleap() else 29  # noqa: PLR2004 - the calendar's own
+    longest = 31 if month <= 6 else 30 if month < JALALI_ESFAND or JalaliDay(year, 1, 1).isleap() else 29
     found: date = JalaliDay(year, month, min(day, longest)).togregorian()
     return found
 
