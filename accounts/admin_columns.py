@@ -1,4 +1,4 @@
-"""How admin lists and read-only forms show moments, days and money: in the reader's calendar and currency."""
+"""How admin lists and read-only forms show moments, days, money and counts: as the reader writes them."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -7,14 +7,14 @@ from typing import Any
 from django.db import models
 from django.http import HttpRequest
 
-from accounts.formats import format_day, format_moment, format_money
+from accounts.formats import format_day, format_moment, format_money, format_number
 from accounts.permissions import access_of
 
 Shown = str | Callable[..., Any]
 
 
 def readable(model: type[models.Model], names: Sequence[Shown], request: HttpRequest) -> list[Shown]:
-    """The columns, with those of moments, days and money in words; all others as they are."""
+    """The columns, with those of moments, days, money and counts in words; all others as they are."""
     return [_readable(model, name, request) for name in names]
 
 
@@ -27,6 +27,13 @@ def readable_fieldsets(model: type[models.Model], fieldsets: Any, fixed: Sequenc
         return _readable(model, name, request) if name in fixed else name
 
     return [(title, {**options, "fields": [shown(name) for name in options["fields"]]}) for title, options in fieldsets]
+
+
+def name_relations(model: type[models.Model]) -> None:
+    """Let relations that have no name of their own be called like what they lead to."""
+    for field in model._meta.concrete_fields:
+        if isinstance(field, models.ForeignKey) and field.verbose_name == field.name.replace("_", " "):
+            field.verbose_name = field.related_model._meta.verbose_name or field.verbose_name
 
 
 def _readable(model: type[models.Model], name: Shown, request: HttpRequest) -> Shown:
@@ -60,6 +67,8 @@ def _words_for(field: Any, request: HttpRequest) -> Callable[[Any, Any], str] | 
     if field.name.endswith("_minor"):
         currency, unit = _home(request)
         return lambda value, obj: format_money(value, getattr(obj, "currency", None) or currency, unit)
+    if isinstance(field, models.IntegerField) and not (field.primary_key or field.choices or field.name.endswith("_id")):
+        return lambda value, _obj: format_number(value)
     return None
 
 

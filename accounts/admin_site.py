@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.contrib.admin import AdminSite
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -16,7 +17,7 @@ from unfold.sites import UnfoldAdminSite
 from unfold.views import ChangeList
 from unfold.widgets import INPUT_CLASSES
 
-from accounts.admin_columns import readable, readable_fieldsets
+from accounts.admin_columns import name_relations, readable, readable_fieldsets
 from accounts.audit import SYSTEM, Actor, record_audit
 from accounts.fields import DayField, MomentField
 from accounts.forms import LoginForm, TenantModelForm
@@ -113,6 +114,7 @@ class TenantChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.full_result_count = self.result_count
+        self.page = self.paginator.page(self.page_num)
 
 
 class TenantModelAdmin(_Silent, _Guarded, ModelAdmin):
@@ -131,6 +133,10 @@ class TenantModelAdmin(_Silent, _Guarded, ModelAdmin):
     list_fullwidth = True
     # The lookup of the location that limits what a member of some locations sees, such as "location".
     location_lookup: str | None = None
+
+    def __init__(self, model: type[models.Model], site: AdminSite) -> None:
+        name_relations(model)
+        super().__init__(model, site)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)

@@ -13,6 +13,8 @@ COUNTED_AT_MOST = 10_000
 class BoundedPaginator(Paginator[Any]):
     """Counts up to ``COUNTED_AT_MOST`` rows; ``is_bounded`` says that there are more."""
 
+    template_name = "shell/admin_pagination.html"  # read by Unfold's lists
+
     @cached_property
     def count(self) -> int:
         return min(self._seen, COUNTED_AT_MOST)

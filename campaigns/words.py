@@ -3,14 +3,13 @@
 from datetime import datetime
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.formats import format_moment, format_number
 from campaigns.models import Campaign, CampaignState
 from campaigns.queries.figures import CampaignFigures
-from messaging.models import DispatchState, SkipReason
-from messaging.models.delivery import FateReason
+from messaging.models import DispatchState
+from messaging.models.delivery import reason_words
 
 TONES = {
     CampaignState.DRAFT: "muted",
@@ -22,18 +21,18 @@ TONES = {
     CampaignState.CANCELLED: "muted",
 }
 ACTIONS = {
-    "campaign.created": _lazy("Begun as a draft"),
-    "campaign.changed": _lazy("Changed"),
-    "campaign.tested": _lazy("A test was sent"),
-    "campaign.scheduled": _lazy("Scheduled"),
-    "campaign.unscheduled": _lazy("Made a draft again"),
-    "campaign.launched": _lazy("Launched"),
-    "campaign.paused": _lazy("Paused"),
-    "campaign.resumed": _lazy("Went on"),
-    "campaign.cancelled": _lazy("Cancelled"),
-    "campaign.completed": _lazy("Completed"),
-    "campaign.failed": _lazy("Failed"),
-    "campaign.duplicated": _lazy("Duplicated"),
+    "campaign.created": gettext_lazy("Begun as a draft"),
+    "campaign.changed": gettext_lazy("Changed"),
+    "campaign.tested": gettext_lazy("A test was sent"),
+    "campaign.scheduled": gettext_lazy("Scheduled"),
+    "campaign.unscheduled": gettext_lazy("Made a draft again"),
+    "campaign.launched": gettext_lazy("Launched"),
+    "campaign.paused": gettext_lazy("Paused"),
+    "campaign.resumed": gettext_lazy("Went on"),
+    "campaign.cancelled": gettext_lazy("Cancelled"),
+    "campaign.completed": gettext_lazy("Completed"),
+    "campaign.failed": gettext_lazy("Failed"),
+    "campaign.duplicated": gettext_lazy("Duplicated"),
 }
 MINUTE = 60
 HOUR = 3_600
@@ -80,11 +79,6 @@ def duration(seconds: float) -> str:
 def people(count: int) -> str:
     """``4,812 people``."""
     return ngettext("%(count)s person", "%(count)s people", count) % {"count": format_number(count)}
-
-
-def reason_words(reason: str) -> str:
-    """A reason of the ledger in words."""
-    return str({**dict(SkipReason.choices), **dict(FateReason.choices)}.get(reason, reason))
 
 
 def skipped_rows(figures: CampaignFigures) -> list[tuple[str, str, int]]:

@@ -15,9 +15,9 @@ from campaigns.audience import audience_from, reach_of
 from campaigns.forms import CampaignForm, initial_of
 from campaigns.models import Campaign, CampaignState
 from campaigns.refusals import CampaignStateError
-from campaigns.words import reason_words
 from crm.models import Channel, Purpose
 from crm.views.asking import asking
+from messaging.models.delivery import reason_words
 from messaging.planning import Reach
 from segmentation.models import Segment
 from segmentation.queries import SegmentTooSlow

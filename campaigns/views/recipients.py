@@ -11,11 +11,12 @@ from campaigns.queries.explaining import Verdict, explain
 from campaigns.queries.figures import campaign_figures
 from campaigns.queries.recipients import Narrowing, campaign_names, messages_to, recipients
 from campaigns.views.detail import campaign_or_404
-from campaigns.words import reason_words, skipped_rows
+from campaigns.words import skipped_rows
 from crm.models import Customer
 from crm.queries.search import find_customers
 from crm.views.asking import customer_or_404
 from messaging.models import Delivery, DeliveryState
+from messaging.models.delivery import reason_words
 
 MOST_TEXT = 100
 FOUND = 8

@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.formats import format_moment
@@ -71,10 +71,10 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
 
 # What needs nothing but to be asked for: what is done, and what is said of it.
 PLAIN_STEPS: dict[Step, tuple[Callable[..., Campaign], Promise]] = {
-    Step.UNSCHEDULE: (actions.unschedule_campaign, _lazy("The campaign is a draft again; nothing will be sent by itself.")),
-    Step.PAUSE: (actions.pause_campaign, _lazy("The campaign is paused. What has not left waits.")),
-    Step.RESUME: (actions.resume_campaign, _lazy("The campaign goes on.")),
-    Step.CANCEL: (actions.cancel_campaign, _lazy("The campaign is cancelled. What had not left will not leave.")),
+    Step.UNSCHEDULE: (actions.unschedule_campaign, gettext_lazy("The campaign is a draft again; nothing will be sent by itself.")),
+    Step.PAUSE: (actions.pause_campaign, gettext_lazy("The campaign is paused. What has not left waits.")),
+    Step.RESUME: (actions.resume_campaign, gettext_lazy("The campaign goes on.")),
+    Step.CANCEL: (actions.cancel_campaign, gettext_lazy("The campaign is cancelled. What had not left will not leave.")),
 }
 
 

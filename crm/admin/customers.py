@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts.admin_site import ReadOnlyTenantInline, TenantModelAdmin, actor_of
 from accounts.audit import Actor, record_audit
 from accounts.exports import csv_response
-from accounts.formats import format_money
+from accounts.formats import format_moment, format_money, format_number
 from accounts.forms import TenantModelForm
 from accounts.permissions import Permission, access_of
 from accounts.queries import current_organization
@@ -92,12 +92,12 @@ class CustomerAdmin(TenantModelAdmin):
         return str(customer)
 
     @admin.display(description=_("visits"), ordering="facts__visit_count")
-    def visits(self, customer: Customer) -> int:
-        return customer.facts.visit_count
+    def visits(self, customer: Customer) -> str:
+        return format_number(customer.facts.visit_count)
 
     @admin.display(description=_("last visit"), ordering=F("facts__last_visit_at").desc(nulls_last=True))
-    def last_visit(self, customer: Customer) -> Any:
-        return customer.facts.last_visit_at
+    def last_visit(self, customer: Customer) -> str:
+        return format_moment(customer.facts.last_visit_at)
 
     @admin.display(description=_("spent"), ordering="facts__spent_minor")
     def spent(self, customer: Customer) -> str:

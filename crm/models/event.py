@@ -53,10 +53,12 @@ class Event(TenantModel):
 class EventKey(TenantModel):
     """The idempotency key of an event: a partitioned table cannot keep it unique over all months."""
 
-    source = models.CharField(max_length=20)
-    key = models.CharField(max_length=120)
+    source = models.CharField(_("source"), max_length=20)
+    key = models.CharField(_("key"), max_length=120)
 
     class Meta:
+        verbose_name = _("event key")
+        verbose_name_plural = _("event keys")
         constraints = [models.UniqueConstraint(fields=["organization", "source", "key"], name="event_key_once")]
 
     def __str__(self) -> str:
@@ -66,11 +68,13 @@ class EventKey(TenantModel):
 class EventCursor(TenantModel):
     """How far a consumer has read the event log of an organization."""
 
-    consumer = models.CharField(max_length=60)
+    consumer = models.CharField(_("reader"), max_length=60)
     transaction_id = TransactionIdField(default="0")
-    event_id = models.BigIntegerField(default=0)
+    event_id = models.BigIntegerField(_("last event read"), default=0)
 
     class Meta:
+        verbose_name = _("place in the event log")
+        verbose_name_plural = _("places in the event log")
         constraints = [models.UniqueConstraint(fields=["organization", "consumer"], name="event_cursor_once")]
 
     def __str__(self) -> str:

@@ -106,12 +106,14 @@ class ImportChunk(TenantModel):
     """A range of rows that is written: what a resumed import need not do again."""
 
     job = models.ForeignKey(ImportJob, on_delete=models.CASCADE, related_name="chunks")
-    first_row = models.BigIntegerField()
-    last_row = models.BigIntegerField()
-    counts = models.JSONField(default=dict)
-    written_at = models.DateTimeField()
+    first_row = models.BigIntegerField(_("first row"))
+    last_row = models.BigIntegerField(_("last row"))
+    counts = models.JSONField(_("counts"), default=dict)
+    written_at = models.DateTimeField(_("written"))
 
     class Meta:
+        verbose_name = _("part of an import")
+        verbose_name_plural = _("parts of imports")
         constraints = [models.UniqueConstraint(fields=["organization", "job", "first_row"], name="import_chunk_once")]
 
     def __str__(self) -> str:

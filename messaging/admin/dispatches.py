@@ -6,6 +6,7 @@ from accounts.admin_site import ReadOnlyTenantAdmin
 from accounts.permissions import Permission
 from crm.admin.searching import CustomerSearchMixin
 from messaging.models import Chunk, Delivery, Dispatch, TrackingHit
+from messaging.models.delivery import reason_words
 
 
 @admin.register(Dispatch)
@@ -28,11 +29,15 @@ class DeliveryAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
 
     view_permission = Permission.MESSAGES_VIEW
     list_display = (
-        "address", "customer", "dispatch", "state", "reason", "sent_at", "opened_at", "clicked_at", "unsubscribed_at", "bounced_at",
+        "address", "customer", "dispatch", "state", "told_reason", "sent_at", "opened_at", "clicked_at", "unsubscribed_at", "bounced_at",
     )  # fmt: skip
     list_select_related = ("customer", "dispatch")
     list_filter = ("state",)
     ordering = ("-id",)
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def told_reason(self, delivery: Delivery) -> str:
+        return reason_words(delivery.reason)
 
 
 @admin.register(TrackingHit)

@@ -48,6 +48,11 @@ class FateReason(models.TextChoices):
     ENDED = "ended", _("an error ended the sending before it was their turn")
 
 
+def reason_words(reason: str) -> str:
+    """A reason of the ledger in words."""
+    return str({**dict(SkipReason.choices), **dict(FateReason.choices)}.get(reason, reason))
+
+
 # What happens to a message after it left.
 ENGAGEMENT = (
     "opened_at",
@@ -134,16 +139,16 @@ class Chunk(TenantModel):
     """
 
     dispatch = models.ForeignKey(Dispatch, on_delete=models.CASCADE, related_name="chunks")
-    first_id = models.BigIntegerField()
-    last_id = models.BigIntegerField()
+    first_id = models.BigIntegerField(_("first number"))
+    last_id = models.BigIntegerField(_("last number"))
     retry_ids = ArrayField(models.BigIntegerField(), null=True)
-    done_through = models.BigIntegerField()
-    sending_through = models.BigIntegerField()
+    done_through = models.BigIntegerField(_("done through"))
+    sending_through = models.BigIntegerField(_("sending through"))
     in_flight = ArrayField(models.BigIntegerField(), default=list, db_default=[])
     held_back = ArrayField(models.BigIntegerField(), default=list, db_default=[])
     lease = models.UUIDField(null=True)
-    leased_until = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(_("held until"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
 
     class Meta:
         verbose_name = _("chunk")

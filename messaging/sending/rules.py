@@ -48,8 +48,8 @@ def ledger_fate(
     delivery_id: int, outcome: Outcome, *, attempts: int, plan: RetryPlan, now: float, chance: Callable[[], float]
 ) -> LedgerFate:
     """Put a fate other than "sent" into the ledger's words; `attempts` were made before this one."""
-    words = " ".join(part for part in (str(outcome.code or ""), outcome.enhanced, outcome.text) if part)
-    detail = words[:LONGEST_DETAIL]
+    enhanced = "" if outcome.text.startswith(outcome.enhanced) else outcome.enhanced  # a server repeats it in its words
+    detail = " ".join(part for part in (str(outcome.code or ""), enhanced, outcome.text) if part)[:LONGEST_DETAIL]
     if outcome.fate is Fate.AMBIGUOUS:
         return LedgerFate(delivery_id, "ambiguous", "line_lost", detail)
     if outcome.fate is Fate.RETRY:

@@ -80,7 +80,7 @@ def test_dead_addresses_are_never_written_to_again(committed_cast: Cast) -> None
         stage.run()
     delivery = stage.delivery(3)
     assert (delivery.state, delivery.reason) == (DeliveryState.BOUNCED, FateReason.NO_SUCH_ADDRESS)
-    assert delivery.detail == "550 5.1.1 5.1.1 No such user"
+    assert delivery.detail == "550 5.1.1 No such user"
     assert delivery.bounced_at is not None
     assert stage.counts() == (9, 1, 0)
     with tenant(stage.organization_id):
