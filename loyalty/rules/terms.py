@@ -14,6 +14,8 @@ from loyalty.rules.documents import DocumentError, Fault, Schema, Text, Tree, Wh
 from segmentation.rules.problems import gettext_noop as _
 
 MAX_POINTS = 10**9
+# Points for these would bring about more of them.
+OWN_NOUNS = frozenset(["member", "points", "reward", "tier"])
 Points = Annotated[int, Whole(1, MAX_POINTS)]
 Minor = Annotated[int, Whole(1, 10**12)]
 Months = Annotated[int, Whole(0, 120)]
@@ -60,7 +62,7 @@ class Expiry:
     """
 
     kind: ExpiryKind = ExpiryKind.NEVER
-    months: Months = 12
+    months: Months = 0
     calendar: Calendar = Calendar.GREGORIAN
     month: Annotated[int, Whole(1, 12)] = 12
     day: Annotated[int, Whole(1, 31)] = 31
@@ -149,6 +151,8 @@ class EarnRule:
                 yield Fault(name, "missing", _("This kind of rule needs it."))
             if self.on is not kind and getattr(self, name) and not (name == "per_minor" and self.on in (EarnOn.PRODUCT, EarnOn.CATEGORY)):
                 yield Fault(name, "unused", _("This kind of rule has no use for it."))
+        if self.event.partition(".")[0] in OWN_NOUNS:
+            yield Fault("event", "reserved", _("What the program itself brings about cannot earn points."))
         yield from _ends_before_it_begins(self)
 
 

@@ -1,0 +1,79 @@
+"""When points become available and when they expire: always at the end of a local day of the member.
+
+Under the activity policy each lot carries a moment of its own like any other lot, and each purchase or visit moves it on
+(``inactive_at`` over what is known then): what is spent first, what expires and when stay one rule for all lots, the
+lot's own row and every entry stay as they were posted, and only the cached date of what is left moves. It can be worked
+out again from the lot, the terms it was earned under, and the member's activity. What has lapsed stays lapsed, also
+when an older purchase turns up later.
+"""
+
+from calendar import monthrange
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from persiantools.jdatetime import JalaliDate
+
+from loyalty.rules.terms import Calendar, Expiry, ExpiryKind
+
+FURTHEST = date(9000, 1, 1)
+
+
+def matures_at(pending_days: int, earned_at: datetime, zone: ZoneInfo) -> datetime | None:
+    """The moment from which points can be spent; ``None`` is at once."""
+    if not pending_days:
+        return None
+    return end_of_day(earned_at.astimezone(zone).date() + timedelta(days=pending_days), zone)
+
+
+def expires_at(expiry: Expiry, earned_at: datetime, zone: ZoneInfo) -> datetime | None:
+    """The moment from which points are gone, if nothing happens after they were earned."""
+    earned_on = earned_at.astimezone(zone).date()
+    match expiry.kind:
+        case ExpiryKind.NEVER:
+            return None
+        case ExpiryKind.AGE | ExpiryKind.ACTIVITY:
+            return end_of_day(months_later(earned_on, expiry.months, expiry.calendar), zone)
+        case ExpiryKind.CALENDAR:
+            return end_of_day(_next_day_of_year(months_later(earned_on, expiry.months, expiry.calendar), expiry), zone)
+
+
+def inactive_at(expiry: Expiry, earned_at: datetime, activity: Iterable[datetime], zone: ZoneInfo) -> datetime | None:
+    """``expires_at`` moved on by each purchase or visit that came before the points were gone."""
+    lapses_at = expires_at(expiry, earned_at, zone)
+    for at in sorted(activity) if expiry.kind is ExpiryKind.ACTIVITY else ():
+        if lapses_at is not None and earned_at <= at < lapses_at:
+            lapses_at = expires_at(expiry, at, zone)
+    return lapses_at
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The first moment after a local day; where the clock skips midnight, the moment the next day begins."""
+    return datetime.combine(min(day, FURTHEST) + timedelta(days=1), time(), zone).astimezone(UTC)
+
+
+def months_later(day: date, months: int, calendar: Calendar) -> date:
+    """The same day so many months later, or the last day of a shorter month."""
+    year, month, of_month = _read(day, calendar)
+    years, months_on = divmod(year * 12 + month - 1 + months, 12)
+    return _day(years, months_on + 1, of_month, calendar)
+
+
+def _next_day_of_year(earliest: date, expiry: Expiry) -> date:
+    year, _month, _of_month = _read(earliest, expiry.calendar)
+    this_year = _day(year, expiry.month, expiry.day, expiry.calendar)
+    return this_year if this_year >= earliest else _day(year + 1, expiry.month, expiry.day, expiry.calendar)
+
+
+def _read(day: date, calendar: Calendar) -> tuple[int, int, int]:
+    shown = JalaliDate(day) if calendar is Calendar.JALALI else day  # type: ignore[no-untyped-call]  # untyped library
+    return shown.year, shown.month, shown.day
+
+
+def _day(year: int, month: int, day: int, calendar: Calendar) -> date:
+    """The day, or the last one of a shorter month."""
+    if calendar is Calendar.GREGORIAN:
+        return date(year, month, min(day, monthrange(year, month)[1]))
+    last = JalaliDate.days_in_month(month, year)
+    found: date = JalaliDate(year, month, min(day, last)).to_gregorian()  # type: ignore[no-untyped-call]  # untyped library
+    return found
