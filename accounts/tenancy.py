@@ -27,6 +27,7 @@ def tenant(organization_id: int) -> Iterator[None]:
     outer = _current.get()
     if outer is not None and outer != organization_id:
         raise TenantScopeError(f"inside organization {outer}, cannot enter {organization_id}")
+    is_outermost = not connection.in_atomic_block
     with transaction.atomic():
         set_local(ORGANIZATION_SETTING, str(organization_id))
         token = _current.set(organization_id)
@@ -34,8 +35,8 @@ def tenant(organization_id: int) -> Iterator[None]:
             yield
         finally:
             _current.reset(token)
-        # A rollback restores the setting by itself; inside an outer transaction a normal end has to.
-        if outer is None and not connection.needs_rollback:
+        # The end of a transaction and a rollback restore the setting by themselves; a normal end inside an outer transaction has to.
+        if outer is None and not is_outermost and not connection.needs_rollback:
             set_local(ORGANIZATION_SETTING, "")
 
 

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
+from psycopg.types.json import Jsonb
 
+from accounts.postgresql.prepared import run_prepared
 from accounts.tenancy import current_organization_id
 from crm.models import Event, EventCursor
 
@@ -32,6 +34,23 @@ def record_event(event: NewEvent) -> Event | None:
     """Write one event in the current scope and transaction; ``None`` when its key was recorded before."""
     recorded = record_events([event])
     return recorded[0] if recorded else None
+
+
+def append_event(event: NewEvent) -> None:
+    """Write one event without a key where thousands a second are written."""
+    ensure_months([event.occurred_at])
+    run_prepared(
+        "insert into crm_event (organization_id, customer_id, kind, occurred_at, source, properties)"
+        " values (%(organization)s, %(customer)s, %(kind)s, %(occurred_at)s, %(source)s, %(properties)s)",
+        {
+            "organization": current_organization_id(),
+            "customer": event.customer_id,
+            "kind": event.kind,
+            "occurred_at": event.occurred_at,
+            "source": event.source,
+            "properties": Jsonb(event.properties),
+        },
+    )
 
 
 @transaction.atomic

@@ -1,11 +1,12 @@
 """Points reserved at the till: placed, then captured or released once, or lapsed by themselves."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from accounts.audit import Actor
 from loyalty.ledger.posting import Receipt, checked_points, post_once
-from loyalty.ledger.store import NewEntry, OpenWallet, held_parts, spendable_lots
-from loyalty.models import Entry, EntryKind, Hold, HoldState
+from loyalty.ledger.store import NewEntry, OpenWallet, Resolution, held_parts, open_hold, spendable_lots
+from loyalty.models import EntryKind, HoldState
 from loyalty.rules import postings
 
 
@@ -20,7 +21,7 @@ class CaptureError(ValueError):
 def hold_points(
     *, member_id: int, amount: int, lapses_at: datetime, key: str, now: datetime, actor: Actor, reason: str = ""
 ) -> tuple[Receipt, int]:
-    """Reserve points until ``lapses_at``; returns the receipt and the hold's id.
+    """Reserve points until ``lapses_at``; returns the receipt and the hold's id, which is its entry's.
 
     Raises:
         InsufficientPointsError: more than can be spent.
@@ -30,13 +31,10 @@ def hold_points(
 
     def entry(wallet: OpenWallet) -> NewEntry:
         parts = postings.take(spendable_lots(member_id, amount), amount)
-        hold = Hold.objects.create(member_id=member_id, amount=amount, placed_at=now, lapses_at=lapses_at)
-        return NewEntry(EntryKind.HOLD, amount, postings.hold(parts), now, actor, hold_id=hold.pk, reason=reason, due_at=[lapses_at])
+        return NewEntry(EntryKind.HOLD, amount, postings.hold(parts), wallet.now, actor, lapses_at=lapses_at, reason=reason)
 
     receipt = post_once(member_id=member_id, key=key, body={"kind": EntryKind.HOLD, "amount": amount}, now=now, build=entry)
-    hold_id = Entry.objects.values_list("hold_id", flat=True).get(pk=receipt.entry_id)
-    assert hold_id is not None
-    return receipt, hold_id
+    return receipt, receipt.entry_id
 
 
 def capture_hold(
@@ -59,11 +57,11 @@ def capture_hold(
     """
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        hold = _open_hold(member_id, hold_id)
-        captured = hold.amount if amount is None else amount
-        if not 0 < captured <= hold.amount:
+        held = _held(member_id, hold_id)
+        captured = held if amount is None else amount
+        if not 0 < captured <= held:
             raise CaptureError(captured)
-        return _resolve(wallet, hold, captured, EntryKind.CAPTURE, now, actor, reason, purchase_id)
+        return replace(_resolve(wallet, hold_id, captured, actor), purchase_id=purchase_id, reason=reason)
 
     body = {"kind": EntryKind.CAPTURE, "hold": hold_id, "amount": amount, "purchase": purchase_id}
     return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
@@ -78,27 +76,28 @@ def release_hold(*, member_id: int, hold_id: int, key: str, now: datetime, actor
     """
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        return _resolve(wallet, _open_hold(member_id, hold_id), 0, EntryKind.RELEASE, now, actor, reason)
+        _held(member_id, hold_id)
+        return replace(_resolve(wallet, hold_id, 0, actor), reason=reason)
 
     return post_once(member_id=member_id, key=key, body={"kind": EntryKind.RELEASE, "hold": hold_id}, now=now, build=entry)
 
 
-def _open_hold(member_id: int, hold_id: int) -> Hold:
-    # The wallet's lock guards its holds.
-    hold = Hold.objects.filter(pk=hold_id, member_id=member_id, state=HoldState.OPEN).first()
-    if hold is None:
+def _held(member_id: int, hold_id: int) -> int:
+    if (amount := open_hold(member_id, hold_id)) is None:
         raise HoldResolvedError(hold_id)
-    return hold
+    return amount
 
 
-def _resolve(
-    wallet: OpenWallet, hold: Hold, captured: int, kind: EntryKind, now: datetime, actor: Actor, reason: str, purchase_id: int | None = None
-) -> NewEntry:
-    parts = held_parts(hold.pk)
-    hold.state = HoldState.CAPTURED if captured else HoldState.RELEASED
-    hold.captured, hold.resolved_at = captured, now
-    hold.save(update_fields=["state", "captured", "resolved_at"])
-    legs = postings.resolve_hold(parts, captured, debt=wallet.debt, at=now)
-    due_at = [part.lot.expires_at for part in parts if not part.lot.has_lapsed(now)]
-    amount = captured or hold.amount
-    return NewEntry(kind, amount, legs, now, actor, hold_id=hold.pk, purchase_id=purchase_id, reason=reason, due_at=due_at)
+def _resolve(wallet: OpenWallet, hold_id: int, captured: int, actor: Actor) -> NewEntry:
+    parts = held_parts(hold_id)
+    kind, state = (EntryKind.CAPTURE, HoldState.CAPTURED) if captured else (EntryKind.RELEASE, HoldState.RELEASED)
+    return NewEntry(
+        kind,
+        captured or sum(part.amount for part in parts),
+        postings.resolve_hold(parts, captured, debt=wallet.debt, at=wallet.now),
+        wallet.now,
+        actor,
+        hold_id=hold_id,
+        resolution=Resolution(state, captured),
+        due_at=[part.lot.expires_at for part in parts if not part.lot.has_lapsed(wallet.now)],
+    )

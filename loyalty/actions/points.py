@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.audit import Actor
 from loyalty.ledger.posting import Receipt, checked_points, post_once
-from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, next_entry_id, spendable_lots
+from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, spendable_lots
 from loyalty.models import Entry, EntryKind
 from loyalty.rules import postings
 from loyalty.rules.postings import Account, LotState
@@ -41,12 +41,12 @@ def earn_points(
     Raises:
         PointsError, KeyReusedError, UnknownMemberError: see ``ledger.posting``.
     """
-    at = occurred_at or now
     checked_points(amount)
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        entry_id = next_entry_id()
-        is_pending = matures_at is not None and matures_at > now
+        entry_id = wallet.next_entry_id()
+        at = min(occurred_at or now, wallet.now)
+        is_pending = matures_at is not None and matures_at > wallet.now
         lot = NewLot(amount, at, matures_at, expires_at)
         legs = postings.earn(LotState(entry_id, at, expires_at), amount, debt=wallet.debt, pending=is_pending)
         return NewEntry(
@@ -117,8 +117,8 @@ def undo_redemption(
         wanted = left if amount is None else amount
         if not 0 < wanted <= left:
             raise NotUndoableError(entry_id)
-        legs = postings.undo(consumed, wanted, debt=wallet.debt, at=now)
-        due_at = [part.lot.expires_at for part in consumed if not part.lot.has_lapsed(now)]
+        legs = postings.undo(consumed, wanted, debt=wallet.debt, at=wallet.now)
+        due_at = [part.lot.expires_at for part in consumed if not part.lot.has_lapsed(wallet.now)]
         return NewEntry(EntryKind.UNDO, wanted, legs, now, actor, origin_id=entry_id, reason=reason, due_at=due_at)
 
     body = {"kind": EntryKind.UNDO, "entry": entry_id, "amount": amount}

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crm.events import NewEvent, record_event
+from crm.events import NewEvent, append_event
 from loyalty.ledger.store import NewEntry, OpenWallet
 from loyalty.models import EntryKind
 
@@ -33,4 +33,4 @@ def record_entry_event(wallet: OpenWallet, entry: NewEntry, entry_id: int) -> No
         "balance": wallet.balance,
         "purchase": entry.purchase_id,
     }
-    record_event(NewEvent(kind, entry.occurred_at, wallet.customer_id, "loyalty", properties))
+    append_event(NewEvent(kind, entry.occurred_at, wallet.customer_id, "loyalty", properties))

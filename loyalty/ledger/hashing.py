@@ -21,8 +21,21 @@ def body_hash(body: Mapping[str, Any]) -> bytes:
 
 
 def canonical(body: Mapping[str, Any]) -> bytes:
-    """JSON with sorted keys, moments in UTC, bytes in hexadecimal."""
+    """JSON with sorted keys, moments in UTC, bytes in hexadecimal.
+
+    Raises:
+        TypeError: something has no form that the database gives back as it was, such as a float.
+    """
+    _refuse_floats(body.get("details"))
     return json.dumps(body, sort_keys=True, separators=(",", ":"), default=_plain).encode()
+
+
+def _refuse_floats(value: object) -> None:
+    # PostgreSQL keeps the numbers of its JSON as decimals: 1e16 comes back as another number's text, -0.0 as another number.
+    if isinstance(value, float):
+        raise TypeError("a float has no place in a ledger entry")
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+        _refuse_floats(item)
 
 
 def _plain(value: object) -> str:

@@ -5,12 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
-
 from loyalty.ledger.events import record_entry_event
 from loyalty.ledger.hashing import body_hash
 from loyalty.ledger.settling import settle_wallet
-from loyalty.ledger.store import NewEntry, OpenWallet, known_entry, lock_wallet, post_entry
+from loyalty.ledger.store import KeyTakenError, NewEntry, OpenWallet, open_wallet, post_entry
 
 MAX_POINTS = 10**12
 
@@ -35,9 +33,10 @@ class Receipt:
     is_replay: bool = False
 
 
-@transaction.atomic
 def post_once(*, member_id: int, key: str, body: Mapping[str, Any], now: datetime, build: Callable[[OpenWallet], NewEntry]) -> Receipt:
     """Post what ``build`` makes of the locked and settled wallet, unless ``key`` was posted before.
+
+    A refusal leaves nothing behind but what was due anyway, so the caller may go on in its transaction; ``build`` only reads.
 
     Args:
         key: idempotency key, unique within the program.
@@ -47,31 +46,26 @@ def post_once(*, member_id: int, key: str, body: Mapping[str, Any], now: datetim
         KeyReusedError: the key came with another body before.
         UnknownMemberError: there is no such member.
     """
-    wallet = lock_wallet(member_id)
     digest = body_hash({"member": member_id, **body})
-    if known := known_entry(wallet.program_id, key):
-        if known[1] != digest:
+    wallet, known = open_wallet(member_id, now=now, key=key)
+    settle_wallet(wallet)
+    if known:
+        if known.body_hash != digest:
             raise KeyReusedError(key)
-        return _receipt(wallet, known[0], is_replay=True)
-    settle_wallet(wallet, now=now)
+        return _receipt(wallet, known.id, is_replay=True)
     entry = replace(build(wallet), key=key, body_hash=digest)
     try:
-        with transaction.atomic():
-            entry_id = post_entry(wallet, entry, now=now)
-    except IntegrityError as error:
-        # Another member's request took the key meanwhile; this wallet's own requests wait on its lock.
-        if "entry_key" in str(error):
-            raise KeyReusedError(key) from error
-        raise
+        entry_id = post_entry(wallet, entry)
+    except KeyTakenError as error:  # this wallet's own requests wait on its lock
+        raise KeyReusedError(key) from error
     record_entry_event(wallet, entry, entry_id)
-    settle_wallet(wallet, now=now)
+    settle_wallet(wallet)
     return _receipt(wallet, entry_id)
 
 
-@transaction.atomic
 def settle_member(*, member_id: int, now: datetime) -> int:
     """Post what is due for one member; returns how many entries that took."""
-    return settle_wallet(lock_wallet(member_id), now=now)
+    return settle_wallet(open_wallet(member_id, now=now)[0])
 
 
 def checked_points(amount: int) -> int:

@@ -1,24 +1,27 @@
-# ruff: noqa: S608 - the names put into statements are those of our own tables and columns
 """Rows of the ledger: read under the wallet's lock, written by one statement per entry."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from django.db import connection
 from psycopg.types.json import Jsonb
 
 from accounts.audit import Actor
+from accounts.postgresql.prepared import run_prepared, sent_together
 from accounts.tenancy import current_organization_id
+from loyalty.ledger import statements
 from loyalty.ledger.hashing import entry_hash
-from loyalty.models import EntryKind
+from loyalty.models import EntryKind, HoldState
 from loyalty.rules.postings import Account, Leg, LotState, Part, by_lot, total
 
 
 @dataclass(slots=True)
 class OpenWallet:
-    """A wallet whose row is locked until the end of the transaction, kept in step with what is posted."""
+    """A wallet whose row is locked until the end of the transaction, kept in step with what is posted.
+
+    ``now`` is the wallet's own clock, which never runs backwards, whatever the clocks of those who write.
+    """
 
     member_id: int
     program_id: int
@@ -30,12 +33,28 @@ class OpenWallet:
     sequence: int
     head: bytes
     next_due_at: datetime | None
-    updated_at: datetime
+    now: datetime
+    spare_id: int | None = None
+
+    def next_entry_id(self) -> int:
+        """The id of an entry that is about to be posted, for legs that name its own lot."""
+        entry_id, self.spare_id = self.spare_id, None
+        if entry_id is None:
+            ((entry_id,),) = run_prepared(statements.NEXT_ID, {}).fetchall()
+        return int(entry_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEntry:
+    """The entry that was posted with an idempotency key."""
+
+    id: int
+    body_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class NewLot:
-    """The lot that comes with an entry."""
+    """The lot that comes with an entry and has its id."""
 
     amount: int
     earned_at: datetime
@@ -45,8 +64,19 @@ class NewLot:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolution:
+    """What becomes of the hold that an entry is about."""
+
+    state: HoldState
+    captured: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An entry to post. ``due_at``: moments from which on the wallet has to be looked at again."""
+    """An entry to post. ``due_at``: moments from which on the wallet has to be looked at again.
+
+    With ``lapses_at`` it places a hold, which has its id; with ``resolution`` it resolves the hold ``hold_id``.
+    """
 
     kind: EntryKind
     amount: int
@@ -57,6 +87,8 @@ class NewEntry:
     key: str | None = None
     body_hash: bytes | None = None
     lot: NewLot | None = None
+    lapses_at: datetime | None = None
+    resolution: Resolution | None = None
     terms_id: int | None = None
     purchase_id: int | None = None
     hold_id: int | None = None
@@ -70,151 +102,160 @@ class UnknownMemberError(LookupError):
     """There is no such member in the organization."""
 
 
-def lock_wallet(member_id: int) -> OpenWallet:
-    """Lock a member's wallet until the end of the transaction.
+class KeyTakenError(ValueError):
+    """Another member's entry took the key meanwhile."""
+
+
+def open_wallet(member_id: int, *, now: datetime, key: str | None = None) -> tuple[OpenWallet, KnownEntry | None]:
+    """Lock a member's wallet until the end of the transaction, and find the entry that has ``key`` already.
 
     Raises:
-        UnknownMemberError: there is none.
+        UnknownMemberError: there is no such member.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [current_organization_id(), member_id])
-        row = cursor.fetchone()
-    if row is None:
+    parameters = _here(member=member_id, key=key)
+    with sent_together():
+        locked = run_prepared(statements.LOCK, parameters)
+        found = run_prepared(statements.LOOK, parameters)
+    row, about = locked.fetchone(), found.fetchone()
+    if row is None or about is None:
         raise UnknownMemberError(member_id)
-    return OpenWallet(member_id, *row)
-
-
-def next_entry_id() -> int:
-    """The id of an entry that is about to be posted, for legs that name its own lot."""
-    with connection.cursor() as cursor:
-        cursor.execute("select nextval('loyalty_entry_id_seq')")
-        return int(cursor.fetchone()[0])
-
-
-def known_entry(program_id: int, key: str) -> tuple[int, bytes] | None:
-    """The entry with this idempotency key, and the hash of its body."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select id, body_hash from loyalty_entry where organization_id = %s and program_id = %s and key = %s",
-            [current_organization_id(), program_id, key],
-        )
-        row = cursor.fetchone()
-    return (row[0], bytes(row[1])) if row else None
+    program_id, customer_id, entry_id, body_hash, spare_id = about
+    wallet = OpenWallet(member_id, program_id, customer_id, *row)
+    wallet.now, wallet.spare_id = max(now, wallet.now), spare_id
+    return wallet, KnownEntry(entry_id, body_hash or b"") if entry_id else None
 
 
 def spendable_lots(member_id: int, amount: int) -> list[LotState]:
     """Lots in the order they are spent, as many as ``amount`` may need."""
-    return [_lot(row) for row in _fetch(_SPENDABLE, [current_organization_id(), member_id, amount])]
+    return [LotState(*row) for row in run_prepared(statements.SPENDABLE, _here(member=member_id, amount=amount))]
 
 
 def lot_states(lot_ids: Iterable[int]) -> dict[int, LotState]:
     """Lots by their ids, with what of each has expired."""
-    rows = _fetch(_STATES, [current_organization_id(), list(lot_ids)])
-    return {row[0]: _lot(row) for row in rows}
+    return {row[0]: LotState(*row) for row in run_prepared(statements.STATES, _here(lots=list(lot_ids)))}
 
 
-def lots_due(member_id: int, *, column: str, at: datetime) -> list[Part]:
-    """What of the lots becomes available (``matures_at``) or lapses (``expires_at``) at exactly this moment."""
-    points = {"matures_at": "pending", "expires_at": "available"}[column]
-    statement = _DUE.format(column=column, points=points)
-    lots = [_lot(row) for row in _fetch(statement, [current_organization_id(), member_id, at])]
-    return [Part(lot, getattr(lot, points)) for lot in lots]
+def maturing_parts(member_id: int, at: datetime) -> list[Part]:
+    """What becomes available at exactly this moment."""
+    lots = [LotState(*row) for row in run_prepared(statements.MATURING, _here(member=member_id, at=at))]
+    return [Part(lot, lot.pending) for lot in lots]
 
 
-def first_due(member_id: int) -> tuple[datetime, int] | None:
-    """The next moment at which a hold lapses (0), points mature (1) or lapse (2)."""
-    rows = _fetch(_FIRST_DUE, {"organization": current_organization_id(), "member": member_id})
-    return (rows[0][0], rows[0][1]) if rows else None
+def expiring_parts(member_id: int, at: datetime) -> list[Part]:
+    """What lapses at exactly this moment."""
+    lots = [LotState(*row) for row in run_prepared(statements.EXPIRING, _here(member=member_id, at=at))]
+    return [Part(lot, lot.available) for lot in lots]
+
+
+def first_due(member_id: int) -> tuple[datetime, int, int | None] | None:
+    """The next moment at which a hold lapses (0), points mature (1) or lapse (2), and the hold."""
+    row = run_prepared(statements.FIRST_DUE, _here(member=member_id)).fetchone()
+    return (row[0], row[1], row[2]) if row else None
+
+
+def open_hold(member_id: int, hold_id: int) -> int | None:
+    """How much is held, if this hold of the member is open. The wallet's lock guards its holds."""
+    row = run_prepared(statements.HOLD, _here(member=member_id, hold=hold_id)).fetchone()
+    return int(row[0]) if row and row[1] else None
 
 
 def held_parts(hold_id: int) -> list[Part]:
     """The lots a hold was taken from, in the order they were taken."""
-    return _parts(
-        "select p.lot_id, p.amount from loyalty_posting as p join loyalty_entry as e on e.organization_id = p.organization_id and e.id = p.entry_id"
-        " where e.organization_id = %s and e.hold_id = %s and e.kind = 'hold' and p.account = 'held' order by p.id",
-        [current_organization_id(), hold_id],
-    )
+    return _parts(statements.HELD, _here(hold=hold_id))
 
 
 def consumed_parts(entry_id: int) -> list[Part]:
     """What a redemption took from which lots, less what was undone of it, in the order it was taken."""
-    return _parts(_CONSUMED, [current_organization_id(), entry_id, entry_id])
+    return _parts(statements.CONSUMED, _here(entry=entry_id))
 
 
-def post_entry(wallet: OpenWallet, new: NewEntry, *, now: datetime) -> int:
-    """Write an entry with its postings, its lot and all that they add up to; returns its id."""
-    organization_id = current_organization_id()
-    entry_id = new.id or next_entry_id()
+def post_entry(wallet: OpenWallet, new: NewEntry) -> int:
+    """Write an entry with its postings, its lot or hold, and all that they add up to; returns its id.
+
+    Raises:
+        KeyTakenError: its key is another member's; nothing was written.
+    """
+    entry_id = new.id or wallet.next_entry_id()
     legs = tuple(new.legs)
+    hold_id = entry_id if new.lapses_at else new.hold_id
     wallet.sequence += 1
-    wallet.updated_at = max(now, wallet.updated_at)
-    columns = _columns(organization_id, wallet, new)
-    previous, wallet.head = wallet.head, entry_hash(wallet.head, columns, legs)
+    content = _content(wallet, new, hold_id)
+    previous, wallet.head = wallet.head, entry_hash(wallet.head, content, legs)
     _add_up(wallet, new, legs)
-    values = columns | {"id": entry_id, "previous": previous, "hash": wallet.head, "details": Jsonb(dict(new.details))}
-    available, pending = by_lot(legs, Account.WALLET), by_lot(legs, Account.PENDING)
-    touched = sorted((available.keys() | pending.keys()) - ({entry_id} if new.lot else set()))
+    values = content | {"id": entry_id, "previous": previous, "hash": wallet.head, "details": Jsonb(dict(new.details))}
+    touched = _lot_values(values, entry_id, new, legs)
     values |= {
         "accounts": [str(leg.account) for leg in legs],
         "lots": [leg.lot for leg in legs],
         "amounts": [leg.amount for leg in legs],
-        "touched": touched,
-        "available": [available.get(lot, 0) for lot in touched],
-        "coming": [pending.get(lot, 0) for lot in touched],
         "balance": wallet.balance,
         "held": wallet.held,
         "pending": wallet.pending,
         "debt": wallet.debt,
         "next_due_at": wallet.next_due_at,
     }
-    if new.lot:
-        values |= {
-            "lot_amount": new.lot.amount,
-            "earned_at": new.lot.earned_at,
-            "matures_at": new.lot.matures_at,
-            "expires_at": new.lot.expires_at,
-            "moved_from": new.lot.moved_from,
-            "lot_available": available.get(entry_id, 0),
-            "lot_pending": pending.get(entry_id, 0),
-        }
-    with connection.cursor() as cursor:
-        cursor.execute(_POST_WITH_LOT if new.lot else _POST, values)
+    if new.resolution:
+        values |= {"state": str(new.resolution.state), "captured": new.resolution.captured}
+    statement = statements.post_statement(
+        touches_lots=touched, lot=new.lot is not None, hold=new.lapses_at is not None, resolves=new.resolution is not None
+    )
+    if run_prepared(statement, values).rowcount != 1:
+        raise KeyTakenError(new.key)
     return entry_id
 
 
 def set_next_due(wallet: OpenWallet, at: datetime | None) -> None:
     """Note when the wallet has to be looked at again."""
     wallet.next_due_at = at
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "update loyalty_wallet set next_due_at = %s where organization_id = %s and member_id = %s",
-            [at, current_organization_id(), wallet.member_id],
-        )
+    run_prepared(statements.SET_DUE, _here(member=wallet.member_id, at=at))
 
 
-def _columns(organization_id: int, wallet: OpenWallet, new: NewEntry) -> dict[str, Any]:
-    """The columns an entry's hash covers; ``verify_ledger`` reads the same ones."""
+def _content(wallet: OpenWallet, new: NewEntry, hold_id: int | None) -> dict[str, Any]:
+    """What an entry's hash covers beside its legs; ``verify_ledger`` reads the same. It counts no later than it is written."""
+    lot = new.lot
     return {
-        "organization": organization_id,
+        "organization": current_organization_id(),
         "program": wallet.program_id,
         "member": wallet.member_id,
         "sequence": wallet.sequence,
         "kind": str(new.kind),
         "amount": new.amount,
-        "occurred_at": new.occurred_at,
-        "recorded_at": wallet.updated_at,
+        "occurred_at": min(new.occurred_at, wallet.now),
+        "recorded_at": wallet.now,
         "key": new.key,
         "body_hash": new.body_hash,
         "terms": new.terms_id,
         "purchase": new.purchase_id,
-        "hold": new.hold_id,
+        "hold": hold_id,
+        "lapses_at": new.lapses_at,
         "origin": new.origin_id,
         "reason": new.reason,
         "details": dict(new.details),
         "actor_kind": str(new.actor.kind),
         "actor_id": new.actor.id,
         "actor_label": new.actor.label[:160],
+        "lot": [lot.amount, lot.earned_at, lot.matures_at, lot.expires_at, lot.moved_from] if lot else None,
     }
+
+
+def _lot_values(values: dict[str, Any], entry_id: int, new: NewEntry, legs: Sequence[Leg]) -> bool:
+    """Add what becomes of lots to the statement's values; whether lots that were there before are among them."""
+    available, pending = by_lot(legs, Account.WALLET), by_lot(legs, Account.PENDING)
+    if lot := new.lot:
+        values |= {
+            "lot_amount": lot.amount,
+            "earned_at": lot.earned_at,
+            "matures_at": lot.matures_at,
+            "expires_at": lot.expires_at,
+            "moved_from": lot.moved_from,
+            "lot_available": available.pop(entry_id, 0),
+            "lot_pending": pending.pop(entry_id, 0),
+        }
+    touched = sorted(available.keys() | pending.keys())
+    values["touched"] = touched
+    values["available"] = [available.get(lot_id, 0) for lot_id in touched]
+    values["coming"] = [pending.get(lot_id, 0) for lot_id in touched]
+    return bool(touched)
 
 
 def _add_up(wallet: OpenWallet, new: NewEntry, legs: Sequence[Leg]) -> None:
@@ -223,98 +264,15 @@ def _add_up(wallet: OpenWallet, new: NewEntry, legs: Sequence[Leg]) -> None:
     wallet.pending += total(legs, Account.PENDING)
     wallet.debt -= total(legs, Account.DEBT)
     lot_dates = (new.lot.matures_at, new.lot.expires_at) if new.lot else ()
-    wallet.next_due_at = min((at for at in (wallet.next_due_at, *lot_dates, *new.due_at) if at), default=None)
+    moments = (wallet.next_due_at, new.lapses_at, *lot_dates, *new.due_at)
+    wallet.next_due_at = min((at for at in moments if at), default=None)
 
 
-def _fetch(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
-
-
-def _lot(row: Sequence[Any]) -> LotState:
-    return LotState(*row)
-
-
-def _parts(statement: str, parameters: Sequence[Any]) -> list[Part]:
-    rows = _fetch(statement, parameters)
+def _parts(statement: str, parameters: Mapping[str, Any]) -> list[Part]:
+    rows = run_prepared(statement, parameters).fetchall()
     states = lot_states(lot for lot, _amount in rows)
     return [Part(states[lot], int(amount)) for lot, amount in rows]
 
 
-_LOCK: Final = """
-select m.program_id, m.customer_id, w.balance, w.held, w.pending, w.debt, w.sequence, w.head, w.next_due_at, w.updated_at
-from loyalty_wallet as w join loyalty_member as m on m.organization_id = w.organization_id and m.id = w.member_id
-where w.organization_id = %s and w.member_id = %s for update of w
-"""
-_LOT_COLUMNS: Final = "r.lot_id, r.earned_at, r.expires_at, r.available, r.pending"
-# The running sum says how many lots are enough; the index gives them in the order they are spent.
-_SPENDABLE: Final = f"""
-select lot_id, earned_at, expires_at, available, pending from (
-    select {_LOT_COLUMNS}, sum(r.available) over (order by r.expires_at, r.earned_at, r.lot_id) - r.available as before
-    from loyalty_lotremainder as r where r.organization_id = %s and r.member_id = %s and r.available > 0
-) as lots where before < %s order by expires_at, earned_at, lot_id
-"""
-_STATES: Final = f"""
-select {_LOT_COLUMNS}, coalesce((select sum(p.amount) from loyalty_posting as p
-    where p.organization_id = r.organization_id and p.lot_id = r.lot_id and p.account = 'expired'), 0)::bigint
-from loyalty_lotremainder as r where r.organization_id = %s and r.lot_id = any(%s)
-"""
-_DUE: Final = f"""
-select {_LOT_COLUMNS} from loyalty_lotremainder as r
-where r.organization_id = %s and r.member_id = %s and r.{{column}} = %s and r.{{points}} > 0 order by r.earned_at, r.lot_id
-"""
-_FIRST_DUE: Final = """
-select due_at, rank from (
-    select min(lapses_at) as due_at, 0 as rank from loyalty_hold
-    where organization_id = %(organization)s and member_id = %(member)s and state = 'open'
-    union all select min(matures_at), 1 from loyalty_lotremainder
-    where organization_id = %(organization)s and member_id = %(member)s and pending > 0
-    union all select min(expires_at), 2 from loyalty_lotremainder
-    where organization_id = %(organization)s and member_id = %(member)s and available > 0
-) as due where due_at is not null order by due_at, rank limit 1
-"""
-# Whatever left the member's side of a lot by the redemption and has not come back by its undoings.
-_CONSUMED: Final = """
-select p.lot_id, -sum(p.amount) from loyalty_posting as p
-join loyalty_entry as e on e.organization_id = p.organization_id and e.id = p.entry_id
-where e.organization_id = %s and (e.id = %s or e.origin_id = %s and e.kind = 'undo') and p.lot_id is not null
-group by p.lot_id having sum(p.amount) < 0 order by min(p.id)
-"""
-_ENTRY: Final = """
-with entry as (
-    insert into loyalty_entry (
-        organization_id, id, program_id, member_id, sequence, kind, amount, occurred_at, recorded_at, key, body_hash, terms_id,
-        purchase_id, hold_id, origin_id, reason, details, actor_kind, actor_id, actor_label, previous, hash
-    ) values (
-        %(organization)s, %(id)s, %(program)s, %(member)s, %(sequence)s, %(kind)s, %(amount)s, %(occurred_at)s, %(recorded_at)s, %(key)s,
-        %(body_hash)s, %(terms)s, %(purchase)s, %(hold)s, %(origin)s, %(reason)s, %(details)s, %(actor_kind)s, %(actor_id)s,
-        %(actor_label)s, %(previous)s, %(hash)s
-    )
-), postings as (
-    insert into loyalty_posting (organization_id, entry_id, account, lot_id, amount)
-    select %(organization)s, %(id)s, account, lot, amount
-    from unnest(%(accounts)s::text[], %(lots)s::bigint[], %(amounts)s::bigint[]) as leg (account, lot, amount)
-), remainders as (
-    update loyalty_lotremainder as r set available = r.available + change.available, pending = r.pending + change.coming
-    from unnest(%(touched)s::bigint[], %(available)s::bigint[], %(coming)s::bigint[]) as change (lot, available, coming)
-    where r.organization_id = %(organization)s and r.lot_id = change.lot
-)
-"""
-_LOT: Final = """
-, lot as (
-    insert into loyalty_lot (organization_id, entry_id, member_id, amount, earned_at, matures_at, expires_at, moved_from_id)
-    values (%(organization)s, %(id)s, %(member)s, %(lot_amount)s, %(earned_at)s, %(matures_at)s, %(expires_at)s, %(moved_from)s)
-), remainder as (
-    insert into loyalty_lotremainder (organization_id, lot_id, member_id, available, pending, earned_at, matures_at, expires_at)
-    values (%(organization)s, %(id)s, %(member)s, %(lot_available)s, %(lot_pending)s, %(earned_at)s, %(matures_at)s, %(expires_at)s)
-)
-"""
-_WALLET: Final = """
-update loyalty_wallet set balance = %(balance)s, held = %(held)s, pending = %(pending)s, debt = %(debt)s, sequence = %(sequence)s,
-    head = %(hash)s, next_due_at = %(next_due_at)s, updated_at = %(recorded_at)s
-where organization_id = %(organization)s and member_id = %(member)s
-"""
-_POST: Final = _ENTRY + _WALLET
-_POST_WITH_LOT: Final = _ENTRY + _LOT + _WALLET
+def _here(**parameters: Any) -> dict[str, Any]:
+    return {"organization": current_organization_id(), **parameters}

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Sum
 
-from loyalty.models import LotRemainder, Posting, Wallet
+from loyalty.ledger.posting import settle_member
+from loyalty.models import Posting, Wallet
 from loyalty.rules.postings import Account
 
 
@@ -31,11 +33,12 @@ def standing_at(member_id: int, at: datetime) -> Standing:
 
 
 def spendable(member_id: int, now: datetime) -> int:
-    """Points that can be spent now; what has lapsed since the last entry is not among them."""
+    """Points that can be spent now. What is due and not yet posted is played ahead and taken back, so that reading changes nothing."""
     wallet = Wallet.objects.get(member_id=member_id)
     if wallet.next_due_at is None or wallet.next_due_at > now:
         return wallet.balance
-    lapsed = (
-        LotRemainder.objects.filter(member_id=member_id, available__gt=0, expires_at__lte=now).aggregate(sum=Sum("available"))["sum"] or 0
-    )
-    return wallet.balance - int(lapsed)
+    with transaction.atomic():
+        settle_member(member_id=member_id, now=now)
+        wallet.refresh_from_db()
+        transaction.set_rollback(True)
+    return wallet.balance

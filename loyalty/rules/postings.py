@@ -110,10 +110,9 @@ def earn(lot: LotState, amount: int, *, debt: int, pending: bool) -> list[Leg]:
     return [Leg(Account.ISSUED, -amount), *arriving]
 
 
-def mature(parts: Iterable[Part], *, debt: int) -> list[Leg]:
-    """Pending points become available."""
-    coming = list(parts)
-    return [*(Leg(Account.PENDING, -part.amount, part.lot.id) for part in coming), *receive(coming, debt=debt)]
+def mature(parts: Sequence[Part], *, debt: int, at: datetime) -> list[Leg]:
+    """Pending points become available; those of lots that lapsed while they were pending expire at once."""
+    return [*(Leg(Account.PENDING, -part.amount, part.lot.id) for part in parts), *return_parts(parts, debt=debt, at=at)]
 
 
 def spend(parts: Sequence[Part], *, to: Account) -> list[Leg]:
