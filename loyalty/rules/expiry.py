@@ -7,16 +7,12 @@ out again from the lot, the terms it was earned under, and the member's activity
 when an older purchase turns up later.
 """
 
-from calendar import monthrange
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from persiantools.jdatetime import JalaliDate
-
-from loyalty.rules.terms import Calendar, Expiry, ExpiryKind
-
-FURTHEST = date(9000, 1, 1)
+from loyalty.rules.months import day_of, end_of_day, months_later, read_day
+from loyalty.rules.terms import Expiry, ExpiryKind
 
 
 def matures_at(pending_days: int, earned_at: datetime, zone: ZoneInfo) -> datetime | None:
@@ -47,33 +43,7 @@ def inactive_at(expiry: Expiry, earned_at: datetime, activity: Iterable[datetime
     return lapses_at
 
 
-def end_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment after a local day; where the clock skips midnight, the moment the next day begins."""
-    return datetime.combine(min(day, FURTHEST) + timedelta(days=1), time(), zone).astimezone(UTC)
-
-
-def months_later(day: date, months: int, calendar: Calendar) -> date:
-    """The same day so many months later, or the last day of a shorter month."""
-    year, month, of_month = _read(day, calendar)
-    years, months_on = divmod(year * 12 + month - 1 + months, 12)
-    return _day(years, months_on + 1, of_month, calendar)
-
-
 def _next_day_of_year(earliest: date, expiry: Expiry) -> date:
-    year, _month, _of_month = _read(earliest, expiry.calendar)
-    this_year = _day(year, expiry.month, expiry.day, expiry.calendar)
-    return this_year if this_year >= earliest else _day(year + 1, expiry.month, expiry.day, expiry.calendar)
-
-
-def _read(day: date, calendar: Calendar) -> tuple[int, int, int]:
-    shown = JalaliDate(day) if calendar is Calendar.JALALI else day  # type: ignore[no-untyped-call]  # untyped library
-    return shown.year, shown.month, shown.day
-
-
-def _day(year: int, month: int, day: int, calendar: Calendar) -> date:
-    """The day, or the last one of a shorter month."""
-    if calendar is Calendar.GREGORIAN:
-        return date(year, month, min(day, monthrange(year, month)[1]))
-    last = JalaliDate.days_in_month(month, year)
-    found: date = JalaliDate(year, month, min(day, last)).to_gregorian()  # type: ignore[no-untyped-call]  # untyped library
-    return found
+    year, _month, _of_month = read_day(earliest, expiry.calendar)
+    this_year = day_of(year, expiry.month, expiry.day, expiry.calendar)
+    return this_year if this_year >= earliest else day_of(year + 1, expiry.month, expiry.day, expiry.calendar)

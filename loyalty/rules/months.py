@@ -1,51 +1,50 @@
-"""Months and years of the Gregorian and the Jalali calendar, on local clocks."""
+"""Days, months and years of the Gregorian and the Jalali calendar, on local clocks."""
 
 from calendar import monthrange
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from jdatetime import date as JalaliDay  # noqa: N812 - it is a class
+from persiantools.jdatetime import JalaliDate
 
 from loyalty.rules.terms import Calendar
 
-JALALI_ESFAND = 12
+FURTHEST = date(9000, 1, 1)
 
 
-def day_months_later(day: date, months: int, *, calendar: Calendar) -> date:
-    """The same day so many months later (or earlier); a day that the month lacks is its last one: 31 January + 1 is the end of February."""
-    if calendar is Calendar.GREGORIAN:
-        year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-        return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
-    own = JalaliDay.fromgregorian(date=day)
-    year, month = divmod(own.year * 12 + own.month - 1 + months, 12)
-    return to_gregorian(year, month + 1, own.day)
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The first moment after a local day; where the clock skips midnight, the moment the next day begins."""
+    return datetime.combine(min(day, FURTHEST) + timedelta(days=1), time(), zone).astimezone(UTC)
 
 
-def to_gregorian(year: int, month: int, day: int) -> date:
-    """A Jalali day; one that the month lacks is its last one."""
-    longest = 31 if month <= 6 else 30 if month < JALALI_ESFAND or JalaliDay(year, 1, 1).isleap() else 29
-    found: date = JalaliDay(year, month, min(day, longest)).togregorian()
-    return found
+def months_later(day: date, months: int, calendar: Calendar) -> date:
+    """The same day so many months later, or the last day of a shorter month: 31 January + 1 is the end of February."""
+    year, month, of_month = read_day(day, calendar)
+    years, months_on = divmod(year * 12 + month - 1 + months, 12)
+    return day_of(years, months_on + 1, of_month, calendar)
 
 
-def months_later(moment: datetime, months: int, *, zone: ZoneInfo, calendar: Calendar) -> datetime:
+def same_time_later(moment: datetime, months: int, *, zone: ZoneInfo, calendar: Calendar) -> datetime:
     """The same local time so many months later."""
     local = moment.astimezone(zone)
-    return datetime.combine(day_months_later(local.date(), months, calendar=calendar), local.time(), tzinfo=zone)
+    return datetime.combine(months_later(local.date(), months, calendar), local.time(), tzinfo=zone)
 
 
 def first_of_year(moment: datetime, *, zone: ZoneInfo, calendar: Calendar) -> datetime:
     """The local midnight at which the calendar's year of a moment began."""
-    day = moment.astimezone(zone).date()
-    first = day.replace(month=1, day=1) if calendar is Calendar.GREGORIAN else to_gregorian(JalaliDay.fromgregorian(date=day).year, 1, 1)
-    return midnight(first, zone=zone)
+    year, _month, _of_month = read_day(moment.astimezone(zone).date(), calendar)
+    return datetime.combine(day_of(year, 1, 1, calendar), time(), tzinfo=zone)
 
 
-def midnight(day: date, *, zone: ZoneInfo) -> datetime:
-    """The beginning of a local day."""
-    return datetime.combine(day, time(), tzinfo=zone)
+def read_day(day: date, calendar: Calendar) -> tuple[int, int, int]:
+    """Year, month and day of the month as the calendar has them."""
+    shown = JalaliDate(day) if calendar is Calendar.JALALI else day  # type: ignore[no-untyped-call]  # untyped library
+    return shown.year, shown.month, shown.day
 
 
-def end_of_day(day: date, *, zone: ZoneInfo) -> datetime:
-    """The end of a local day, which is the beginning of the next, however long a change of clocks makes it."""
-    return midnight(day + timedelta(days=1), zone=zone)
+def day_of(year: int, month: int, day: int, calendar: Calendar) -> date:
+    """The day, or the last one of a shorter month."""
+    if calendar is Calendar.GREGORIAN:
+        return date(year, month, min(day, monthrange(year, month)[1]))
+    last = JalaliDate.days_in_month(month, year)
+    found: date = JalaliDate(year, month, min(day, last)).to_gregorian()  # type: ignore[no-untyped-call]  # untyped library
+    return found

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from zoneinfo import ZoneInfo
 
-from loyalty.rules.months import first_of_year, months_later
+from loyalty.rules.months import first_of_year, same_time_later
 from loyalty.rules.terms import Level, Tiers, WindowKind
 
 NO_LEVEL = -1
@@ -131,7 +131,7 @@ class _Window:
 
     def one_more(self, moment: datetime) -> datetime:
         months = self.tiers.window.months if self.rolls else 12
-        return months_later(moment, months, zone=self.zone, calendar=self.tiers.window.calendar)
+        return same_time_later(moment, months, zone=self.zone, calendar=self.tiers.window.calendar)
 
     def _year(self, moment: datetime) -> datetime:
         return first_of_year(moment, zone=self.zone, calendar=self.tiers.window.calendar)

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from loyalty.rules.expiry import end_of_day, expires_at, inactive_at, matures_at, months_later
+from loyalty.rules.expiry import expires_at, inactive_at, matures_at
+from loyalty.rules.months import end_of_day, months_later
 from loyalty.rules.terms import Calendar, Expiry, ExpiryKind
 
 NEW_YORK, TEHRAN, LONDON = ZoneInfo("America/New_York"), ZoneInfo("Asia/Tehran"), ZoneInfo("Europe/London")
