@@ -1,0 +1,66 @@
+"""Programs and the terms in force in them at a moment."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import Any
+
+from loyalty.models import Program, ProgramState, Terms
+from loyalty.rules.terms import ProgramTerms, parse_terms
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a program's terms."""
+
+    id: int
+    program_id: int
+    number: int
+    valid_from: datetime
+    terms: ProgramTerms
+
+
+class TermsBook:
+    """The terms of the organization's programs, read with one query when first needed: keep it for a request or a batch."""
+
+    @cached_property
+    def programs(self) -> Mapping[int, Program]:
+        """All programs by id."""
+        return Program.objects.in_bulk()
+
+    @property
+    def active(self) -> list[Program]:
+        """Programs in which points are earned."""
+        return [program for program in self.programs.values() if program.state == ProgramState.ACTIVE]
+
+    @cached_property
+    def versions(self) -> Mapping[int, Version]:
+        """Every version of every program's terms by its id, the latest first."""
+        rows = Terms.objects.order_by("-version").values_list("pk", "program_id", "version", "valid_from", "document")
+        return {key: Version(key, program, number, at, _parsed(document)) for key, program, number, at, document in rows}
+
+    def in_force(self, program_id: int, at: datetime) -> Version | None:
+        """The highest version that was valid at a moment."""
+        return next((one for one in self.versions.values() if one.program_id == program_id and one.valid_from <= at), None)
+
+    def begins(self, program_id: int) -> datetime | None:
+        """From when on a program has terms."""
+        return min((one.valid_from for one in self.versions.values() if one.program_id == program_id), default=None)
+
+
+def terms_in_force(program: Program, at: datetime) -> Version | None:
+    """The terms of one program at a moment."""
+    row = Terms.objects.filter(program=program, valid_from__lte=at).order_by("-version").first()
+    return Version(row.pk, program.pk, row.version, row.valid_from, _parsed(row.document)) if row else None
+
+
+def _parsed(document: Any) -> ProgramTerms:
+    return _parsed_text(json.dumps(document))
+
+
+# Versions never change, so the same text is parsed once per process.
+@lru_cache(maxsize=256)
+def _parsed_text(document: str) -> ProgramTerms:
+    return parse_terms(json.loads(document))
