@@ -10,9 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from persiantools.digits import ar_to_fa, fa_to_en
 from persiantools.jdatetime import JalaliDate
 
-from accounts.formats import is_persian, jalali_input
+from accounts.formats import digits, is_persian, jalali_input
 
 FIRST_GREGORIAN_YEAR = 1700
+PERSIAN_EXAMPLE = "1403-01-31"
 
 
 class DayInput(forms.DateInput):
@@ -28,7 +29,8 @@ class DayInput(forms.DateInput):
                 "autocomplete": "off",
                 "inputmode": "numeric",
                 "dir": "ltr",
-                "placeholder": "1403-01-31",
+                "data-digits": "farsi",
+                "placeholder": digits(PERSIAN_EXAMPLE),
             }
         else:
             widget["type"] = "date"
@@ -62,7 +64,7 @@ class DayField(forms.DateField):
                 return JalaliDate(year, month, day).to_gregorian()  # type: ignore[no-untyped-call]  # untyped there
             return date(year, month, day)
         except ValueError as error:
-            example = "1403-01-31" if is_persian() else "2025-04-20"
+            example = digits(PERSIAN_EXAMPLE) if is_persian() else "2025-04-20"
             raise ValidationError(self.error_messages["invalid"], code="invalid", params={"example": example}) from error
 
 

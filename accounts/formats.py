@@ -93,7 +93,7 @@ def format_relative(value: datetime) -> str:
 
 def jalali_input(value: date) -> str:
     """A date as the Jalali date field shows it."""
-    return str(JalaliDate(value).strftime("%Y-%m-%d"))  # type: ignore[no-untyped-call]  # untyped there
+    return digits(JalaliDate(value).strftime("%Y-%m-%d"))  # type: ignore[no-untyped-call]  # untyped there
 
 
 __all__ = [

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.currencies import currency_exponent
-from accounts.formats import format_day, format_moment
+from accounts.formats import format_day, format_moment, is_persian
 from accounts.models import AuditEntry
 from accounts.permissions import Permission, requires
 from campaigns.audience import audience_of, reach_of
@@ -32,6 +32,7 @@ HISTORY = 50
 # From so many people on, a slip hurts: then the name has to be typed.
 TYPED_FROM = 10_000
 SMALL_SAMPLE = 100
+SATURDAY = 5  # the first day of the Persian week
 FEWEST_FOR_A_LINE = 3
 # htmx's own status: take this answer and ask no more.
 STOP_ASKING = 286
@@ -85,6 +86,9 @@ def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
     grid = opening_hours(campaign)
     most = max(map(max, grid)) or 1
     days = [_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday")]
+    week = list(zip(days, grid, strict=True))
+    if is_persian():
+        week = week[SATURDAY:] + week[:SATURDAY]
     context = {
         "campaign": campaign,
         "engagement": _chart(timeline, {_("Opened"): timeline.opened, _("Clicked"): timeline.clicked}),
@@ -95,9 +99,7 @@ def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
         # One point makes no line.
         "kind": "line" if len(timeline.moments) >= FEWEST_FOR_A_LINE else "bar",
         "failures": failures(campaign.dispatch) if campaign.dispatch and campaign.dispatch.failed_count else [],
-        "heat": [
-            (day, [(hour, count, round(10 * count / most)) for hour, count in enumerate(row)]) for day, row in zip(days, grid, strict=True)
-        ],
+        "heat": [(day, [(hour, count, round(10 * count / most)) for hour, count in enumerate(row)]) for day, row in week],
         "has_opens": any(map(any, grid)),
         "hours": range(24),
     }

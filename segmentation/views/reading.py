@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.formats import format_day
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
 from crm.views.asking import asking, customer_or_404
@@ -61,7 +62,7 @@ def show_segment(request: HttpRequest, pk: int) -> HttpResponse:
         "sentence": in_words(segment, words),
         "users": Segment.objects.filter(pk__in=References().users_of(segment.pk)),
         "may_change": _may_change(request),
-        "snapshot_form": SnapshotForm(initial={"name": _("%(name)s, %(day)s") % {"name": segment.name, "day": timezone.localdate(now)}}),
+        "snapshot_form": SnapshotForm(initial={"name": _("%(name)s, %(day)s") % {"name": segment.name, "day": format_day(now)}}),
         "members_form": MembersForm(),
         "is_list": segment.kind == SegmentKind.STATIC,
     }
