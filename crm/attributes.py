@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from crm.models import AttributeDefinition, AttributeType
+from crm.normalisation.names import clean_text
 
 MAX_TEXT = 500
 
@@ -25,9 +26,12 @@ def validate_attributes(values: Any) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     problems: list[str] = []
     for key, value in values.items():
+        definition = definitions.get(key)
+        if definition is not None and definition.type == AttributeType.TEXT and isinstance(value, str):
+            value = clean_text(value)
         if value is None or value == "":
             continue
-        if (definition := definitions.get(key)) is None:
+        if definition is None:
             problems.append(_("“%(key)s” is not declared.") % {"key": str(key)[:60]})
         elif not is_of_type(value, definition):
             problems.append(_("“%(key)s” has to be of type %(type)s.") % {"key": key, "type": definition.get_type_display()})

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", today.show_today, name="today"),
     path("customers/", customers.list_customers, name="customers"),
     path("customers/new/", profiles.new_customer, name="new_customer"),
+    path("customers/download/", customers.download_customers, name="download_customers"),
     path("customers/<int:pk>/", customers.show_customer, name="customer"),
     path("customers/<int:pk>/edit/", profiles.edit_customer, name="edit_customer"),
     path("customers/<int:pk>/consent/", profiles.change_consent, name="change_consent"),

@@ -12,6 +12,7 @@ urlpatterns = [
     path("builder/", editing.redraw, name="builder"),
     path("preview/", editing.preview, name="preview"),
     path("<int:pk>/", reading.show_segment, name="segment"),
+    path("<int:pk>/download/", reading.download_segment, name="download"),
     path("<int:pk>/size/", reading.show_size, name="size"),
     path("<int:pk>/edit/", editing.edit_segment, name="edit"),
     path("<int:pk>/snapshot/", lists.take_snapshot, name="snapshot"),

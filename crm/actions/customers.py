@@ -12,7 +12,7 @@ from crm.events import NewEvent, record_event
 from crm.models import Customer, CustomerFacts
 from crm.normalisation.emails import normalise_email
 from crm.normalisation.errors import NormalisationError
-from crm.normalisation.names import clean_text, search_key
+from crm.normalisation.names import clean_text, search_key, split_tags
 from crm.normalisation.phones import normalise_phone
 from crm.refusals import words_for
 
@@ -88,7 +88,7 @@ def _normalised(values: dict[str, Any]) -> dict[str, Any]:
             except NormalisationError as error:
                 errors[name] = words_for(error)
     if "tags" in done:
-        done["tags"] = sorted({clean_text(tag) for tag in done["tags"] if clean_text(tag)})
+        done["tags"] = sorted(split_tags(";".join(done["tags"])))
     if errors:
         raise ValidationError(errors)
     if "attributes" in done:

@@ -3,14 +3,15 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import F, Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts.admin_site import ReadOnlyTenantInline, TenantModelAdmin, actor_of
-from accounts.audit import Actor, record_audit
-from accounts.exports import csv_response
+from accounts.admin_site import ReadOnlyTenantInline, TenantModelAdmin
+from accounts.audit import Actor
+from accounts.exports import TableFormat
 from accounts.formats import format_moment, format_money, format_number
 from accounts.forms import TenantModelForm
 from accounts.permissions import Permission, access_of
@@ -18,20 +19,7 @@ from accounts.queries import current_organization
 from crm.actions import create_customer, update_customer
 from crm.models import Consent, Customer, CustomerFacts, Identity
 from crm.queries.search import find_customers
-
-EXPORTED = (
-    "external_id",
-    "first_name",
-    "last_name",
-    "email",
-    "phone",
-    "birthday",
-    "gender",
-    "language",
-    "city",
-    "country",
-)
-MOST_EXPORTED = 100_000
+from crm.views.downloads import customers_download
 
 
 class CustomerAdminForm(TenantModelForm):
@@ -79,7 +67,7 @@ class CustomerAdmin(TenantModelAdmin):
     search_fields = ("search_key",)  # get_search_results looks by prefix, within the wall
     search_help_text = _("The beginning of a name, phone number or e-mail address, or a customer number")
     inlines = (FactsInline, ConsentInline, IdentityInline)
-    actions = ("export_csv",)
+    actions = ("export_csv", "export_xlsx")
     fieldsets = (
         (None, {"fields": ("first_name", "last_name", "phone", "email", "external_id")}),
         (_("About them"), {"fields": ("birthday", "gender", "language", "time_zone", "tags", "attributes")}),
@@ -122,7 +110,9 @@ class CustomerAdmin(TenantModelAdmin):
         return access is not None and access.allows(Permission.CUSTOMERS_EXPORT)
 
     @admin.action(description=_("Download the chosen customers (CSV)"), permissions=["export"])
-    def export_csv(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponse:
-        rows = list(queryset.order_by("pk").values_list(*EXPORTED)[:MOST_EXPORTED])
-        record_audit(action="customers.exported", subject=current_organization(), actor=actor_of(request), after={"rows": len(rows)})
-        return csv_response("customers", EXPORTED, rows)
+    def export_csv(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponseBase:
+        return customers_download(request, queryset, TableFormat.CSV, otherwise="admin:crm_customer_changelist")
+
+    @admin.action(description=_("Download the chosen customers (Excel)"), permissions=["export"])
+    def export_xlsx(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponseBase:
+        return customers_download(request, queryset, TableFormat.XLSX, otherwise="admin:crm_customer_changelist")

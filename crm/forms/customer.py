@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.fields import DayField
 from accounts.models import Location, Membership
 from crm.models import AttributeDefinition, AttributeType, Customer, Gender
+from crm.normalisation import split_tags
 
 LANGUAGES = [("", _("Not known")), ("en", _("English")), ("fa", _("Persian"))]
 ATTRIBUTE_PREFIX = "attribute_"
@@ -66,8 +67,7 @@ class CustomerForm(forms.Form):
             self.fields[ATTRIBUTE_PREFIX + definition.key] = _attribute_field(definition)
 
     def clean_tags(self) -> list[str]:
-        text = str(self.cleaned_data["tags"]).replace("،", ",")
-        return sorted({tag.strip() for tag in text.split(",") if tag.strip()})
+        return sorted(split_tags(self.cleaned_data["tags"]))
 
     def clean(self) -> dict[str, Any]:
         known = [self.cleaned_data.get(name) for name in ("first_name", "last_name", "phone", "email", "external_id")]

@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 
 from crm.imports.fields import fold_header
 from crm.imports.plan import AttributeRule
-from crm.normalisation import NormalisationError, clean_text, search_key
+from crm.normalisation import NormalisationError, clean_text, search_key, split_tags
 from crm.normalisation.amounts import DateOrder, parse_birthday, parse_boolean, parse_date, parse_decimal
 from crm.normalisation.emails import certain_email, normalise_email_exactly
 from crm.normalisation.phones import certain_phone, normalise_phone_exactly
@@ -279,7 +279,7 @@ def country_rule() -> Rule:
 
 
 def _tags(text: str) -> str | Problem:
-    tags = list(dict.fromkeys(tag[:60] for part in re.split(r"[;,|،؛\n]", text) if (tag := clean_text(part))))
+    tags = list(dict.fromkeys(tag[:60] for tag in split_tags(text)))
     if not tags:
         return NULL
     quoted = ",".join('"' + tag.replace("\\", "\\\\").replace('"', '\\"') + '"' for tag in tags[:50])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from accounts.formulas import restored_cell
 from crm.imports.records import Block, BrokenRow, TextTable
 from crm.imports.sheets import SheetTable
 from crm.imports.source import Source, inspect
@@ -35,13 +36,20 @@ def open_source(source: Source) -> Table:
 
 
 def cut_rows(block: Block, delimiter: str) -> list[list[str]]:
-    """The rows of a block as cells; of a plain block every line is cut at the delimiter."""
+    """The rows of a block as cells; of a plain block every line is cut at the delimiter. What an export held back is restored."""
     if block.rows is not None:
-        return block.rows
-    lines = (block.text or "").split("\n")
+        held_back = any(cell[:1] == "'" for cells in block.rows for cell in cells)
+        return _restored(block.rows) if held_back else block.rows
+    text = block.text or ""
+    lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
-    return [line.split(delimiter) if line else [] for line in lines]
+    rows = [line.split(delimiter) if line else [] for line in lines]
+    return _restored(rows) if text[:1] == "'" or f"{delimiter}'" in text or "\n'" in text else rows
+
+
+def _restored(rows: list[list[str]]) -> list[list[str]]:
+    return [[restored_cell(cell) for cell in cells] for cells in rows]
 
 
 def first_rows(table: Table, count: int) -> list[tuple[int, list[str]]]:

@@ -3,7 +3,7 @@
 from crm.normalisation.digits import latin_digits, persian_digits
 from crm.normalisation.emails import normalise_email, readable_email
 from crm.normalisation.errors import NormalisationError
-from crm.normalisation.names import clean_text, search_key
+from crm.normalisation.names import clean_text, search_key, split_tags
 from crm.normalisation.phones import normalise_phone
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "persian_digits",
     "readable_email",
     "search_key",
+    "split_tags",
 ]

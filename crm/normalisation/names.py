@@ -38,6 +38,7 @@ _FOLDED_LETTERS: Final = {
 }
 _APOSTROPHES: Final = dict.fromkeys(map(ord, "'`\u00b4\u02bc\u02bb\u2018\u2019\u2032"))
 _DASHES: Final = re.compile(f"{ZWNJ}+")
+_BETWEEN_TAGS: Final = re.compile(r"[;,|،؛\n]")
 _EDGE_JOINERS: Final = re.compile(f"(?:(?<=\\s)|^){ZWNJ}+|{ZWNJ}+(?=\\s|$)")
 
 
@@ -50,6 +51,11 @@ def clean_text(text: str) -> str:
     text = " ".join(text.split(" "))
     text = _DASHES.sub(ZWNJ, " ".join(text.split()))
     return unicodedata.normalize("NFC", " ".join(_EDGE_JOINERS.sub("", text).split()))
+
+
+def split_tags(text: str) -> list[str]:
+    """The tags between commas, semicolons, bars or line ends, each once."""
+    return list(dict.fromkeys(tag for part in _BETWEEN_TAGS.split(text) if (tag := clean_text(part))))
 
 
 def search_key(*texts: str) -> str:

@@ -48,11 +48,12 @@ for field in (CharField, EmailField):
     field.register_lookup(CollatedPrefix)
 
 
-def find_customers(text: str, *, region: str) -> QuerySet[Customer]:
+def find_customers(text: str, *, region: str, at_most: int | None = COUNTED_AT_MOST + 1) -> QuerySet[Customer]:
     """Customers whose name, phone, e-mail or number begins with what was typed; all of them for an empty text.
 
     Args:
         region: the organization's, for phone numbers typed without a country code.
+        at_most: as many are sorted by name as can be paged through, however many begin with one letter; None is all.
     """
     words = latin_digits(text).strip()
     if not words:
@@ -61,7 +62,7 @@ def find_customers(text: str, *, region: str) -> QuerySet[Customer]:
         return _by_email(words.lower())
     if _looks_like_phone(words):
         return _by_phone(words, region)
-    return _by_name(words)
+    return _by_name(words, at_most)
 
 
 def _by_email(words: str) -> QuerySet[Customer]:
@@ -76,13 +77,12 @@ def _by_phone(words: str, region: str) -> QuerySet[Customer]:
     return Customer.objects.filter(found & ~Q(phone="") | Q(external_id=words) & ~Q(external_id="")).order_by("-id")
 
 
-def _by_name(words: str) -> QuerySet[Customer]:
+def _by_name(words: str, at_most: int | None) -> QuerySet[Customer]:
     number = Q(external_id=words) & ~Q(external_id="")
     if not (key := search_key(words)):
         return Customer.objects.filter(number)
-    # Sorted are at most as many as can be paged through, however many names begin with one letter.
     named = Q(search_key__prefix=key) | number if any(char.isdigit() for char in words) else Q(search_key__prefix=key)
-    first = Customer.objects.filter(named).order_by().values("pk")[: COUNTED_AT_MOST + 1]
+    first = Customer.objects.filter(named).order_by().values("pk")[:at_most]
     return Customer.objects.filter(pk__in=first).order_by("search_key", "id")
 
 

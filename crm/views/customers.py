@@ -3,11 +3,12 @@ from urllib.parse import quote
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.pagination import PAGE_SIZE, BoundedPaginator
+from accounts.pagination import COUNTED_AT_MOST, PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
 from accounts.queries import current_organization
 from crm.models import Customer
@@ -18,6 +19,7 @@ from crm.queries.search import find_by_any_word, find_customers
 from crm.queries.visible import purchases_for, visits_for
 from crm.timeline import tell
 from crm.views.asking import asking, customer_or_404, seat_of
+from crm.views.downloads import customers_download, format_asked
 
 MOST_TEXT = 100
 LATEST = 5
@@ -26,7 +28,7 @@ LATEST = 5
 @requires(Permission.CUSTOMERS_VIEW)
 def list_customers(request: HttpRequest) -> HttpResponse:
     """Find a customer by what one knows of them, or narrow the list."""
-    text = request.GET.get("q", "").strip()[:MOST_TEXT]
+    text = _typed(request)
     rows, chosen = narrowed(found(text), request.GET.getlist("who"), timezone.now())
     page = BoundedPaginator(rows.select_related("facts"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
@@ -42,9 +44,20 @@ def list_customers(request: HttpRequest) -> HttpResponse:
     return render(request, "crm/customers.html", context)
 
 
-def found(text: str) -> QuerySet[Customer]:
+@requires(Permission.CUSTOMERS_EXPORT)
+def download_customers(request: HttpRequest) -> HttpResponseBase:
+    """Everybody the list shows, on all its pages."""
+    rows, _chosen = narrowed(found(_typed(request), at_most=None), request.GET.getlist("who"), timezone.now())
+    return customers_download(request, rows, format_asked(request), otherwise="crm:customers")
+
+
+def _typed(request: HttpRequest) -> str:
+    return request.GET.get("q", "").strip()[:MOST_TEXT]
+
+
+def found(text: str, *, at_most: int | None = COUNTED_AT_MOST + 1) -> QuerySet[Customer]:
     """Customers that begin with the text; if none does, those with a later name that does."""
-    rows = find_customers(text, region=current_organization().region)
+    rows = find_customers(text, region=current_organization().region, at_most=at_most)
     if text and not rows.exists():
         return find_by_any_word(text)
     return rows

@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -12,6 +14,7 @@ from accounts.formats import format_day
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
 from crm.views.asking import asking, customer_or_404
+from crm.views.downloads import customers_download, format_asked
 from segmentation.actions import note_size, problem_text
 from segmentation.explanation import explain
 from segmentation.forms import MembersForm, SnapshotForm
@@ -81,6 +84,18 @@ def _members(request: HttpRequest, segment: Segment, now: datetime) -> dict[str,
         page = BoundedPaginator(customers.order_by("-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
         keys = [customer.pk for customer in page.object_list]
     return {"size": measured, "page": page, "members": for_display(segment_customers(segment, now=now).model.objects.filter(pk__in=keys))}
+
+
+@requires(Permission.CUSTOMERS_EXPORT)
+def download_segment(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Who is in a segment now, as a file."""
+    segment = get_object_or_404(Segment, pk=pk)
+    page = reverse("segmentation:segment", args=[pk])
+    try:
+        customers = segment_customers(segment, now=timezone.now())
+    except RulesError:
+        return redirect(page)  # which says what is wrong with them
+    return customers_download(request, customers, format_asked(request), otherwise=page)
 
 
 @requires(Permission.SEGMENTS_VIEW)

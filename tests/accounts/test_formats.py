@@ -3,9 +3,9 @@ from datetime import UTC, date, datetime
 import pytest
 from django.utils import timezone, translation
 
-from accounts.exports import safe_cell
 from accounts.fields import DayField, MomentField
 from accounts.formats import format_day, format_moment, format_money, format_number, format_percent
+from accounts.formulas import restored_cell, safe_cell
 from config.mended_static import logical
 
 
@@ -83,6 +83,12 @@ def test_a_moment_is_kept_in_utc() -> None:
 )  # fmt: skip
 def test_no_cell_runs_in_a_spreadsheet(value: object, cell: str) -> None:
     assert safe_cell(value) == cell
+    assert restored_cell(cell) == ("" if value is None else str(value))
+
+
+@pytest.mark.parametrize("text", ["'=1", "''=1", "'t Hooft", "'+5", "+5", "'", "''", "", "'-", "a'=b"])
+def test_what_looks_held_back_comes_back_as_it_was(text: str) -> None:
+    assert restored_cell(safe_cell(text)) == text
 
 
 def test_sides_become_starts_and_ends() -> None:

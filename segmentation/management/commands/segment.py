@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts.administration import ADMINISTRATOR, inside
+from crm.management.exporting import export_to
 from segmentation.actions import create_segment, note_size, snapshot_segment
 from segmentation.models import Segment
 from segmentation.queries import count_customers, preview_customers, segment_customers
@@ -27,9 +28,11 @@ class Command(BaseCommand):
         show = verbs.add_parser("preview", help="how many customers are in it, and the newest of them")
         snapshot = verbs.add_parser("snapshot", help="keep who is in it now as a fixed list")
         snapshot.add_argument("--name", required=True)
-        for each in (show, snapshot):
+        export = verbs.add_parser("export", help="write who is in it now to a file that can be imported again")
+        for each in (show, snapshot, export):
             each.add_argument("segment", type=int, metavar="ID", help="its id; “segment list” shows it")
-        for each in (create, listing, show, snapshot):
+        export.add_argument("file", type=Path, metavar="FILE", help="ends in .csv or .xlsx")
+        for each in (create, listing, show, snapshot, export):
             each.add_argument("--organization", required=True, metavar="SLUG")
 
     def handle(self, *_args: Any, verb: str, organization: str, **options: Any) -> None:
@@ -47,6 +50,9 @@ class Command(BaseCommand):
                 case "snapshot":
                     found = _segment(options["segment"])
                     self._tell(snapshot_segment(segment=found, name=options["name"], actor=ADMINISTRATOR, now=timezone.now()))
+                case "export":
+                    customers = segment_customers(_segment(options["segment"]), now=timezone.now())
+                    self.stdout.write(f"{export_to(options['file'], customers):,} customers")
                 case _:
                     self._preview(_segment(options["segment"]))
 
