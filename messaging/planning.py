@@ -20,7 +20,7 @@ from accounts.tenancy import current_organization_id, set_local
 from crm.models import Channel, Customer, Purpose
 from messaging.models import Dispatch, DispatchState, SkipReason
 
-CHUNK_SIZE = 1_000
+CHUNK_SIZE = 2_500
 # Room for a million rows of the joins; the statement spills to disk beyond it.
 WORK_MEMORY = "256MB"
 ADDRESS_FIELDS = {Channel.EMAIL: "email", Channel.SMS: "phone", Channel.WHATSAPP: "phone"}

@@ -16,7 +16,7 @@ from accounts.formats import format_day
 from accounts.models import Organization
 from accounts.tenancy import current_organization_id
 from crm.models import AttributeDefinition, AttributeType, Customer
-from messaging.variables import Loading, Namespace, Variable, register
+from messaging.variables import Loading, MadeOnDemand, Namespace, Variable, register
 
 _TEXTS = {
     "first_name": (_("first name"), "Sara"),
@@ -72,16 +72,19 @@ def _load_customers(loading: Loading) -> Mapping[int, dict[str, Any]]:
     keys = [_DATES.get(name, name) for name in (column.removeprefix("facts__") for column in columns)]
     dates = {key for key in keys if key == "birthday" or key in _DATES.values()}
     zone = ZoneInfo(_organization().time_zone) if dates - {"birthday"} else None
-    found: dict[int, dict[str, Any]] = {}
-    # The inside of this loop runs for every message that leaves.
-    for pk, *row in _customers(loading).values_list("pk", *columns):
-        values = {key: value for key, value in zip(keys, row, strict=True) if value is not None and value != ""}
-        for key in dates & values.keys():
-            values[key] = _written(values[key], loading.language, zone)
+
+    def values_of(_customer_id: int, row: tuple[Any, ...]) -> dict[str, Any]:  # runs for every message that leaves
+        values = dict(zip(keys, row, strict=False))
+        if None in row or "" in row:
+            values = {key: value for key, value in values.items() if value is not None and value != ""}
+        if dates:
+            for key in dates & values.keys():
+                values[key] = _written(values[key], loading.language, zone)
         if whole := f"{values.get('first_name', '')} {values.get('last_name', '')}".strip():
             values["name"] = whole
-        found[pk] = values
-    return found
+        return values
+
+    return MadeOnDemand({row[-1]: row for row in _customers(loading).values_list(*columns, "pk")}, values_of)
 
 
 def _customers(loading: Loading) -> QuerySet[Customer]:

@@ -6,7 +6,7 @@ namespace and chunk of recipients reads what the message uses, never one query p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,26 @@ class Namespace:
     load: Callable[[Loading], Mapping[int, dict[str, Any]]]
 
 
+class MadeOnDemand(Mapping[int, dict[str, Any]]):
+    """Dictionaries by customer, each made from its row when it is asked for.
+
+    Those of a whole chunk, made at once, would wait in memory that is cold by the time their messages are rendered.
+    """
+
+    def __init__(self, rows: Mapping[int, Any], make: Callable[[int, Any], dict[str, Any]]) -> None:
+        self._rows = rows
+        self._make = make
+
+    def __getitem__(self, customer_id: int) -> dict[str, Any]:
+        return self._make(customer_id, self._rows[customer_id])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 _namespaces: dict[str, Namespace] = {}
 
 
@@ -77,7 +97,7 @@ def known_variables() -> dict[str, Variable]:
     return known
 
 
-def load_contexts(*, customer_ids: Sequence[int], names: Iterable[str], language: str, now: datetime) -> dict[int, dict[str, Any]]:
+def load_contexts(*, customer_ids: Sequence[int], names: Iterable[str], language: str, now: datetime) -> Mapping[int, dict[str, Any]]:
     """A render context for each customer, with `recipient.name` in it; the caller adds the address.
 
     `names` are the dotted names that the message uses (CompiledMessage.variables). A customer who
@@ -92,9 +112,12 @@ def load_contexts(*, customer_ids: Sequence[int], names: Iterable[str], language
         for key, rest in wanted.items()
         if key in _namespaces
     }
-    contexts: dict[int, dict[str, Any]] = {}
-    for customer_id, customer in loaded["customer"].items():
-        context = {key: values.get(customer_id, {}) for key, values in loaded.items()}
-        context[RECIPIENT] = {"name": customer.get("name", "")}
-        contexts[customer_id] = context
-    return contexts
+    customers = loaded.pop("customer")
+
+    def context(customer_id: int, customer: dict[str, Any]) -> dict[str, Any]:
+        values = {key: found.get(customer_id, {}) for key, found in loaded.items()}
+        values["customer"] = customer
+        values[RECIPIENT] = {"name": customer.get("name", "")}
+        return values
+
+    return MadeOnDemand(customers, context)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from messaging.channels.base import Outgoing
 from messaging.sending.ledger import Row
 
-Context = Mapping[str, Any]
+Contexts = Mapping[int, dict[str, Any]]
 
 
 class NotComposedError(Exception):
@@ -18,10 +18,10 @@ class NotComposedError(Exception):
 class Composer(Protocol):
     """Makes messages: what it needs from the database in bulk and ahead, the rendering one by one."""
 
-    def contexts(self, rows: Sequence[Row]) -> Sequence[Context]:
+    def contexts(self, rows: Sequence[Row]) -> Contexts:
         """Read what the message says about each recipient, in one query, inside the organization's scope."""
 
-    def compose(self, row: Row, context: Context) -> Outgoing:
+    def compose(self, row: Row, contexts: Contexts) -> Outgoing:
         """Render one message.
 
         Raises:

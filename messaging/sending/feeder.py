@@ -16,7 +16,7 @@ from typing import TypeVar
 from django.db import InterfaceError, OperationalError, connection
 
 from accounts.tenancy import tenant
-from messaging.sending.composer import Composer, Context
+from messaging.sending.composer import Composer, Contexts
 from messaging.sending.ledger import Ledger, Row
 from messaging.sending.pace import Pace
 from messaging.sending.progress import ChunkProgress
@@ -43,7 +43,7 @@ class Feeder(threading.Thread):
 
     def __init__(self, ledger: Ledger, composer: Composer, pace: Pace, limits: FeederLimits, wake: Callable[[], None]) -> None:
         super().__init__(name="feeder", daemon=True)
-        self.ready: deque[tuple[ChunkProgress, Row, Context]] = deque()
+        self.ready: deque[tuple[ChunkProgress, Row, Contexts]] = deque()
         self.sent: deque[tuple[int, float]] = deque()
         self.complete: deque[ChunkProgress] = deque()
         self.allowance = 0
@@ -159,7 +159,7 @@ class Feeder(threading.Thread):
         through = max(chunk.sending_through, chunk.first_id - 1)
         progress = ChunkProgress(chunk.id, total=len(rows), sending_through=through, held_back=held_back)
         if rows:
-            self.ready.extend((progress, row, context) for row, context in zip(rows, contexts, strict=True))
+            self.ready.extend((progress, row, contexts) for row in rows)
             self._wake()
         else:
             self.complete.append(progress)

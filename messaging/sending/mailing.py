@@ -17,7 +17,7 @@ from messaging.content.message import CompiledMessage, compile_message
 from messaging.content.problems import RenderError
 from messaging.content.wire import to_seven_bit
 from messaging.models import Dispatch, SenderAccount
-from messaging.sending.composer import Context, NotComposedError
+from messaging.sending.composer import Contexts, NotComposedError
 from messaging.sending.ledger import Row
 from messaging.tracking.tokens import TokenSigner, derive_key
 from messaging.variables import load_contexts
@@ -33,23 +33,23 @@ class Mailing:
         self._clock = clock
         self._seven_bit = partial(to_seven_bit, boundary=message.boundary)
 
-    def contexts(self, rows: Sequence[Row]) -> Sequence[Context]:
-        """Read what the message uses about each recipient; a customer who is gone has an empty context."""
-        found = load_contexts(
+    def contexts(self, rows: Sequence[Row]) -> Contexts:
+        """Read what the message uses about each recipient; a customer who is gone has no context."""
+        return load_contexts(
             customer_ids=[row.customer_id for row in rows],
             names=self._message.variables,
             language=self._language,
             now=self._clock(),
         )
-        return [found.get(row.customer_id, {}) for row in rows]
 
-    def compose(self, row: Row, context: Context) -> Outgoing:
+    def compose(self, row: Row, contexts: Contexts) -> Outgoing:
         """Render one message.
 
         Raises:
             NotComposedError: the customer is gone, or the template asks for something this one lacks.
         """
-        if not context:
+        context = contexts.get(row.customer_id)
+        if context is None:
             raise NotComposedError("the customer no longer exists")
         context["recipient"]["address"] = row.address
         try:

@@ -25,24 +25,20 @@ GIVE_UP_SECONDS = 60.0
 PASSING_ERRORS = (b"08", b"40", b"53", b"55", b"57")
 
 MARK = b"""
-with given as (
-    select * from unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
-        as given (id, done_through, sending_through, in_flight, held_back)
-), marked as (
-    update messaging_chunk as chunk
-    set done_through = given.done_through, sending_through = given.sending_through,
-        in_flight = given.in_flight::bigint[], held_back = given.held_back::bigint[],
-        leased_until = now() + make_interval(secs => $3::double precision)
-    from given
-    where chunk.organization_id = $1::bigint and chunk.lease = $2::uuid and chunk.id = given.id
-    returning chunk.id
-)
+update messaging_chunk as chunk
+set done_through = given.done_through, sending_through = given.sending_through,
+    in_flight = given.in_flight::bigint[], held_back = given.held_back::bigint[],
+    leased_until = now() + make_interval(secs => $3::double precision)
+from unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
+    as given (id, done_through, sending_through, in_flight, held_back)
+where chunk.organization_id = $1::bigint and chunk.lease = $2::uuid and chunk.id = any($4::bigint[]) and chunk.id = given.id
+returning chunk.id
 """
-MARK_ALONE = MARK + b"select count(*) from marked"
 # Fates other than "sent" are written with the mark that covers them, so that no crash can part the two.
 MARK_WITH_FATES = (
-    MARK
-    + b""", fates as (
+    b"with marked as ("
+    + MARK
+    + b"""), fates as (
     select * from unnest($9::bigint[], $10::text[], $11::text[], $12::text[], $13::double precision[], $14::boolean[])
         as fates (id, state, reason, detail, again_at, is_attempt)
     where (select count(*) from marked) = cardinality($4::bigint[])
@@ -73,9 +69,9 @@ MARK_WITH_FATES = (
     where dispatch.organization_id = $1::bigint and dispatch.id = tally.dispatch_id
         and tally.failed + tally.ambiguous > 0
 )
-select count(*) from marked"""
+select id from marked"""
 )
-_STATEMENTS = {b"mark": MARK_ALONE, b"mark_with_fates": MARK_WITH_FATES}
+_STATEMENTS = {b"mark": MARK, b"mark_with_fates": MARK_WITH_FATES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +140,7 @@ class MarkLog:
         marked = None
         while (result := pgconn.get_result()) is not None:
             if result.status == pq.ExecStatus.TUPLES_OK:
-                marked = int(result.get_value(0, 0))
+                marked = result.ntuples
             else:
                 raise _error_of(pgconn, result)
         if marked is None:

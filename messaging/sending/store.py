@@ -49,7 +49,7 @@ class PostgresStore:
         feeder = self._feeder
         while feeder.ready and (not feeder.is_limited or feeder.allowance > 0):
             try:
-                progress, row, context = feeder.ready.popleft()
+                progress, row, contexts = feeder.ready.popleft()
             except IndexError:
                 return None
             if len(feeder.ready) == feeder.low_water:
@@ -57,7 +57,7 @@ class PostgresStore:
             self._chunks[progress.chunk_id] = progress
             progress.take(row.delivery_id)
             try:
-                outgoing = self._composer.compose(row, context)
+                outgoing = self._composer.compose(row, contexts)
             except NotComposedError as error:
                 self._note(progress, row.delivery_id, Outcome(Fate.FAILED, Stage.RENDER, text=str(error)), row.attempts)
                 continue

@@ -13,7 +13,7 @@ from collections.abc import Generator
 from typing import Protocol
 
 from messaging.channels.base import SENT, Fate, Outcome, Outgoing, Stage, UnsupportedFeatureError
-from messaging.channels.email.smtp_envelope import GROUP, STAGES, Command, Step, open_envelope, refusal
+from messaging.channels.email.smtp_envelope import GROUP, STAGES, Commands, Step, open_envelope, refusal
 from messaging.channels.email.smtp_line import Line, TlsLine
 from messaging.channels.email.smtp_settings import Security, SmtpSettings
 from messaging.channels.email.smtp_wire import (
@@ -71,7 +71,7 @@ class SmtpConnection:
         self._can = Capabilities()
         self._opening: Generator[None, bytes, None] | None = self._open_session()
         self._expected: deque[Step] = deque()
-        self._unsent: deque[Command] = deque()
+        self._unsent: deque[tuple[Step, bytes]] = deque()
         self._sending: Outgoing | None = None
         self._next: Outgoing | None = None
         self._body_mark: float = 0
@@ -92,8 +92,7 @@ class SmtpConnection:
                 self.line.check_connected()
                 self._connected = True
                 self._begin()
-            if self.line.blocked:
-                self.line.flush()
+            self.line.flush()
             self._receive()
         except SessionRefusedError as refused:
             self.lose(str(refused), permanent=refused.permanent)
@@ -110,7 +109,7 @@ class SmtpConnection:
         commands = self._next_envelope()
         if commands is None:
             return False
-        self._guarded_write(commands)
+        self._guarded_write(*commands)
         return True
 
     def send_body(self) -> None:
@@ -128,8 +127,9 @@ class SmtpConnection:
             if follow is None:
                 self._body_mark = self.line.write(body)
             else:
-                self._expected.extend(step for step, _ in follow)
-                self._body_mark = self.line.write(body, b"".join([command for _, command in follow]))
+                steps, lines = follow
+                self._expected.extend(steps)
+                self._body_mark = self.line.write(body, b"".join(lines))
         except OSError as error:
             self.lose(str(error))
 
@@ -137,7 +137,7 @@ class SmtpConnection:
         """Say goodbye; the line closes when the server answers or after a moment."""
         if self.is_ready and not self.is_busy and Step.QUIT not in self._expected:
             self.is_ready = False
-            self._guarded_write([(Step.QUIT, b"QUIT\r\n")])
+            self._guarded_write((Step.QUIT,), [b"QUIT\r\n"])
             self.deadline = self._hub.now + PARTING_SECONDS
 
     def lose(self, reason: str, *, permanent: bool = False) -> None:
@@ -305,7 +305,8 @@ class SmtpConnection:
         if self._unsent:
             self._skip_refused()
         if self._unsent and not self._expected:
-            self._guarded_write([self._unsent.popleft()])
+            step, line = self._unsent.popleft()
+            self._guarded_write((step,), [line])
         elif self._expected:
             limits = self._hub.settings
             patience = limits.body_timeout if self._expected[0] is Step.BODY else limits.reply_timeout
@@ -330,7 +331,7 @@ class SmtpConnection:
         limit = self._hub.settings.max_messages
         return not limit or self.carried < limit
 
-    def _next_envelope(self) -> list[Command] | None:
+    def _next_envelope(self) -> Commands | None:
         """Take messages until one fits this server, and return its commands with the replies they ask for."""
         while (outgoing := self._hub.next_message()) is not None:
             try:
@@ -345,15 +346,15 @@ class SmtpConnection:
             return commands
         return None
 
-    def _guarded_write(self, commands: list[Command]) -> None:
+    def _guarded_write(self, steps: tuple[Step, ...], lines: list[bytes]) -> None:
         """Send commands: all of them where pipelining is offered, else the first and the rest later."""
-        if not self._can.pipelining and len(commands) > 1:
-            self._unsent.extend(commands[1:])
-            commands = commands[:1]
-        self._expected.extend(step for step, _ in commands)
+        if not self._can.pipelining:
+            self._unsent.extend(zip(steps[1:], lines[1:], strict=True))
+            steps, lines = steps[:1], lines[:1]
+        self._expected.extend(steps)
         self.deadline = self._hub.now + self._hub.settings.reply_timeout
         try:
-            self.line.write(b"".join([command for _, command in commands]))
+            self.line.write(b"".join(lines))
         except OSError as error:
             self.lose(str(error))
 

@@ -21,6 +21,8 @@ from messaging.channels.email.smtp_settings import SmtpSettings
 
 READ, READ_WRITE = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
 TICK_SECONDS = 0.25
+# A durable write costs as much as sending three messages, so the lines share it; this long it waits for more of them.
+SHARING_SECONDS = 0.005
 LONGEST_BACKOFF = 30.0
 TRIES_PER_MESSAGE = 5
 CEILING_SECONDS = 30.0
@@ -50,6 +52,7 @@ class SmtpEngine:
         self._refusals = 0
         self._retry_at = 0.0
         self._next_tick = 0.0
+        self._share_until = 0.0
         self._ceiling = settings.connections
         self._ceiling_until = math.inf
 
@@ -70,7 +73,7 @@ class SmtpEngine:
         self._open_connections()
         self._feed_idle()
         self._ask_permission()
-        events = self._poller.poll(TICK_SECONDS)
+        events = self._poller.poll(SHARING_SECONDS if self._has_to_ask() else TICK_SECONDS)
         self.now = self._clock()
         for fd, _ in events:
             connection = self._connections.get(fd)
@@ -112,14 +115,23 @@ class SmtpEngine:
 
     def _ask_permission(self) -> None:
         """Start the next durable write: at most one body per connection may be permitted and unanswered."""
-        if self._asked is not None:
+        if self._asked is not None or not self._has_to_ask() or self._is_worth_waiting():
             return
+        self._share_until = self.now + SHARING_SECONDS
         starting = [outgoing for outgoing in self._waiting if not outgoing.permitted]
         del starting[max(0, self.settings.connections - self._open_permits) :]
         if starting or self._store.has_news():
             self._open_permits += len(starting)
             self._asked = starting
             self._store.permit(starting)
+
+    def _has_to_ask(self) -> bool:
+        return bool(self._waiting) or self._store.has_news()
+
+    def _is_worth_waiting(self) -> bool:
+        """Tell whether other lines are about to be answered, of which fewer than half wait for a write by now."""
+        few = len(self._waiting) * 2 < len(self._connections)
+        return few and self._open_permits > 0 and self.now < self._share_until
 
     def _hear_store(self) -> None:
         if not self._store.permitted() or self._asked is None:
@@ -270,13 +282,13 @@ class SmtpEngine:
 
     def _watch(self, fd: int, connection: SmtpConnection) -> None:
         """Wait for room to write only while there is something to write."""
-        blocked = connection.line.blocked and not connection.is_closed
+        blocked = bool(connection.line.waiting)
         if blocked != (fd in self._writing) and not connection.is_closed:
             self._poller.modify(fd, READ_WRITE if blocked else READ)
             (self._writing.add if blocked else self._writing.discard)(fd)
 
     def _watch_blocked(self, connection: SmtpConnection) -> None:
-        if connection.line.blocked and not connection.is_closed:
+        if connection.line.waiting and not connection.is_closed:
             self._watch(connection.line.sock.fileno(), connection)
 
 

@@ -24,10 +24,10 @@ ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
 GROUP = (Step.BODY, *ENVELOPE)
 STAGES = {Step.MAIL: Stage.SENDER, Step.RCPT: Stage.RECIPIENT, Step.DATA: Stage.CONTENT, Step.BODY: Stage.BODY}
 
-Command = tuple[Step, bytes]
+Commands = tuple[tuple[Step, ...], list[bytes]]  # the replies they ask for, and the lines themselves
 
 
-def open_envelope(outgoing: Outgoing, can: Capabilities, *, reset: bool) -> list[Command]:
+def open_envelope(outgoing: Outgoing, can: Capabilities, *, reset: bool) -> Commands:
     """Return the commands for a message, its body made to fit the server where that is possible.
 
     Raises:
@@ -46,8 +46,8 @@ def open_envelope(outgoing: Outgoing, can: Capabilities, *, reset: bool) -> list
         raise UnsupportedFeatureError("the message needs 8BITMIME, which the server does not offer")
     if can.size and len(outgoing.body) > can.size:
         raise UnsupportedFeatureError(f"the message is larger than the server takes ({can.size} bytes)")
-    commands = envelope(sender, recipient, eight_bit=eight_bit, utf8=utf8, reset=reset)
-    return list(zip((Step.RESET, *ENVELOPE) if reset else ENVELOPE, commands, strict=True))
+    lines = envelope(sender, recipient, eight_bit=eight_bit, utf8=utf8, reset=reset)
+    return ((Step.RESET, *ENVELOPE) if reset else ENVELOPE), lines
 
 
 def refusal(raw: bytes, stage: Stage) -> Outcome:

@@ -13,15 +13,18 @@ READ_SIZE = 65_536
 
 
 class Line:
-    """A plain TCP line. `write` answers with a mark; the bytes up to it have left once `handed` reaches it."""
+    """A plain TCP line. `write` answers with a mark; the bytes up to it have left once `handed` reaches it.
 
-    __slots__ = ("_waiting", "handed", "queued", "sock")
+    `waiting` are bytes for which the kernel has no room yet.
+    """
+
+    __slots__ = ("handed", "queued", "sock", "waiting")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.handed = 0
         self.queued = 0
-        self._waiting = b""
+        self.waiting = b""
 
     @classmethod
     def dial(cls, family: int, address: tuple[str, int]) -> Line:
@@ -42,11 +45,6 @@ class Line:
         if error:
             raise OSError(error, "could not connect")
 
-    @property
-    def blocked(self) -> bool:
-        """Tell whether bytes wait for room in the kernel."""
-        return bool(self._waiting)
-
     def write(self, data: bytes, rest: bytes = b"") -> int:
         """Queue bytes and hand over what the kernel takes; return the mark at the end of `data`."""
         mark = self.queued + len(data)
@@ -55,12 +53,12 @@ class Line:
 
     def _send(self, data: bytes) -> None:
         self.queued += len(data)
-        if self._waiting:
-            self._waiting += data
+        if self.waiting:
+            self.waiting += data
             return
         sent = self._hand_over(data)
         if sent != len(data):
-            self._waiting = data[sent:]
+            self.waiting = data[sent:]
 
     def _hand_over(self, data: bytes) -> int:
         try:
@@ -72,8 +70,8 @@ class Line:
 
     def flush(self) -> None:
         """Hand over what waits, as far as the kernel takes it."""
-        if self._waiting:
-            self._waiting = self._waiting[self._hand_over(self._waiting) :]
+        if self.waiting:
+            self.waiting = self.waiting[self._hand_over(self.waiting) :]
 
     def read(self) -> bytes | None:
         """Return bytes that arrived, b"" at the end of the stream, None if there is nothing now."""
