@@ -38,7 +38,7 @@ class ImportFindingAdmin(ReadOnlyTenantAdmin):
     list_filter = ("is_rejected", "code")
     list_select_related = ("job",)
     ordering = ("-job_id", "row")
-    fields = ("job", "row", "is_rejected", "code", "message", "field", "raw")
+    fields = ("job", "row", "is_rejected", "code", "reason", "field", "raw")
 
 
 @admin.register(ImportChunk)

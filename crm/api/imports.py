@@ -48,6 +48,8 @@ class ImportOutput(Output):
 
 
 class FindingOutput(Output):
+    message = serializers.CharField(source="reason", read_only=True)
+
     class Meta:
         model = ImportFinding
         fields = ("id", "row", "is_rejected", "code", "message", "field", "raw")

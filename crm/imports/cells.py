@@ -29,10 +29,10 @@ PLACEHOLDERS: Final = frozenset(
 class Problem:
     """Why a cell was not taken as it stands; ``value`` is what COPY takes instead."""
 
-    __slots__ = ("code", "message", "rejects", "value")
+    __slots__ = ("code", "message", "parameters", "rejects", "value")
 
-    def __init__(self, code: str, message: str, *, rejects: bool = False, value: str = NULL) -> None:
-        self.code, self.message, self.rejects, self.value = code, message, rejects, value
+    def __init__(self, code: str, message: str, *, rejects: bool = False, value: str = NULL, **parameters: Any) -> None:
+        self.code, self.message, self.parameters, self.rejects, self.value = code, message, parameters, rejects, value
 
 
 class Rule(dict[str, Any]):
@@ -90,7 +90,7 @@ def _text(text: str, *, limit: int) -> str | Problem:
     if not kept:
         return NULL
     if len(kept) > limit:
-        return Problem("too_long", f"Only the first {limit} characters were kept.", value=for_copy(kept[:limit].rstrip()))
+        return Problem("too_long", "Only the first %(limit)s characters were kept.", limit=limit, value=for_copy(kept[:limit].rstrip()))
     return for_copy(kept)
 
 
@@ -152,7 +152,7 @@ def _identity(text: str, *, read: Callable[[str], str]) -> str | Problem:
     try:
         return for_copy(read(text))
     except NormalisationError as error:
-        return Problem(error.code, error.message, rejects=True)
+        return Problem(error.code, error.message, rejects=True, **error.parameters)
 
 
 def email_rule() -> Rule:
@@ -171,7 +171,7 @@ def _birthday(text: str, *, today: date, order: DateOrder) -> str | Problem:
     try:
         return parse_birthday(text, today=today, order=order).isoformat()
     except NormalisationError as error:
-        return Problem(error.code, error.message)
+        return Problem(error.code, error.message, **error.parameters)
 
 
 def birthday_rule(*, today: date, order: DateOrder) -> Rule:
@@ -309,7 +309,7 @@ def _consent(text: str, *, channel: str) -> str | Problem:
     try:
         state = "granted" if parse_boolean(text) else "withdrawn"
     except NormalisationError as error:
-        return Problem("consent", error.message, value="")
+        return Problem("consent", error.message, value="", **error.parameters)
     return f'"{channel}": "{state}"'
 
 
@@ -325,7 +325,7 @@ def _attribute(text: str, *, key: str, rule: AttributeRule) -> str | Problem:
     try:
         value: Any = _typed(kept, rule)
     except NormalisationError as error:
-        return Problem(error.code, error.message, value="")
+        return Problem(error.code, error.message, value="", **error.parameters)
     written = str(value) if rule.type == "number" else json.dumps(value, ensure_ascii=False)
     return for_copy(f"{json.dumps(key)}: {written}")
 
@@ -343,7 +343,7 @@ def _typed(text: str, rule: AttributeRule) -> Any:
             for choice in rule.choices:
                 if search_key(choice) == search_key(text):
                     return choice
-            raise NormalisationError("attribute_choice", f"This is none of the choices: {', '.join(rule.choices)}.")
+            raise NormalisationError("attribute_choice", "This is none of the choices: %(choices)s.", choices=", ".join(rule.choices))
         case _:
             return text[:500]
 

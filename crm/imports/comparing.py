@@ -12,13 +12,14 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from crm.imports.customer_rows import STAGED
-from crm.imports.folding import IDENTITIES, Folded, Folder, Group, merge
+from crm.imports.folding import IDENTITIES, TAKEN, Folded, Folder, Group, merge
 from crm.imports.rows import Finding
 from crm.imports.running import WHOLE_TABLES, Run
 from crm.imports.staging import keep_findings
 
 BATCH: Final = 20_000
 Item = TypeVar("Item")
+_SAME_PERSON: Final = "The row names the same person as row %(first)s; both were taken as one."
 COLUMNS: Final = tuple(STAGED)
 
 
@@ -72,11 +73,8 @@ def _keep(run: Run, folded: Folded) -> None:
         )
     run.counts["repeated"] = run.counts.get("repeated", 0) + len(folded.absorbed)
     findings = [
-        *(
-            Finding(row, False, "repeated", f"The row names the same person as row {first}; both were taken as one.", "", "")
-            for row, first in folded.absorbed.items()
-        ),
-        *(Finding(row, True, code, message, kind, "") for row, (code, message, kind) in folded.refused.items()),
+        *(Finding(row, False, "repeated", _SAME_PERSON, "", "", {"first": first}) for row, first in folded.absorbed.items()),
+        *(Finding(row, True, f"{kind}_taken", TAKEN[kind], kind, "", {"first": first}) for row, (kind, first) in folded.refused.items()),
     ]
     keep_findings(run, sorted(findings, key=lambda finding: finding.row))
 
@@ -103,10 +101,7 @@ def match_known(run: Run, first_row: int = 0, last_row: int = 2**62) -> None:
     refused = run.fetch(statement, {"organization": run.organization_id, "first": first_row, "last": last_row})
     keep_findings(
         run,
-        [
-            Finding(row, True, code, f"{_CLASHES[code]} (customer #{holder}).", code.removesuffix("_taken"), "")
-            for row, code, holder in refused
-        ],
+        [Finding(row, True, code, _CLASHES[code], code.removesuffix("_taken"), "", {"holder": holder}) for row, code, holder in refused],
     )
 
 
@@ -152,8 +147,8 @@ with matched as (
 select row_no, code, holder from matched where code is not null order by row_no
 """
 _CLASHES: Final = {
-    "email_taken": "The e-mail address belongs to another customer",
-    "phone_taken": "The phone number belongs to another customer",
+    "email_taken": "The e-mail address belongs to another customer (#%(holder)s).",
+    "phone_taken": "The phone number belongs to another customer (#%(holder)s).",
 }
 
 

@@ -11,7 +11,11 @@ from typing import Any, Final
 from crm.imports.customer_rows import folded_name
 
 IDENTITIES: Final = ("external_id", "email", "phone")
-_NAMED: Final = {"external_id": "customer number", "email": "e-mail address", "phone": "phone number"}
+TAKEN: Final = {
+    "external_id": "The customer number belongs to another person, in row %(first)s.",
+    "email": "The e-mail address belongs to another person, in row %(first)s.",
+    "phone": "The phone number belongs to another person, in row %(first)s.",
+}
 _JOINED: Final = ("attributes", "consents")
 
 
@@ -26,11 +30,11 @@ class Group:
 
 @dataclass(slots=True)
 class Folded:
-    """What became of the rows: merged groups, rows taken into an earlier one, rows refused with the reason."""
+    """What became of the rows: merged groups, rows taken into an earlier one, rows refused with the identity that is of another row."""
 
     groups: list[Group] = field(default_factory=list)
     absorbed: dict[int, int] = field(default_factory=dict)
-    refused: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    refused: dict[int, tuple[str, int]] = field(default_factory=dict)
 
 
 class Folder:
@@ -66,15 +70,15 @@ class Folder:
         self.folded.groups = [group for group in self._groups if group.size > 1]
         return self.folded
 
-    def _clash(self, kind: str, group: Group, values: dict[str, Any]) -> tuple[str, str, str] | None:
+    def _clash(self, kind: str, group: Group, values: dict[str, Any]) -> tuple[str, int] | None:
         place = IDENTITIES.index(kind)
         for stronger in IDENTITIES[:place]:
             if values[stronger] and group.values[stronger] and values[stronger] != group.values[stronger]:
-                return _taken(kind, group)
+                return kind, group.first_row
         for weaker in IDENTITIES[place + 1 :]:
             other = self._known[weaker].get(values[weaker]) if values[weaker] else None
             if other is not None and other is not group:
-                return _taken(weaker, other)
+                return weaker, other.first_row
         return None
 
 
@@ -90,7 +94,3 @@ def merge(into: dict[str, Any], values: dict[str, Any]) -> None:
         else:
             into[name] = value
     into["search_key"] = folded_name(into["first_name"] or "", into["last_name"] or "") or None
-
-
-def _taken(kind: str, group: Group) -> tuple[str, str, str]:
-    return (f"{kind}_taken", f"The {_NAMED[kind]} belongs to another person, in row {group.first_row}.", kind)

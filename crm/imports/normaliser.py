@@ -127,7 +127,7 @@ def main(requests: IO[bytes], answers: IO[bytes]) -> None:
         except EOFError:
             return
         done = rules.block(first_row, cut_rows(Block(first_row, 0, text, rows), plan.delimiter))
-        found = [(f.row, f.rejected, f.code, f.message, f.field, f.raw) for f in done.findings]
+        found = [(f.row, f.rejected, f.code, f.message, f.field, f.raw, f.parameters) for f in done.findings]
         _send(answers, (done.copy, done.taken, done.blank, found))
 
 

@@ -122,7 +122,7 @@ def _reading(read: Callable[[str], str], missing: str) -> Callable[[str], str | 
         try:
             return read(text)
         except NormalisationError as error:
-            return Problem(error.code, error.message, rejects=True)
+            return Problem(error.code, error.message, rejects=True, **error.parameters)
 
     return rule
 

@@ -27,7 +27,7 @@ def compare_purchases(run: Run) -> None:
     keep_findings(
         run,
         [
-            Finding(row, False, "repeated_line", f"The line stands in row {first} too; both were counted.", "", "")
+            Finding(row, False, "repeated_line", "The line stands in row %(first)s too; both were counted.", "", "", {"first": first})
             for row, first in repeated
         ],
     )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -12,7 +11,7 @@ from crm.imports.fields import ImportKind, Mapping
 from crm.imports.normaliser import rules_of
 from crm.imports.plan import Plan
 from crm.imports.tables import Table, cut_rows, first_rows, open_table
-from crm.models import ImportJob, ImportJobState
+from crm.models import ImportFinding, ImportJob, ImportJobState
 
 CHANGES = ("created", "updated", "consents", "sales", "refunds", "customers_created", "customers_completed")
 RUNNING = (ImportJobState.QUEUED, ImportJobState.READING, ImportJobState.COMPARING, ImportJobState.WRITING)
@@ -102,7 +101,7 @@ class Preview:
     header: list[str]
     rows: list[tuple[int, list[str]]]
     mapping: Mapping
-    findings: list[Any]
+    findings: list[ImportFinding]
 
 
 def preview_import(job: ImportJob, *, count: int = 5) -> Preview:
@@ -112,7 +111,10 @@ def preview_import(job: ImportJob, *, count: int = 5) -> Preview:
     rows = first_rows(_open(job, path), count)
     block = next(iter(_open(job, path).blocks()), None)
     findings = rules_of(plan).block(block.first_row, cut_rows(block, plan.delimiter)[:1_000]).findings if block is not None else []
-    return Preview(job.plan["header"], rows, Mapping(plan.columns), findings[:20])
+    told = [
+        ImportFinding(row=f.row, is_rejected=f.rejected, code=f.code, message=f.message, parameters=f.parameters) for f in findings[:20]
+    ]
+    return Preview(job.plan["header"], rows, Mapping(plan.columns), told)
 
 
 def _open(job: ImportJob, path: Path) -> Table:

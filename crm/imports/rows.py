@@ -3,11 +3,14 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass
+from dataclasses import field as member
+from typing import Any, Final, cast
 
 from crm.imports.cells import NULL, Problem, Rule
 from crm.imports.limits import MAX_KEPT_RAW
+
+_TOO_MANY: Final = "The row has %(cells)s cells, the header %(width)s; it cannot be told which belong where."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Finding:
     message: str
     field: str
     raw: str
+    parameters: dict[str, Any] = member(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -29,7 +33,7 @@ class NormalisedBlock:
     copy: str = ""
     taken: int = 0
     blank: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = member(default_factory=list)
 
 
 class Square:
@@ -58,8 +62,8 @@ class Square:
             self.blank += 1
             return None
         if any(cell.strip() for cell in cells[self.width :]):
-            message = f"The row has {len(cells)} cells, the header {self.width}; it cannot be told which belong where."
-            self.findings.append(Finding(number, True, "too_many_cells", message, "", raw_text(cells, self.delimiter)))
+            counts = {"cells": len(cells), "width": self.width}
+            self.findings.append(Finding(number, True, "too_many_cells", _TOO_MANY, "", raw_text(cells, self.delimiter), counts))
             return None
         return [*cells[: self.width], *[""] * (self.width - len(cells))]
 
@@ -124,6 +128,7 @@ class ColumnReader:
             problem.message,
             field_name,
             raw_text(self.square.rows[position], self.square.delimiter),
+            problem.parameters,
         )
         if problem.rejects:
             self.rejected.setdefault(position, finding)

@@ -1,6 +1,7 @@
 # ruff: noqa: S608 - the names put into statements are those of our own tables and columns
 """Rows of a file into the staging table, and what was found on the way into the findings."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -88,15 +89,16 @@ def keep_findings(run: Run, findings: list[Finding]) -> None:
             [found.message[:500] for found in some],
             [found.field for found in some],
             [_storable(found.raw) for found in some],
+            [json.dumps(found.parameters) for found in some],
         ]
         run.execute(_KEEP, [run.organization_id, run.job_id, *columns])
 
 
 _KEEP: Final = """
-insert into crm_importfinding (organization_id, job_id, row, is_rejected, code, message, field, raw)
-select %s, %s, new.row, new.is_rejected, new.code, new.message, new.field, new.raw
-from unnest(%s::bigint[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[])
-    as new (row, is_rejected, code, message, field, raw)
+insert into crm_importfinding (organization_id, job_id, row, is_rejected, code, message, field, raw, parameters)
+select %s, %s, new.row, new.is_rejected, new.code, new.message, new.field, new.raw, new.parameters
+from unnest(%s::bigint[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[])
+    as new (row, is_rejected, code, message, field, raw, parameters)
 """
 
 

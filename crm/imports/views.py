@@ -106,7 +106,7 @@ def download_findings(request: HttpRequest, pk: int) -> HttpResponse:
         rows = rows.filter(is_rejected=True)
     header = [_("Row"), _("Rejected"), _("Field"), _("Reason"), _("Row as it stood")]
     cells = (
-        (found.row, _("yes") if found.is_rejected else _("no"), found.field, found.message, found.raw)
+        (found.row, _("yes") if found.is_rejected else _("no"), found.field, found.reason, found.raw)
         for found in rows.order_by("row", "id")[:MOST_DOWNLOADED].iterator(chunk_size=2_000)
     )
     return csv_response(f"import-{job.pk}-rows", header, cells)

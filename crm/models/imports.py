@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantModel
+from crm.refusals import told
 
 
 class ImportStorage(FileSystemStorage):
@@ -91,6 +92,7 @@ class ImportFinding(TenantModel):
     message = models.CharField(_("reason"), max_length=500)
     field = models.CharField(_("field"), max_length=60, blank=True)
     raw = models.TextField(_("row as it stood"), blank=True)
+    parameters = models.JSONField(default=dict, editable=False)
 
     class Meta:
         verbose_name = _("import finding")
@@ -99,7 +101,12 @@ class ImportFinding(TenantModel):
         indexes = [models.Index(fields=["organization", "job", "row"], name="import_finding_row")]
 
     def __str__(self) -> str:
-        return f"{self.row}: {self.message}"
+        return f"{self.row}: {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """Why, in the reader's language."""
+        return told(self.code, self.message, self.parameters)
 
 
 class ImportChunk(TenantModel):

@@ -87,7 +87,7 @@ def parse_money(text: str, *, currency: str) -> int:
     """An amount in minor units of ``currency``; refuses one that needs finer units than the currency has."""
     minor = parse_decimal(text).scaleb(currency_exponent(currency))
     if minor != minor.to_integral_value():
-        raise NormalisationError("money_too_fine", f"The amount has more decimals than {currency} has.")
+        raise NormalisationError("money_too_fine", "The amount has more decimals than %(currency)s has.", currency=currency)
     if abs(minor) > 10**15:
         raise NormalisationError("number_too_large", "The number is too large.")
     return int(minor)

@@ -66,7 +66,7 @@ def _refuse_shape(number: str) -> None:
     if _EXTENSION.search(number):
         raise NormalisationError("phone_extension", "The phone number has an extension; only direct numbers are kept.")
     if _SEVERAL.search(number):
-        raise NormalisationError("phone_several", "There is more than one phone number; keep one per column.")
+        raise NormalisationError("phone_several", "There is more than one phone number; give one.")
     if any(char.isalpha() for char in number):
         raise NormalisationError("phone_letters", "The phone number has letters in it.")
     if not _ALLOWED.fullmatch(number):

@@ -110,6 +110,6 @@ class Command(BaseCommand):
         with tenant(organization_id):
             rejected = list(ImportFinding.objects.filter(job=job, is_rejected=True)[:EXAMPLES])
         for finding in rejected:
-            self.stdout.write(f"  row {finding.row}: {finding.message}")
+            self.stdout.write(f"  row {finding.row}: {finding.reason}")
         if job.counts.get("rejected", 0) > EXAMPLES:
             self.stdout.write(f"  … and {job.counts['rejected'] - EXAMPLES:,} more; the page of import #{job.pk} lists and downloads them.")
