@@ -1,0 +1,47 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
+
+from accounts.queries import organization_id_by_slug, organization_ids
+from accounts.tenancy import tenant
+from loyalty.ledger.replay import Findings
+from loyalty.ledger.verification import verify_ledger
+
+
+class Command(BaseCommand):
+    help = (
+        "Play every wallet of points again from its entries and check every promise of the ledger; the exit code is 1 when one is broken."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--organization", metavar="SLUG", help="one organization instead of all")
+
+    def handle(self, *_args: Any, organization: str | None, **_options: Any) -> None:
+        broken = 0
+        for organization_id in _wanted(organization):
+            # One snapshot of everything: what is posted meanwhile is not seen.
+            with transaction.atomic():
+                with connection.cursor() as cursor:
+                    cursor.execute("set transaction isolation level repeatable read, read only")
+                with tenant(organization_id):
+                    findings = verify_ledger()
+            self._report(organization_id, findings)
+            broken += sum(verdict.failed > 0 for verdict in findings.values())
+        if broken:
+            raise CommandError(f"{broken} promises are broken; the first wrong entry of each stands above.")
+
+    def _report(self, organization_id: int, findings: Findings) -> None:
+        self.stdout.write(f"Organization {organization_id}")
+        for check, verdict in findings.items():
+            state = f"BROKEN {verdict.failed:,} times, first {verdict.first}" if verdict.failed else "ok"
+            self.stdout.write(f"{verdict.made:>13,}  {check}: {state}")
+
+
+def _wanted(slug: str | None) -> list[int]:
+    if slug is None:
+        return organization_ids()
+    if (organization_id := organization_id_by_slug(slug)) is None:
+        raise CommandError(f"There is no organization “{slug}”. “manage.py list_organizations” names those there are.")
+    return [organization_id]
