@@ -80,6 +80,25 @@ def test_no_body_leaves_before_its_permission(script: Script) -> None:
         assert len(flying) <= 4
 
 
+def test_half_of_the_lines_share_a_durable_write_while_the_others_are_on_the_wire() -> None:
+    # With a clock that stands still no write is given up waiting for.
+    store = MemoryStore(200)
+    with smtp_server() as server:
+        SmtpEngine(settings_for(server, connections=8), store, clock=lambda: 0.0).run()
+        assert len(server.mails) == 200
+    windows = [window for window in store.permits if window]
+    opening, closing = 8, 8
+    assert len(windows) <= 200 / 4 + opening + closing
+
+
+def test_a_write_waits_for_a_slow_line_no_longer_than_a_moment() -> None:
+    script = Script(on_body=lambda recipient: SILENCE if recipient == "person1@example.net" else None)
+    store = MemoryStore(40)
+    with smtp_server(script) as server:
+        report = send(server, store, body_timeout=0.5)
+    assert report.fates == {Fate.SENT: 39, Fate.RETRY: 0, Fate.FAILED: 0, Fate.AMBIGUOUS: 1}
+
+
 @pytest.mark.parametrize(
     ("stage", "answer", "outcome"),
     [
