@@ -13,12 +13,17 @@ from campaigns.actions.following import follow_completions
 from campaigns.attribution import attribute
 from crm.events import unread_events
 from crm.models import Event
+from loyalty.actions.tiers import follow_tiers
 
 logger = logging.getLogger(__name__)
 Handler = Callable[[Sequence[Event]], object]
 REACTIONS: dict[str, tuple[Handler, ...]] = {
-    "purchase.completed": (attribute,),
-    "purchase.refunded": (attribute,),
+    "purchase.completed": (attribute, follow_tiers),
+    "purchase.refunded": (attribute, follow_tiers),
+    "visit.completed": (follow_tiers,),
+    "points.earned": (follow_tiers,),
+    "points.clawed_back": (follow_tiers,),
+    "points.cancelled": (follow_tiers,),
     "message.opened": (attribute,),
     "message.clicked": (attribute,),
     "message.revisited": (attribute,),

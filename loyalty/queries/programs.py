@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from loyalty.models import Program, ProgramState, Terms
-from loyalty.rules.terms import ProgramTerms, parse_terms
+from loyalty.rules.terms import Level, ProgramTerms, parse_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,15 @@ class TermsBook:
     def in_force(self, program_id: int, at: datetime) -> Version | None:
         """The highest version that was valid at a moment."""
         return next((one for one in self.versions.values() if one.program_id == program_id and one.valid_from <= at), None)
+
+    def levels(self, program_id: int, at: datetime) -> tuple[Level, ...]:
+        """The tiers of a program at a moment, from the lowest to the highest."""
+        version = self.in_force(program_id, at)
+        return version.terms.tiers.levels if version and version.terms.tiers else ()
+
+    def tier_name(self, program_id: int, key: str, at: datetime) -> str:
+        """What a tier is called; empty when there is none with this key."""
+        return next((level.name or level.key for level in self.levels(program_id, at) if level.key == key), "")
 
     def begins(self, program_id: int) -> datetime | None:
         """From when on a program has terms."""

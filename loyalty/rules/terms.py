@@ -58,7 +58,7 @@ class Expiry:
 
     ``age``: so many months after they were earned. ``activity``: so many months after the member's last purchase or
     visit. ``calendar``: at the first such day of a year (31 is the last day of a shorter month) that is at least so many
-    months after they were earned.
+    months after they were earned. ``warn_days``: so many days before, an event tells of it.
     """
 
     kind: ExpiryKind = ExpiryKind.NEVER
@@ -66,6 +66,7 @@ class Expiry:
     calendar: Calendar = Calendar.GREGORIAN
     month: Annotated[int, Whole(1, 12)] = 12
     day: Annotated[int, Whole(1, 31)] = 31
+    warn_days: tuple[Annotated[int, Whole(1, 365)], ...] = (30, 7)
 
     def faults(self) -> Iterator[Fault]:
         if self.kind in (ExpiryKind.AGE, ExpiryKind.ACTIVITY) and not self.months:

@@ -1,0 +1,26 @@
+"""What the timeline of a customer says of loyalty's events."""
+
+from django.utils.translation import gettext_lazy as _
+
+from crm.timeline import register_event_words
+
+
+def register_words() -> None:
+    """Called once, when the app is ready."""
+    register_event_words(
+        {
+            "member.joined": (_("Joined the loyalty program"), ""),
+            "points.earned": (_("Earned points"), _("%(points)s points · balance %(balance)s")),
+            "points.given": (_("Was given points"), _("%(points)s points · balance %(balance)s")),
+            "points.taken": (_("Had points taken away"), _("%(points)s points · balance %(balance)s")),
+            "points.matured": (_("Points became available"), _("%(points)s points · balance %(balance)s")),
+            "points.cancelled": (_("Pending points were cancelled"), _("%(points)s points")),
+            "points.redeemed": (_("Redeemed points"), _("%(points)s points · balance %(balance)s")),
+            "points.restored": (_("A redemption was undone"), _("%(points)s points · balance %(balance)s")),
+            "points.expired": (_("Points expired"), _("%(points)s points · balance %(balance)s")),
+            "points.clawed_back": (_("Points were taken back after a refund"), _("%(points)s points · balance %(balance)s")),
+            "points.expiring": (_("Points expire soon"), _("%(points)s points")),
+            "tier.changed": (_("Changed tier"), "%(before)s → %(after)s"),
+            "reward.redeemed": (_("Redeemed a reward"), "%(reward)s"),
+        }
+    )

@@ -1,0 +1,68 @@
+"""Where members stand: what counts towards their tiers, and what the tiers give them."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Coalesce
+
+from accounts.queries import current_organization
+from crm.models import Purchase, PurchaseKind, Visit, VisitState
+from loyalty.models import Entry, EntryKind, Member, Program
+from loyalty.queries.programs import TermsBook
+from loyalty.rules.terms import Benefit, Level, TierBasis
+from loyalty.rules.tiers import Contribution, TierStanding, tier_standing
+
+
+def standing_of(member: Member, *, at: datetime, book: TermsBook) -> TierStanding | None:
+    """A member's tier at a moment, worked out from what they did; ``None`` where the program has no tiers."""
+    version = book.in_force(member.program_id, at)
+    if version is None or (tiers := version.terms.tiers) is None:
+        return None
+    return tier_standing(tiers, _CONTRIBUTIONS[tiers.basis](member), at=at, zone=ZoneInfo(current_organization().time_zone))
+
+
+def benefits_of(customer_id: int, *, at: datetime) -> list[tuple[Program, Level, Benefit]]:
+    """What a customer's tiers give them, for tills, shops and campaigns to ask for."""
+    found, book = [], TermsBook()
+    for member in Member.objects.filter(customer_id=customer_id, is_active=True).select_related("program"):
+        standing = standing_of(member, at=at, book=book)
+        if standing and standing.level:
+            found += [(member.program, standing.level, benefit) for benefit in standing.level.benefits]
+    return found
+
+
+def members_by_tier(program_id: int) -> dict[str, int]:
+    """How many members each tier has; the empty key are those without one."""
+    rows = Member.objects.filter(program_id=program_id, is_active=True).order_by().values_list("tier").annotate(count=Count("id"))
+    return dict(rows)
+
+
+def _spent(member: Member) -> Iterator[Contribution]:
+    """Sales since the member joined, each less its refunds; a refund of no known sale counts where it happened."""
+    receipts = Purchase.objects.filter(customer_id=member.customer_id, purchased_at__gte=member.joined_at)
+    own = Q(kind=PurchaseKind.SALE) | Q(kind=PurchaseKind.REFUND, refund_of__isnull=True)
+    rows = receipts.filter(own).annotate(refunded=Coalesce(Sum("refunds__total_minor"), 0))
+    for at, net in rows.values_list("purchased_at", F("total_minor") + F("refunded")):
+        yield Contribution(at, net)
+
+
+def _visited(member: Member) -> Iterator[Contribution]:
+    visits = Visit.objects.filter(customer_id=member.customer_id, state=VisitState.COMPLETED, starts_at__gte=member.joined_at)
+    for at in visits.values_list("starts_at", flat=True):
+        yield Contribution(at, 1)
+
+
+def _earned(member: Member) -> Iterator[Contribution]:
+    """Points earned, each earning less what was clawed back or cancelled of it; gifts do not count."""
+    entries = Entry.objects.filter(member=member)
+    taken = Q(followers__kind__in=[EntryKind.CLAWBACK, EntryKind.CANCEL])
+    earned = entries.filter(kind=EntryKind.EARN).annotate(taken=Coalesce(Sum("followers__amount", filter=taken), 0))
+    for at, net in earned.values_list("occurred_at", F("amount") - F("taken")):
+        yield Contribution(at, net)
+    for at, amount in entries.filter(kind=EntryKind.CLAWBACK, origin__isnull=True).values_list("occurred_at", "amount"):
+        yield Contribution(at, -amount)
+
+
+_CONTRIBUTIONS = {TierBasis.SPEND: _spent, TierBasis.VISITS: _visited, TierBasis.POINTS: _earned}

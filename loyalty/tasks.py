@@ -1,0 +1,24 @@
+"""Celery's entry points of loyalty: sweeps that find their work by reading rows."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from accounts.queries import organization_ids
+from accounts.tenancy import tenant
+from loyalty.actions import expiring, tiers
+
+
+@shared_task(soft_time_limit=600, time_limit=660)
+def sweep_tiers() -> None:
+    """Let tiers fall whose time has come."""
+    for organization_id in organization_ids():
+        with tenant(organization_id):
+            tiers.sweep_tiers(now=timezone.now())
+
+
+@shared_task(soft_time_limit=1_800, time_limit=1_860)
+def tell_of_expiring_points() -> None:
+    """Write the events of points that expire soon."""
+    for organization_id in organization_ids():
+        with tenant(organization_id):
+            expiring.tell_of_expiring_points(now=timezone.now())

@@ -1,0 +1,82 @@
+"""What messages may say of a recipient's membership: the namespace ``loyalty``.
+
+Who is a member of several programs is spoken of as a member of the first of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Min, OuterRef, QuerySet, Subquery, Sum
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from accounts.formats import format_day
+from accounts.queries import current_organization
+from loyalty.models import LotRemainder, Member, ProgramState
+from loyalty.queries.programs import TermsBook
+from messaging.variables import Loading, Namespace, Variable, register
+
+EXPIRING_WITHIN = timedelta(days=30)
+
+
+def register_loyalty_variables() -> None:
+    """Called once, when the app is ready."""
+    register(Namespace("loyalty", _("Loyalty"), _variables, _load))
+
+
+def _variables() -> Sequence[Variable]:
+    return [
+        Variable("points", _("points that can be spent"), 1_250),
+        Variable("pending_points", _("points that come later"), 80),
+        Variable("tier", _("tier"), "Gold"),
+        Variable("member_number", _("member number"), "7KQ2M9XWB4TD"),
+        Variable("program", _("name of the program"), "Saffron points"),
+        Variable("expiring_points", _("points that expire within 30 days"), 300),
+        Variable("expiring_on", _("day on which points expire next"), "Mar 31, 2026"),
+    ]
+
+
+def _load(loading: Loading) -> Mapping[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    book = TermsBook()
+    for member in _members(loading):
+        if member.customer_id in found:
+            continue
+        values = {
+            "points": member.wallet.balance,
+            "pending_points": member.wallet.pending,
+            "tier": book.tier_name(member.program_id, member.tier, loading.now) or None,
+            "member_number": member.number,
+            "program": member.program.name,
+        }
+        found[member.customer_id] = {name: value for name, value in values.items() if value is not None and name in loading.names}
+    if loading.names & {"expiring_points", "expiring_on"}:
+        _add_expiring(found, loading)
+    return found
+
+
+def _members(loading: Loading) -> QuerySet[Member]:
+    active = Member.objects.filter(customer_id__in=loading.customer_ids, is_active=True, program__state=ProgramState.ACTIVE)
+    return active.select_related("wallet", "program").order_by("program_id")
+
+
+def _add_expiring(found: dict[int, dict[str, Any]], loading: Loading) -> None:
+    first_program = (
+        Member.objects.filter(customer_id=OuterRef("member__customer_id"), is_active=True).order_by("program_id").values("pk")[:1]
+    )
+    rows = (
+        LotRemainder.objects.filter(
+            member__customer_id__in=found, member=Subquery(first_program), available__gt=0,
+            expires_at__gt=loading.now, expires_at__lte=loading.now + EXPIRING_WITHIN,
+        )
+        .values_list("member__customer_id")
+        .annotate(points=Sum("available"), first=Min("expires_at"))
+    )  # fmt: skip
+    zone = ZoneInfo(current_organization().time_zone)
+    for customer_id, points, first in rows:
+        # Lots go at the end of a day, which is the first moment of the next.
+        day = (first - timedelta(seconds=1)).astimezone(zone).date()
+        with override(loading.language):
+            found[customer_id] |= {"expiring_points": int(points), "expiring_on": format_day(day)}

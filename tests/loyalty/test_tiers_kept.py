@@ -1,0 +1,119 @@
+"""Members' tiers as they are kept, with their events; what messages and segments say of them."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.audit import SYSTEM
+from accounts.models import AuditEntry
+from crm.actions import NewLine, record_purchase, refund_purchase
+from crm.models import Event, Purchase
+from loyalty.actions.tiers import sweep_tiers, update_tier
+from loyalty.models import Member, Terms
+from loyalty.queries.programs import TermsBook
+from loyalty.queries.tiers import benefits_of, members_by_tier
+from messaging.variables import load_contexts
+from segmentation.queries import rules_customers
+from tests.conftest import Cast
+from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member
+
+TIERS = {
+    "basis": "spend",
+    "window": {"kind": "rolling", "months": 12},
+    "levels": [
+        {"key": "silver", "name": "Silver", "threshold": 100_00},
+        {"key": "gold", "name": "Gold", "threshold": 500_00, "benefits": [{"kind": "discount", "value": 10}]},
+    ],
+}
+
+
+@pytest.fixture
+def member(in_saffron: Cast) -> Member:
+    """A member of a program whose tiers are reached by spending."""
+    member = make_member()
+    Terms.objects.create(program=member.program, version=1, valid_from=NOW - 400 * DAY, document={"tiers": TIERS})
+    return member
+
+
+def buy(member: Member, minor: int, *, days_later: int = 0) -> Purchase:
+    at = NOW + days_later * DAY
+    return record_purchase(lines=[NewLine(unit_price_minor=minor)], purchased_at=at, actor=SYSTEM, customer=member.customer)
+
+
+def tier_of(member: Member, *, days_later: int) -> str:
+    update_tier(member_id=member.pk, now=NOW + days_later * DAY, book=TermsBook())
+    member.refresh_from_db()
+    return member.tier
+
+
+def changes(member: Member) -> list[tuple[str, str]]:
+    events = Event.objects.filter(kind="tier.changed", customer=member.customer).order_by("id")
+    return [(event.properties["before"], event.properties["after"]) for event in events]
+
+
+def test_a_purchase_that_reaches_a_threshold_changes_the_tier_once(member: Member) -> None:
+    buy(member, 500_00)
+    assert [tier_of(member, days_later=1), tier_of(member, days_later=2)] == ["gold", "gold"]
+    assert changes(member) == [("", "gold")]
+    assert AuditEntry.objects.filter(action="member.tier_changed").count() == 1
+
+
+def test_a_refund_takes_back_the_tier_its_sale_had_brought(member: Member) -> None:
+    sale = buy(member, 500_00)
+    assert tier_of(member, days_later=1) == "gold"
+    refund_purchase(purchase=sale, amount_minor=450_00, refunded_at=NOW + 2 * DAY, actor=SYSTEM)
+    assert tier_of(member, days_later=3) == ""
+    assert changes(member) == [("", "gold"), ("gold", "")]
+
+
+def test_the_sweep_lets_a_tier_go_when_its_time_has_come(member: Member) -> None:
+    buy(member, 100_00)
+    assert tier_of(member, days_later=1) == "silver"
+    assert sweep_tiers(now=NOW + timedelta(days=364)) == 0
+    assert sweep_tiers(now=NOW + timedelta(days=365)) == 1
+    member.refresh_from_db()
+    assert (member.tier, member.tier_until) == ("", None)
+
+
+def test_other_parts_can_ask_for_benefits_and_for_the_tier_board(member: Member) -> None:
+    buy(member, 500_00)
+    tier_of(member, days_later=1)
+    found = benefits_of(member.customer_id, at=NOW + DAY)
+    assert [(program.pk, level.key, str(benefit.kind), benefit.value) for program, level, benefit in found] == [
+        (member.program_id, "gold", "discount", 10)
+    ]
+    assert members_by_tier(member.program_id) == {"gold": 1}
+
+
+def test_messages_speak_of_points_and_tier(member: Member) -> None:
+    buy(member, 500_00)
+    tier_of(member, days_later=1)
+    Stage(member).earn(120, expires_in=10 * DAY)
+    names = ["loyalty.points", "loyalty.tier", "loyalty.expiring_points", "loyalty.expiring_on", "loyalty.program"]
+    context = load_contexts(customer_ids=[member.customer_id], names=names, language="en", now=NOW + DAY)[member.customer_id]
+    assert context["loyalty"] == {
+        "points": 120,
+        "tier": "Gold",
+        "program": "Saffron points",
+        "expiring_points": 120,
+        "expiring_on": "Mar 12, 2026",
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "operator", "value", "count"),
+    [
+        ("points_balance", "at_least", 120, 1),
+        ("points_balance", "at_least", 121, 0),
+        ("points_balance", "unknown", None, 0),
+        ("loyalty_tier", "is", "gold", 1),
+        ("loyalty_tier", "is", "silver", 0),
+        ("member_since", "known", None, 1),
+    ],
+)
+def test_segments_ask_for_points_tier_and_membership(member: Member, field: str, operator: str, value: object, count: int) -> None:
+    buy(member, 500_00)
+    tier_of(member, days_later=1)
+    Stage(member).earn(120)
+    condition = {"field": field, "op": operator} | ({} if value is None else {"value": value})
+    assert rules_customers({"all": [condition]}, now=NOW + DAY).count() == count
