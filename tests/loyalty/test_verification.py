@@ -46,7 +46,7 @@ def live(stage: Stage) -> None:
     stage.settle()
 
 
-def found(stage: Stage) -> Findings:
+def findings_of(stage: Stage) -> Findings:
     assert stage.member.organization_id
     with tenant(stage.member.organization_id):
         return verify_ledger()
@@ -68,7 +68,7 @@ def tamper(*statements: str) -> None:
 
 
 def test_a_ledger_that_was_only_posted_to_keeps_every_promise(stage: Stage) -> None:
-    findings = found(stage)
+    findings = findings_of(stage)
     assert {check: verdict.first for check, verdict in findings.items() if verdict.failed} == {}
     assert {check for check, verdict in findings.items() if not verdict.made} == {Check.MOVES}
     assert verify().count(": ok") == len(Check)
@@ -141,7 +141,7 @@ def test_whoever_changes_it_behind_the_ledgers_back_is_found_and_named(stage: St
         found = {kind: superuser.execute(f"select {query}").fetchone() for kind, query in ids.items()}
     numbers = {kind: row[0] for kind, row in found.items() if row}
     tamper(*(statement.format(member=member, **numbers) for statement in statements))
-    verdict = found(stage)[check]
+    verdict = findings_of(stage)[check]
     assert verdict.failed > 0
     if kind:
         assert f"wallet {member}, entry {numbers[kind]} " in verdict.first
@@ -157,7 +157,7 @@ def test_a_key_used_twice_is_found_where_the_index_was_dropped(stage: Stage) -> 
         superuser.execute("drop index entry_key")
     try:
         tamper("update loyalty_entry set key = 'key-1' where key = 'key-3'")
-        assert found(stage)[Check.KEYS].first == "key key-1"
+        assert findings_of(stage)[Check.KEYS].first == "key key-1"
     finally:
         tamper("update loyalty_entry set key = null")
         with administrator(str(connection.settings_dict["NAME"])) as superuser:
