@@ -13,7 +13,7 @@ from persiantools.jdatetime import JalaliDate
 from accounts.currencies import currency_exponent, currency_sign
 
 _PERSIAN_DIGITS: Final = {ord("0") + digit: chr(0x06F0 + digit) for digit in range(10)}
-_JALALI_MONTHS: Final = ["فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند"]
+JALALI_MONTHS: Final = ["فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند"]
 RELATIVE_DAYS: Final = 7
 
 
@@ -73,7 +73,7 @@ def format_day(value: date | datetime | None) -> str:
     if not is_persian():
         return date_format(day, "M j, Y")
     jalali = JalaliDate(day.date() if isinstance(day, datetime) else day)  # type: ignore[no-untyped-call]  # untyped there
-    return digits(f"{jalali.day} {_JALALI_MONTHS[jalali.month - 1]} {jalali.year}")
+    return digits(f"{jalali.day} {JALALI_MONTHS[jalali.month - 1]} {jalali.year}")
 
 
 def format_moment(value: datetime | None) -> str:

@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("t/", include("messaging.tracking.urls")),
     path("segments/", include("segmentation.urls")),
     path("campaigns/", include("campaigns.urls")),
+    path("loyalty/", include("loyalty.urls")),
     path("insights/", include("analytics.urls")),
     path("", include("crm.urls")),
 ]

@@ -26,6 +26,7 @@ class Group(Enum):
     CUSTOMERS = _("Customers")
     CAMPAIGNS = _("Campaigns")
     SEGMENTS = _("Segments")
+    LOYALTY = _("Loyalty")
     INSIGHTS = _("Insights")
     SETTINGS = _("Settings")
     PLATFORM = _("Platform")

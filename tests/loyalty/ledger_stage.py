@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from accounts.audit import SYSTEM
+from crm.models import Customer
 from loyalty.actions.holds import capture_hold, hold_points, release_hold
 from loyalty.actions.members import enrol_member
 from loyalty.actions.points import cancel_pending, claw_back_points, earn_points, redeem_points, undo_redemption
@@ -20,8 +21,8 @@ def make_program(slug: str = "points") -> Program:
     return Program.objects.create(name="Saffron points", slug=slug, state=ProgramState.ACTIVE)
 
 
-def make_member(program: Program | None = None) -> Member:
-    return enrol_member(program=program or make_program(), customer=CustomerFactory.create(), now=NOW, actor=SYSTEM)
+def make_member(program: Program | None = None, *, customer: Customer | None = None) -> Member:
+    return enrol_member(program=program or make_program(), customer=customer or CustomerFactory.create(), now=NOW, actor=SYSTEM)
 
 
 @dataclass

@@ -1,0 +1,156 @@
+"""What staff do with a member's points: within their role's limit, with a reason, and once for each form that is sent."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from accounts.audit import Actor, record_audit
+from accounts.models import Membership, Role
+from accounts.models.audit import ActorKind
+from accounts.queries import current_organization
+from loyalty.actions.points import NotUndoableError, claw_back_points, earn_points, redeem_points, undo_redemption
+from loyalty.ledger.posting import KeyReusedError, Receipt
+from loyalty.ledger.store import open_wallet
+from loyalty.models import Entry, EntryKind, LotRemainder, Member
+from loyalty.queries.programs import terms_in_force
+from loyalty.refusals import PointsRefusedError, over_limit, too_few
+from loyalty.rules.expiry import expires_at
+from loyalty.rules.limits import limit_of, most_now
+from loyalty.rules.postings import InsufficientPointsError
+
+
+class FormUsedError(PointsRefusedError):
+    """The form was sent before, with something else in it."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This form was sent before, with something else in it. Nothing was done again."))
+
+
+@transaction.atomic
+def give_points(*, member: Member, amount: int, reason: str, token: str, now: datetime, actor: Actor, role: Role | None) -> Receipt:
+    """Give a member points.
+
+    Args:
+        token: of the form; sent again it does nothing again.
+
+    Raises:
+        PointsRefusedError: over the role's limit, or the form was used for something else.
+    """
+    _check_limit(member, amount, token=token, now=now, actor=actor, role=role)
+    version = terms_in_force(member.program, now)
+    gone_at = expires_at(version.terms.expiry, now, ZoneInfo(current_organization().time_zone)) if version else None
+    try:
+        receipt = earn_points(
+            member_id=member.pk,
+            amount=amount,
+            key=_key(token),
+            now=now,
+            actor=actor,
+            kind=EntryKind.GIVE,
+            reason=reason,
+            expires_at=gone_at,
+            terms_id=version.id if version else None,
+        )
+    except KeyReusedError as error:
+        raise FormUsedError from error
+    return _audited("points.given", member, receipt, actor, points=amount, reason=reason)
+
+
+@transaction.atomic
+def take_points(*, member: Member, amount: int, reason: str, token: str, now: datetime, actor: Actor, role: Role | None) -> Receipt:
+    """Take points from a member, with nothing in return.
+
+    Raises:
+        PointsRefusedError: more than can be spent, over the role's limit, or the form was used for something else.
+    """
+    _check_limit(member, amount, token=token, now=now, actor=actor, role=role)
+    receipt = _spend(member, amount, EntryKind.TAKE, reason=reason, token=token, now=now, actor=actor)
+    return _audited("points.taken", member, receipt, actor, points=amount, reason=reason)
+
+
+@transaction.atomic
+def redeem_at_counter(*, member: Member, amount: int, reason: str, token: str, now: datetime, actor: Actor) -> Receipt:
+    """Spend a member's points for them.
+
+    Raises:
+        PointsRefusedError: more than can be spent, or the form was used for something else.
+    """
+    receipt = _spend(member, amount, EntryKind.REDEEM, reason=reason, token=token, now=now, actor=actor)
+    return _audited("points.redeemed", member, receipt, actor, points=amount, reason=reason)
+
+
+@transaction.atomic
+def undo_at_counter(*, member: Member, entry_id: int, token: str, now: datetime, actor: Actor) -> Receipt:
+    """Undo a redemption, or points that were given and not touched since.
+
+    Raises:
+        PointsRefusedError: there is nothing to undo.
+    """
+    entry = Entry.objects.filter(pk=entry_id, member=member).first()
+    try:
+        if entry is not None and entry.kind == EntryKind.GIVE:
+            receipt = _undo_gift(entry, token=token, now=now, actor=actor)
+        else:
+            receipt = undo_redemption(member_id=member.pk, entry_id=entry_id, key=_key(token), now=now, actor=actor)
+    except (NotUndoableError, KeyReusedError) as error:
+        raise PointsRefusedError(_("There is nothing to undo here any more. Nothing was changed.")) from error
+    return _audited("points.undone", member, receipt, actor, undone=entry_id)
+
+
+def used_today(member: Member, *, now: datetime, actor: Actor) -> int:
+    """Points that somebody has given and taken since the day began where the organization is."""
+    local = now.astimezone(ZoneInfo(current_organization().time_zone))
+    done = Entry.objects.filter(
+        program_id=member.program_id,
+        recorded_at__gte=local.replace(hour=0, minute=0, second=0, microsecond=0),
+        kind__in=[EntryKind.GIVE, EntryKind.TAKE],
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+    )
+    return int(done.aggregate(sum=Sum("amount"))["sum"] or 0)
+
+
+def _check_limit(member: Member, amount: int, *, token: str, now: datetime, actor: Actor, role: Role | None) -> None:
+    limit = limit_of(role)
+    if limit is None:
+        return
+    # One person's actions wait for each other: two windows at once give no more than a day's limit.
+    if actor.kind == ActorKind.USER and actor.id is not None:
+        Membership.objects.select_for_update().get(user_id=actor.id)
+    _wallet, known = open_wallet(member.pk, now=now, key=_key(token))
+    if known:
+        return
+    most = most_now(limit, used_today=used_today(member, now=now, actor=actor))
+    if most is not None and amount > most:
+        raise over_limit(limit, most=most)
+
+
+def _spend(member: Member, amount: int, kind: EntryKind, *, reason: str, token: str, now: datetime, actor: Actor) -> Receipt:
+    try:
+        return redeem_points(member_id=member.pk, amount=amount, key=_key(token), now=now, actor=actor, kind=kind, reason=reason)
+    except InsufficientPointsError as error:
+        raise too_few(error) from error
+    except KeyReusedError as error:
+        raise FormUsedError from error
+
+
+def _undo_gift(entry: Entry, *, token: str, now: datetime, actor: Actor) -> Receipt:
+    # The wallet is locked: nothing is spent between this look and the posting.
+    _wallet, known = open_wallet(entry.member_id, now=now, key=_key(token))
+    left = LotRemainder.objects.get(lot_id=entry.pk)
+    if left.available + left.pending < entry.amount and not known:
+        raise NotUndoableError(entry.pk)
+    return claw_back_points(member_id=entry.member_id, amount=entry.amount, earned_by=entry.pk, key=_key(token), now=now, actor=actor)
+
+
+def _audited(action: str, member: Member, receipt: Receipt, actor: Actor, **told: object) -> Receipt:
+    if not receipt.is_replay:
+        record_audit(action=action, subject=member, actor=actor, after={"entry": receipt.entry_id, "balance": receipt.balance, **told})
+    return receipt
+
+
+def _key(token: str) -> str:
+    return f"counter:{token}"

@@ -1,0 +1,100 @@
+"""How entries, lots and tiers are told in words."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.dates import MONTHS_3
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from accounts.formats import JALALI_MONTHS, digits, format_number, is_persian
+from loyalty.models import Entry, EntryKind
+from loyalty.queries.members import HistoryLine
+from loyalty.rules.months import read_day
+from loyalty.rules.terms import Calendar
+
+TONES = {
+    EntryKind.EARN: "good",
+    EntryKind.MATURE: "good",
+    EntryKind.GIVE: "good",
+    EntryKind.UNDO: "good",
+    EntryKind.RELEASE: "good",
+    EntryKind.REDEEM: "info",
+    EntryKind.CAPTURE: "info",
+    EntryKind.HOLD: "info",
+    EntryKind.TAKE: "warn",
+    EntryKind.CLAWBACK: "warn",
+    EntryKind.EXPIRE: "bad",
+}
+
+
+def tone_of(entry: Entry) -> str:
+    """The colour that goes with the word for an entry's kind."""
+    return TONES.get(EntryKind(entry.kind), "muted")
+
+
+def headline(entry: Entry) -> str:
+    """What happened, in a word or two."""
+    if entry.kind == EntryKind.CLAWBACK and entry.origin and entry.origin.kind == EntryKind.GIVE:
+        return _("Gift undone")
+    return str(EntryKind(entry.kind).label)
+
+
+def why(line: HistoryLine) -> list[str]:
+    """The reasons and consequences of an entry, a short sentence each."""
+    entry = line.entry
+    told = [entry.reason] if entry.reason else []
+    if entry.kind in (EntryKind.HOLD, EntryKind.CAPTURE, EntryKind.RELEASE, EntryKind.LAPSE):
+        told.append(_("reservation %(number)s") % {"number": digits(str(entry.hold_id))})
+    if line.debt < 0:
+        told.append(_("%(count)s of them repaid the debt") % {"count": format_number(-line.debt)})
+    if line.debt > 0:
+        told.append(_("%(count)s were missing and are a debt now") % {"count": format_number(line.debt)})
+    if line.pending > 0:
+        told.append(_("they become available later"))
+    return told
+
+
+def signed(count: int) -> str:
+    """``+50`` or ``−50``; a dash for nothing."""
+    if not count:
+        return "–"
+    return f"{'+' if count > 0 else '−'}{format_number(abs(count))}"
+
+
+def month_of(moment: datetime) -> tuple[int, int]:
+    """Year and month of a moment in the reader's calendar."""
+    year, month, _day = read_day(timezone.localtime(moment).date(), Calendar.JALALI if is_persian() else Calendar.GREGORIAN)
+    return year, month
+
+
+def last_moment(expires_at: datetime) -> datetime:
+    """The last moment at which points that are gone from ``expires_at`` on are there: it names the day people expect."""
+    return expires_at - timedelta(microseconds=1)
+
+
+def month_label(month: tuple[int, int]) -> str:
+    """``Nov 2026`` or ``آبان ۱۴۰۵``."""
+    year, number = month
+    if is_persian():
+        return f"{JALALI_MONTHS[number - 1]} {digits(str(year))}"
+    return f"{str(MONTHS_3[number]).title()} {year}"
+
+
+def expiry_chart(sums: Sequence[tuple[datetime | None, int]]) -> dict[str, object]:
+    """What expires in which month, as ``{% chart %}`` takes it; what never expires stands last."""
+    by_month: dict[tuple[int, int], int] = {}
+    never = 0
+    for expires_at, amount in sums:
+        if expires_at is None:
+            never += amount
+        else:
+            month = month_of(last_moment(expires_at))
+            by_month[month] = by_month.get(month, 0) + amount
+    labels = [month_label(month) for month in sorted(by_month)]
+    values = [by_month[month] for month in sorted(by_month)]
+    if never:
+        labels.append(pgettext("expiry", "Never"))
+        values.append(never)
+    return {"label": _("Expires in"), "labels": labels, "series": [{"name": _("Points"), "values": values}]}
