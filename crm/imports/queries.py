@@ -7,6 +7,7 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.formats import format_number
 from crm.imports.fields import ImportKind, Mapping
 from crm.imports.normaliser import rules_of
 from crm.imports.plan import Plan
@@ -58,10 +59,12 @@ def summary_lines(job: ImportJob) -> list[str]:
     counts = job.counts
     if job.state == ImportJobState.FAILED:
         return [job.error]
-    lines = [ngettext("%(count)s row read.", "%(count)s rows read.", counts.get("read", 0)) % {"count": f"{counts.get('read', 0):,}"}]
+    lines = [
+        ngettext("%(count)s row read.", "%(count)s rows read.", counts.get("read", 0)) % {"count": format_number(counts.get("read", 0))}
+    ]
     lines += _customer_lines(counts) if job.kind == ImportKind.CUSTOMERS else _purchase_lines(counts)
     if counts.get("rejected"):
-        lines.append(_("%(count)s rows rejected; each is kept with its reason.") % {"count": f"{counts['rejected']:,}"})
+        lines.append(_("%(count)s rows rejected; each is kept with its reason.") % {"count": format_number(counts["rejected"])})
     if job.is_dry_run:
         lines.append(_("This was a rehearsal: nothing was changed."))
     elif not any(counts.get(name) for name in CHANGES):
@@ -77,7 +80,7 @@ def _customer_lines(counts: dict[str, int]) -> list[str]:
         ("repeated", _("%(count)s rows name somebody of an earlier row and were taken with it.")),
         ("consents", _("%(count)s consents recorded.")),
     ]
-    return [words % {"count": f"{counts[name]:,}"} for name, words in said if counts.get(name)]
+    return [words % {"count": format_number(counts[name])} for name, words in said if counts.get(name)]
 
 
 def _purchase_lines(counts: dict[str, int]) -> list[str]:
@@ -91,7 +94,7 @@ def _purchase_lines(counts: dict[str, int]) -> list[str]:
         ("customers_created", _("%(count)s customers created.")),
         ("customers_completed", _("%(count)s customers got the e-mail address they lacked.")),
     ]
-    return [words % {"count": f"{counts[name]:,}"} for name, words in said if counts.get(name)]
+    return [words % {"count": format_number(counts[name])} for name, words in said if counts.get(name)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def test_a_jalali_date_is_kept_gregorian(as_alice: Client, counter: Counter) -> 
     with tenant(counter.cast.saffron.pk):
         nima = Customer.objects.get(first_name="Nima")
     assert str(nima.birthday) == "1991-03-21"
-    assert 'value="1370-01-01"' in as_alice.get(f"/customers/{nima.pk}/edit/").content.decode()
+    assert 'value="۱۳۷۰-۰۱-۰۱"' in as_alice.get(f"/customers/{nima.pk}/edit/").content.decode()
 
 
 def _more_life(cast: Cast, count: int) -> None:
