@@ -8,9 +8,11 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 from zoneinfo import available_timezones
+
+from phonenumbers import SUPPORTED_REGIONS
 
 from crm.imports.fields import fold_header
 from crm.imports.plan import AttributeRule
@@ -241,9 +243,14 @@ def time_zone_rule() -> Rule:
     return Rule(partial(_time_zone, known=frozenset(available_timezones())))
 
 
+# NA is how programs write that there is nothing.
+_COUNTRY_CODES: Final = SUPPORTED_REGIONS - {"NA"}
+
+
+@cache
 def country_names() -> dict[str, str]:
     """Folded country names, English and Persian, and codes → ISO code."""
-    # Only here: the package loads 120 MB of places, which no web server or sender should carry.
+    # Only here: the package loads 120 MB of places in half a second, which few need who write countries as codes.
     from phonenumbers.geodata.locale import LOCALE_DATA
 
     names: dict[str, str] = {}
@@ -275,7 +282,13 @@ def country_names() -> dict[str, str]:
 
 def country_rule() -> Rule:
     """A country by name or code."""
-    return Rule(partial(read_words, words=country_names(), other=None, code="country", message="This country is not known."))
+    return Rule(_country)
+
+
+def _country(text: str) -> str | Problem:
+    if text in _COUNTRY_CODES:
+        return text
+    return read_words(text, words=country_names(), other=None, code="country", message="This country is not known.")
 
 
 def _tags(text: str) -> str | Problem:

@@ -7,6 +7,7 @@ from crm.imports import cells
 from crm.imports.cells import NULL, Problem, Rule
 from crm.imports.fields import ATTRIBUTE
 from crm.imports.plan import Plan
+from crm.imports.records import Block
 from crm.imports.rows import ColumnReader, NormalisedBlock, Square
 from crm.normalisation import search_key
 
@@ -67,11 +68,11 @@ class CustomerRows:
         self.consents = {field: cells.consent_rule(_CHANNELS[field]) for field in _CHANNELS if field in plan.columns}
         self.fold = cells.fold_rule()
 
-    def block(self, first_row: int, rows: list[list[str]]) -> NormalisedBlock:
-        """Normalise consecutive rows, the first of which has the number ``first_row``."""
-        square = Square(first_row, rows, self.plan.width, self.plan.delimiter)
+    def block(self, block: Block) -> NormalisedBlock:
+        """Normalise consecutive rows."""
+        square = Square(block, self.plan.width, self.plan.delimiter)
         reader = ColumnReader(square)
-        nulls: Sequence[str] = [NULL] * len(square.rows)
+        nulls: Sequence[str] = [NULL] * len(square.numbers)
         columns: dict[str, Sequence[str]] = {
             field: reader.read(field, rule, square.column(self.plan.columns[field])) if field in self.plan.columns else nulls
             for field, rule in self.rules.items()
@@ -83,9 +84,9 @@ class CustomerRows:
         columns["attributes"] = self._objects(reader, self.attributes)
         columns["consents"] = self._objects(reader, self.consents)
         blank = self._refuse_nobody(reader, columns)
-        block = reader.block([columns[name] for name in STAGED])
-        block.blank += blank
-        return block
+        done = reader.block([columns[name] for name in STAGED])
+        done.blank += blank
+        return done
 
     def _split_names(self, square: Square, columns: dict[str, Sequence[str]]) -> None:
         """A full name fills first and last name where the row has neither."""
@@ -106,7 +107,7 @@ class CustomerRows:
     def _objects(self, reader: ColumnReader, rules: dict[str, Rule]) -> Sequence[str]:
         """Columns of JSON members joined to one column of objects; NULL where every member is missing."""
         if not rules:
-            return [NULL] * len(reader.square.rows)
+            return [NULL] * len(reader.square.numbers)
         members = [reader.read(field, rule, reader.square.column(self.plan.columns[field])) for field, rule in rules.items()]
         if len(members) == 1:
             return [f"{{{member}}}" if member else NULL for member in members[0]]
@@ -119,7 +120,7 @@ class CustomerRows:
         for position in [position for position, kept in enumerate(identities) if kept == (NULL, NULL, NULL)]:
             if position in reader.rejected:
                 continue
-            if any(cell and not cell.isspace() for cell in reader.square.rows[position]):
+            if any(cell and not cell.isspace() for cell in reader.square.row(position)):
                 reader.note(position, _NOBODY, "")
             else:
                 blank += 1

@@ -20,7 +20,6 @@ from crm.imports.plan import Plan
 from crm.imports.purchase_rows import PurchaseRows
 from crm.imports.records import Block
 from crm.imports.rows import Finding, NormalisedBlock
-from crm.imports.tables import cut_rows
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _SIZE: Final = struct.Struct("<Q")
@@ -29,7 +28,7 @@ _SIZE: Final = struct.Struct("<Q")
 class Rules(Protocol):
     """The rules of one plan."""
 
-    def block(self, first_row: int, rows: list[list[str]]) -> NormalisedBlock: ...
+    def block(self, block: Block) -> NormalisedBlock: ...
 
 
 def rules_of(plan: Plan) -> Rules:
@@ -43,8 +42,7 @@ def normalised(blocks: Iterator[Block], plan: Plan, *, processes: int) -> Iterat
         yield from _Pool(plan, processes).run(blocks)
         return
     rules = rules_of(plan)
-    for block in blocks:
-        yield rules.block(block.first_row, cut_rows(block, plan.delimiter))
+    yield from map(rules.block, blocks)
 
 
 class _Pool:
@@ -90,7 +88,7 @@ class _Pool:
             assert process.stdout is not None
             _send(process.stdin, self._plan.as_json())
             while (block := self._next(blocks)) is not None:
-                _send(process.stdin, (block.first_row, block.text, block.rows))
+                _send(process.stdin, (block.first_row, block.count, block.text, block.rows))
                 copy, taken, blank, findings = _receive(process.stdout)
                 self._done.put(NormalisedBlock(copy, taken, blank, [Finding(*found) for found in findings]))
             self._done.put(None)
@@ -119,14 +117,13 @@ def _receive(stream: IO[bytes]) -> Any:
 
 def main(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Serve blocks until the pipe is closed, which it is too when the importing process dies."""
-    plan = Plan.from_json(_receive(requests))
-    rules = rules_of(plan)
+    rules = rules_of(Plan.from_json(_receive(requests)))
     while True:
         try:
-            first_row, text, rows = _receive(requests)
+            block = Block(*_receive(requests))
         except EOFError:
             return
-        done = rules.block(first_row, cut_rows(Block(first_row, 0, text, rows), plan.delimiter))
+        done = rules.block(block)
         found = [(f.row, f.rejected, f.code, f.message, f.field, f.raw, f.parameters) for f in done.findings]
         _send(answers, (done.copy, done.taken, done.blank, found))
 

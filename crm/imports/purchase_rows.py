@@ -9,6 +9,7 @@ from crm.imports import cells
 from crm.imports.cells import NULL, Problem, Rule
 from crm.imports.customer_rows import split_name
 from crm.imports.plan import Plan
+from crm.imports.records import Block
 from crm.imports.rows import ColumnReader, NormalisedBlock, Square
 from crm.normalisation import NormalisationError
 from crm.normalisation.amounts import parse_integer, parse_moment, parse_money
@@ -69,12 +70,12 @@ class PurchaseRows:
         self.names = {"first": cells.text_rule(80), "last": cells.text_rule(80)}
         self.fold = cells.fold_rule()
 
-    def block(self, first_row: int, rows: list[list[str]]) -> NormalisedBlock:
-        """Normalise consecutive rows, the first of which has the number ``first_row``."""
-        square = Square(first_row, rows, self.plan.width, self.plan.delimiter)
+    def block(self, block: Block) -> NormalisedBlock:
+        """Normalise consecutive rows."""
+        square = Square(block, self.plan.width, self.plan.delimiter)
         square.drop_blank()
         reader = ColumnReader(square)
-        nulls: Sequence[str] = [NULL] * len(square.rows)
+        nulls: Sequence[str] = [NULL] * len(square.numbers)
         columns: dict[str, Sequence[str]] = {
             field: reader.read(field, rule, square.column(self.plan.columns[field])) if field in self.plan.columns else nulls
             for field, rule in self.rules.items()
@@ -83,7 +84,7 @@ class PurchaseRows:
         columns["email"] = reader.made_emails(self.rules["email"], self.plan.email_template, columns)
         self._name(square, columns, nulls)
         self._price(reader, columns)
-        columns["fingerprint"] = [_fingerprint(cells) for cells in square.rows]
+        columns["fingerprint"] = [_fingerprint(cells) for cells in square.rows()]
         return reader.block([columns[name] for name in STAGED])
 
     def _name(self, square: Square, columns: dict[str, Sequence[str]], nulls: Sequence[str]) -> None:
@@ -135,5 +136,5 @@ def _needed(inner: Rule, code: str, message: str) -> Rule:
     return Rule(rule)
 
 
-def _fingerprint(cells: list[str]) -> str:
+def _fingerprint(cells: Sequence[str]) -> str:
     return hashlib.md5("\x1f".join(cells).encode(), usedforsecurity=False).hexdigest()

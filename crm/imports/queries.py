@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -11,7 +12,7 @@ from accounts.formats import format_number
 from crm.imports.fields import ImportKind, Mapping
 from crm.imports.normaliser import rules_of
 from crm.imports.plan import Plan
-from crm.imports.tables import Table, cut_rows, first_rows, open_table
+from crm.imports.tables import Table, first_rows, open_table
 from crm.models import ImportFinding, ImportJob, ImportJobState
 
 CHANGES = ("created", "updated", "consents", "sales", "refunds", "customers_created", "customers_completed")
@@ -112,8 +113,7 @@ def preview_import(job: ImportJob, *, count: int = 5) -> Preview:
     plan = Plan.from_json(job.plan["plan"])
     path = Path(job.file.path)
     rows = first_rows(_open(job, path), count)
-    block = next(iter(_open(job, path).blocks()), None)
-    findings = rules_of(plan).block(block.first_row, cut_rows(block, plan.delimiter)[:1_000]).findings if block is not None else []
+    findings = [found for block in islice(_open(job, path).blocks(), 1) for found in rules_of(plan).block(block).findings]
     told = [
         ImportFinding(row=f.row, is_rejected=f.rejected, code=f.code, message=f.message, parameters=f.parameters) for f in findings[:20]
     ]

@@ -15,7 +15,7 @@ from typing import Final
 from crm.imports.limits import MAX_BROKEN_QUOTES, MAX_FIELD_CHARACTERS, MAX_RECORD_CHARACTERS, UnreadableFileError
 from crm.imports.source import Source, check_header, iterate, open_bytes
 
-PIECE_BYTES: Final = 1 << 20
+PIECE_BYTES: Final = 1 << 16
 MAX_LINE_CHARACTERS: Final = 8 << 20
 ROWS_IN_BLOCK: Final = 5_000
 NUL_SIGN: Final = "\u2400"

@@ -2,13 +2,15 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as member
 from typing import Any, Final, cast
 
 from crm.imports.cells import NULL, Problem, Rule
 from crm.imports.limits import MAX_KEPT_RAW
+from crm.imports.records import Block
+from crm.imports.tables import cut_columns, cut_rows
 
 _TOO_MANY: Final = "The row has %(cells)s cells, the header %(width)s; it cannot be told which belong where."
 
@@ -30,32 +32,29 @@ class Finding:
 class NormalisedBlock:
     """The rows of a block as COPY takes them, with what was found on the way."""
 
-    copy: str = ""
+    copy: bytes = b""
     taken: int = 0
     blank: int = 0
     findings: list[Finding] = member(default_factory=list)
 
 
 class Square:
-    """The rows of a block that are not blank, each as wide as the header, and their numbers."""
+    """The columns of the rows of a block that are not blank, each as wide as the header, and the numbers of the rows."""
 
-    def __init__(self, first_row: int, rows: list[list[str]], width: int, delimiter: str) -> None:
+    def __init__(self, block: Block, width: int, delimiter: str) -> None:
         self.width, self.delimiter = width, delimiter
         self.findings: list[Finding] = []
         self.blank = 0
-        self._turned: list[tuple[str, ...]] | None = None
-        if all(len(cells) == width for cells in rows):
-            self.numbers: Sequence[int] = range(first_row, first_row + len(rows))
-            self.rows = rows
-            return
-        numbers: list[int] = []
-        self.rows = []
-        for number, cells in enumerate(rows, first_row):
-            squared = self._squared(number, cells) if len(cells) != width else cells
-            if squared is not None:
-                numbers.append(number)
-                self.rows.append(squared)
-        self.numbers = numbers
+        self.numbers: Sequence[int] = range(block.first_row, block.first_row + block.count)
+        self._columns = cut_columns(block, width, delimiter) or self._square(cut_rows(block, delimiter))
+
+    def _square(self, rows: list[list[str]]) -> list[Sequence[str]]:
+        squared = [
+            (number, cells if len(cells) == self.width else self._squared(number, cells))
+            for number, cells in zip(self.numbers, rows, strict=True)
+        ]
+        self.numbers = [number for number, cells in squared if cells is not None]
+        return list(zip(*(cells for _, cells in squared if cells is not None), strict=True)) or [()] * self.width
 
     def _squared(self, number: int, cells: list[str]) -> list[str] | None:
         if not any(cell and not cell.isspace() for cell in cells):
@@ -69,23 +68,27 @@ class Square:
 
     def drop_blank(self) -> None:
         """Leave out rows whose cells are all there but empty."""
-        full = [position for position, cells in enumerate(self.rows) if any(map(str.strip, cells))]
-        self.blank += len(self.rows) - len(full)
-        if len(full) < len(self.rows):
+        full = [position for position, cells in enumerate(self.rows()) if any(map(str.strip, cells))]
+        blank = len(self.numbers) - len(full)
+        if blank:
+            self.blank += blank
             self.numbers = [self.numbers[position] for position in full]
-            self.rows = [self.rows[position] for position in full]
+            self._columns = [[column[position] for position in full] for column in self._columns]
 
-    def _columns(self) -> list[tuple[str, ...]]:
-        if self._turned is None:
-            self._turned = list(zip(*self.rows, strict=True)) or [()] * self.width
-        return self._turned
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """The rows, each cell after cell."""
+        return zip(*self._columns, strict=True)
+
+    def row(self, position: int) -> list[str]:
+        """One row."""
+        return [column[position] for column in self._columns]
 
     def column(self, indexes: tuple[int, ...]) -> Sequence[str]:
         """One column; of several the first cell that is not blank in each row."""
         if len(indexes) == 1:
-            index = indexes[0]
-            return self._columns()[index]
-        return [next((cells[index] for index in indexes if cells[index].strip()), "") for cells in self.rows]
+            return self._columns[indexes[0]]
+        several = zip(*(self._columns[index] for index in indexes), strict=True)
+        return [next((cell for cell in cells if cell.strip()), "") for cells in several]
 
 
 class ColumnReader:
@@ -127,7 +130,7 @@ class ColumnReader:
             problem.code,
             problem.message,
             field_name,
-            raw_text(self.square.rows[position], self.square.delimiter),
+            raw_text(self.square.row(position), self.square.delimiter),
             problem.parameters,
         )
         if problem.rejects:
@@ -145,7 +148,7 @@ class ColumnReader:
             *filter(None, self.rejected.values()),
             *(finding for position, finding in self.notes if position not in self.rejected),
         ]
-        copy = "\n".join([*lines, ""])
+        copy = "\n".join([*lines, ""]).encode()
         return NormalisedBlock(copy, len(lines), self.square.blank, sorted(findings, key=lambda finding: finding.row))
 
 

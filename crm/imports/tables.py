@@ -1,6 +1,6 @@
 """One door to the rows of any file that can be imported."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +50,18 @@ def cut_rows(block: Block, delimiter: str) -> list[list[str]]:
 
 def _restored(rows: list[list[str]]) -> list[list[str]]:
     return [[restored_cell(cell) for cell in cells] for cells in rows]
+
+
+def cut_columns(block: Block, width: int, delimiter: str) -> list[Sequence[str]] | None:
+    """The columns of a plain block whose rows are all as wide as the header; None of any other block."""
+    if block.text is None:
+        return None
+    # With a delimiter before and behind it every line end becomes a cell of its own, at an equal distance if rows are.
+    lines = block.text if block.text.endswith("\n") else f"{block.text}\n"
+    cells = lines.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)[:-1]
+    if len(cells) != block.count * (width + 1) or cells[width :: width + 1].count("\n") != block.count:
+        return None
+    return [cells[index :: width + 1] for index in range(width)]
 
 
 def first_rows(table: Table, count: int) -> list[tuple[int, list[str]]]:

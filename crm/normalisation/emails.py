@@ -17,7 +17,7 @@ from crm.normalisation.errors import NormalisationError
 MAX_LENGTH: Final = 254
 _INVISIBLE: Final = dict.fromkeys([0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
 # Dots are single and inside; every other rule of the local part is kept by leaving the rest to the exact path.
-_PLAIN: Final = re.compile(r"([A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*)@([A-Za-z0-9\-.]{3,190})")
+_PLAIN: Final = re.compile(r" *([A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*)@([A-Za-z0-9\-.]{3,190}) *")
 
 
 def normalise_email(text: str, *, allow_test: bool = True) -> str:
@@ -32,10 +32,11 @@ def normalise_email(text: str, *, allow_test: bool = True) -> str:
 def certain_email(text: str) -> str:
     """The short cut: the kept form of a plainly written address, else the empty string ("look closer")."""
     plain = _PLAIN.fullmatch(text)
-    if plain is None or plain.end(1) > 64:
+    if plain is None:
         return ""
-    domain = _kept_domain(plain[2])
-    return f"{plain[1].lower()}@{domain}" if domain else ""
+    local, domain = plain.groups()
+    kept = _kept_domain(domain) if len(local) <= 64 else ""
+    return f"{local.lower()}@{kept}" if kept else ""
 
 
 def normalise_email_exactly(text: str, *, allow_test: bool = True) -> str:

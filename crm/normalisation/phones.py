@@ -18,7 +18,6 @@ MAX_TEXT: Final = 64
 _INVISIBLE: Final = dict.fromkeys(
     [0x00AD, 0x061C, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
 )
-_PLAIN_MARKS: Final = str.maketrans("", "", " -.()\u00a0")
 _NEVER: Final = re.compile("(?!)")
 _EXTENSION: Final = re.compile(r"(?:;ext=|\bext(?:ension)?\b\.?|\bx\b\.?|(?<=\d)x|#|داخلی)\s*:?\s*\d{1,7}\s*#?\s*$", re.IGNORECASE)
 _ALLOWED: Final = re.compile(r"[+\uff0b]?[0-9 ()\[\]./\-\u2010-\u2015\u2212\u00a0\u2009\u202f\u3000~*]*")
@@ -47,7 +46,7 @@ def normalise_phone_exactly(text: str, *, region: str) -> str:
     number = number[4:] if number[:4].lower() == "tel:" else number
     _refuse_shape(number)
     # 0098… is how much of the world types +98…; read as a national number the library may take it for another one.
-    bare = number.translate(_PLAIN_MARKS)
+    bare = _without_marks(number)
     readings = [f"+{bare[2:]}", number] if re.match("00[1-9]", bare) else [number]
     failure = NormalisationError("phone_garbage", "This is not a phone number.")
     for reading in readings:
@@ -90,7 +89,7 @@ def _read(number: str, region: str) -> str:
 
 def certain_phone(text: str, region: str) -> str:
     """The short cut: the number if it is plainly fixed or mobile, else the empty string ("ask the library")."""
-    digits = text.translate(_PLAIN_MARKS)
+    digits = _without_marks(latin_digits(text))
     if digits[:1] == "+":
         start = 1
     elif digits[:2] == "00":
@@ -101,6 +100,10 @@ def certain_phone(text: str, region: str) -> str:
         return f"+{code}{found[1]}" if found else ""
     plain = _form_behind_plus(digits[start : start + 3])
     return f"+{digits[start:]}" if plain.fullmatch(digits, start) else ""
+
+
+def _without_marks(text: str) -> str:
+    return text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "").replace(".", "").replace("\u00a0", "")
 
 
 @lru_cache(maxsize=300)
