@@ -20,7 +20,7 @@ from accounts.tenancy import current_organization_id, tenant
 from crm.events import NewEvent, record_event
 from crm.imports import purchases
 from crm.imports.bells import ring_for_import
-from crm.imports.comparing import compare_customers
+from crm.imports.comparing import compare_customers, repeated_identities
 from crm.imports.date_order import guess_date_order
 from crm.imports.fields import ImportKind, Mapping, fold_header, missing_fields, told_mapping
 from crm.imports.limits import UnreadableFileError
@@ -276,9 +276,10 @@ def _compare(job: ImportJob, run: Run) -> None:
     with tenant(run.organization_id):
         _enter(run, ImportJobState.COMPARING)
     run.progress.tell(0.5, run.counts["read"])
+    repeated = repeated_identities(run) if run.plan.kind is ImportKind.CUSTOMERS else {}
     with tenant(run.organization_id):
         if run.plan.kind is ImportKind.CUSTOMERS:
-            compare_customers(run)
+            compare_customers(run, repeated)
         else:
             purchases.compare_purchases(run)
         fill_raw(run, Path(job.file.path), encoding=job.encoding, delimiter=job.delimiter)

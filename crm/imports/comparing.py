@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - the names put into statements are those of our own tables and columns
 """Staged customers against each other and against those already known, before anything is written.
 
-Afterwards every staged row that is not ``skipped`` stands for one person nobody else in the file stands for, and
-``customer_id`` says which known customer it is, if any. The rules of who is who are those of `crm.imports.folding`.
+Afterwards every staged row that is not ``skipped`` stands for one person nobody else in the file stands for, and a table
+beside says which known customer it is, if any. The rules of who is who are those of `crm.imports.folding`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,26 +23,32 @@ _SAME_PERSON: Final = "The row names the same person as row %(first)s; both were
 COLUMNS: Final = tuple(STAGED)
 
 
-def compare_customers(run: Run) -> None:
-    """Fold rows of one person, refuse those that contradict each other or the customers known."""
+def compare_customers(run: Run, repeated: dict[str, list[str]]) -> None:
+    """Fold rows of one person, refuse those that contradict each other or the customers known; inside a tenant scope."""
     run.execute(WHOLE_TABLES)
-    if repeated := _repeated_values(run):
+    if repeated:
         _fold(run, _rows_naming(run, repeated))
     if run.fetch("select exists (select from crm_customer where organization_id = %s)", [run.organization_id])[0][0]:
-        match_known(run)
-        _fold_same_customer(run)
+        are_plain = match_known(run)
+        run.fetch("select crm_seal_import_known(%s)", [run.job_id])
+        if not are_plain:
+            _fold_same_customer(run)
 
 
-def _repeated_values(run: Run) -> dict[str, list[str]]:
-    """Identities that more than one row has."""
-    kinds = [kind for kind in IDENTITIES if kind in run.plan.columns or (kind == "email" and run.plan.email_template)]
-    found = {
-        kind: [
-            value for (value,) in run.fetch(f"select {kind} from {run.table} where {kind} is not null group by {kind} having count(*) > 1")
-        ]
-        for kind in kinds
-    }
-    return {kind: values for kind, values in found.items() if values}
+def repeated_identities(run: Run) -> dict[str, list[str]]:
+    """Identities that more than one row has; the kinds are looked at side by side."""
+
+    def look(kind: str) -> tuple[str, list[str]]:
+        run.execute(WHOLE_TABLES)
+        found = run.fetch(f"select {kind} from {run.table} where {kind} is not null group by {kind} having count(*) > 1")
+        return kind, [value for (value,) in found]
+
+    return {kind: values for kind, values in run.side_by_side(look, _kinds(run)) if values}
+
+
+def _kinds(run: Run) -> list[str]:
+    """Kinds of identities that rows can have, the strongest first."""
+    return [kind for kind in IDENTITIES if kind in run.plan.columns or (kind == "email" and run.plan.email_template)]
 
 
 def _rows_naming(run: Run, repeated: dict[str, list[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -64,13 +70,10 @@ def _fold(run: Run, rows: Iterable[tuple[int, dict[str, Any]]]) -> None:
 
 def _keep(run: Run, folded: Folded) -> None:
     """Write what became of folded rows back to the staging table."""
-    for batch in _batches(folded.groups):
-        _write_groups(run, batch)
-    for rows in _batches(sorted([*folded.absorbed, *folded.refused])):
-        run.execute(
-            f"update {run.table} as staged set skipped = true from unnest(%s::bigint[]) as gone (row_no) where gone.row_no = staged.row_no",
-            [rows],
-        )
+    merged = [{"row_no": group.first_row} | {name: _plain(group.values[name]) for name in COLUMNS} for group in folded.groups]
+    gone = [{"row_no": row, "skipped": True} for row in (*folded.absorbed, *folded.refused)]
+    for batch in _batches([*merged, *gone]):
+        run.execute(_TAKE_BACK.format(table=run.table), [Jsonb(batch)])
     run.counts["repeated"] = run.counts.get("repeated", 0) + len(folded.absorbed)
     findings = [
         *(Finding(row, False, "repeated", _SAME_PERSON, "", "", {"first": first}) for row, first in folded.absorbed.items()),
@@ -79,30 +82,36 @@ def _keep(run: Run, folded: Folded) -> None:
     keep_findings(run, sorted(findings, key=lambda finding: finding.row))
 
 
-def _write_groups(run: Run, groups: list[Group]) -> None:
-    types = ", ".join(f"{name} {STAGED[name]}" for name in COLUMNS)
-    rows = [{"row_no": group.first_row} | {name: _plain(group.values[name]) for name in COLUMNS} for group in groups]
-    assignments = ", ".join(f"{name} = new.{name}" for name in COLUMNS)
-    run.execute(
-        f"update {run.table} as staged set {assignments}"
-        f" from jsonb_to_recordset(%s) as new (row_no bigint, {types}) where staged.row_no = new.row_no",
-        [Jsonb(rows)],
-    )
+_TAKE_BACK: Final = f"""
+update {{table}} as staged set {", ".join(f"{name} = new.{name}" for name in COLUMNS)}, skipped = new.skipped
+from jsonb_to_recordset(%s) as new (row_no bigint, {", ".join(f"{name} {STAGED[name]}" for name in COLUMNS)}, skipped boolean)
+where staged.row_no = new.row_no
+"""
 
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def match_known(run: Run, first_row: int = 0, last_row: int = 2**62) -> None:
-    """Set ``customer_id`` of rows in a range to the customer they name; refuse those whose identities are at odds."""
+def match_known(run: Run, first_row: int = 0, last_row: int = 2**62) -> bool:
+    """Write down which rows of a range are which known customers; refuse those whose identities are at odds.
+
+    Answers whether every row was by all it says its customer's. Most of a file that comes again are, and are found by
+    one join; only the others are looked at identity by identity.
+    """
+    names = {"table": run.table, "known": run.known, "strongest": _kinds(run)[0]}
+    parameters = {"organization": run.organization_id, "first": first_row, "last": last_row}
+    run.execute(_MATCH_PLAIN.format(**names), parameters)
+    if not run.gather("import_unmatched", _UNMATCHED.format(**names), parameters):
+        return True
+    run.execute("set local enable_nestloop = on")
     also = run.fetch("select exists (select from crm_identity where organization_id = %s)", [run.organization_id])[0][0]
-    statement = _MATCH.format(table=run.table, **{kind: _known_as(kind, also) for kind in IDENTITIES})
-    refused = run.fetch(statement, {"organization": run.organization_id, "first": first_row, "last": last_row})
+    refused = run.fetch(_MATCH.format(**names, **{kind: _known_as(kind, also) for kind in IDENTITIES}), parameters)
     keep_findings(
         run,
         [Finding(row, True, code, _CLASHES[code], code.removesuffix("_taken"), "", {"holder": holder}) for row, code, holder in refused],
     )
+    return False
 
 
 def _known_as(kind: str, also: bool) -> str:
@@ -121,30 +130,39 @@ def _known_as(kind: str, also: bool) -> str:
 # The identity that is found first names the customer; a stronger one that says otherwise, or a weaker one that is
 # another customer's, refuses the row.
 _MATCH: Final = """
-with matched as (
-    update {table} as staged
-    set customer_id = case when named.code is null then named.id end, skipped = case when named.code is not null then true end
-    from (
-        select s.row_no, c.id,
-            case
-                when e.id <> c.id then 'email_taken'
-                when p.id <> c.id then 'phone_taken'
-                when x.id is null and s.external_id is not null and c.external_id <> '' then
-                    case when e.id is not null then 'email_taken' else 'phone_taken' end
-                when x.id is null and e.id is null and s.email is not null and c.email <> '' then 'phone_taken'
-            end as code,
-            case when e.id <> c.id then e.id when p.id <> c.id then p.id else c.id end as holder
-        from {table} as s
-        left join ({external_id}) as x on x.value = s.external_id
-        left join ({email}) as e on e.value = s.email
-        left join ({phone}) as p on p.value = s.phone
-        join crm_customer as c on c.organization_id = %(organization)s and c.id = coalesce(x.id, e.id, p.id)
-        where s.row_no between %(first)s and %(last)s and s.skipped is null
-    ) as named
-    where named.row_no = staged.row_no
-    returning staged.row_no, named.code, named.holder
-)
-select row_no, code, holder from matched where code is not null order by row_no
+with named as (
+    select s.row_no, c.id,
+        case
+            when e.id <> c.id then 'email_taken'
+            when p.id <> c.id then 'phone_taken'
+            when x.id is null and s.external_id is not null and c.external_id <> '' then
+                case when e.id is not null then 'email_taken' else 'phone_taken' end
+            when x.id is null and e.id is null and s.email is not null and c.email <> '' then 'phone_taken'
+        end as code,
+        case when e.id <> c.id then e.id when p.id <> c.id then p.id else c.id end as holder
+    from import_unmatched as s
+    left join ({external_id}) as x on x.value = s.external_id
+    left join ({email}) as e on e.value = s.email
+    left join ({phone}) as p on p.value = s.phone
+    join crm_customer as c on c.organization_id = %(organization)s and c.id = coalesce(x.id, e.id, p.id)
+),
+matched as (insert into {known} (row_no, customer_id) select row_no, id from named where code is null),
+refused as (update {table} as staged set skipped = true from named where named.row_no = staged.row_no and named.code is not null)
+select row_no, code, holder from named where code is not null order by row_no
+"""
+_UNDECIDED: Final = """
+s.row_no between %(first)s and %(last)s and s.skipped is null and not exists (select from {known} as k where k.row_no = s.row_no)
+"""
+# No identity can be somebody else's where all that a row names are one customer's main ones: those are unique.
+_MATCH_PLAIN: Final = f"""
+insert into {{known}} (row_no, customer_id)
+select s.row_no, c.id
+from {{table}} as s join crm_customer as c on c.organization_id = %(organization)s and c.{{strongest}} = s.{{strongest}}
+where {_UNDECIDED}{"".join(f" and (s.{kind} is null or s.{kind} = c.{kind})" for kind in IDENTITIES)}
+"""
+# In the database's collation, so that the indexes of customers can be used.
+_UNMATCHED: Final = f"""
+select s.row_no, {", ".join(f's.{kind} collate "default" as {kind}' for kind in IDENTITIES)} from {{table}} as s where {_UNDECIDED}
 """
 _CLASHES: Final = {
     "email_taken": "The e-mail address belongs to another customer (#%(holder)s).",
@@ -155,9 +173,8 @@ _CLASHES: Final = {
 def _fold_same_customer(run: Run) -> None:
     """Rows that name one known customer by different identities become one row too."""
     statement = (
-        f"select customer_id, row_no, {', '.join(COLUMNS)} from {run.table} where skipped is null and customer_id in"
-        f" (select customer_id from {run.table} where customer_id is not null and skipped is null"
-        f" group by customer_id having count(*) > 1) order by customer_id, row_no"
+        f"select customer_id, row_no, {', '.join(COLUMNS)} from {run.table} join {run.known} using (row_no) where customer_id in"
+        f" (select customer_id from {run.known} group by customer_id having count(*) > 1) order by customer_id, row_no"
     )
     folded = Folded()
     group, known = None, 0

@@ -91,6 +91,11 @@ class Run:
         """The staging table."""
         return f"crm_staging_{self.job_id}"
 
+    @property
+    def known(self) -> str:
+        """The table that says which staged row is which customer that was there before."""
+        return f"crm_known_{self.job_id}"
+
     def execute(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> int:
         """Run one statement in the scope we are in; the number of rows it touched."""
         with connection.cursor() as cursor:
@@ -103,6 +108,13 @@ class Run:
             cursor.execute(statement, parameters)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
+
+    def gather(self, name: str, query: str, parameters: dict[str, Any]) -> int:
+        """Put the rows of a query into a temporary table of this transaction, with statistics; their number."""
+        self.execute(f"drop table if exists pg_temp.{name}")
+        count = self.execute(f"create temp table {name} on commit drop as {query}", parameters)
+        self.execute(f"analyze {name}")
+        return count
 
     def side_by_side(self, work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """Do the work for each item, each in a transaction of its own on one of ``workers`` connections."""

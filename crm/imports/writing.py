@@ -84,17 +84,14 @@ def _write(run: Run, chunk: Chunk) -> dict[str, int]:
     with_consents = any(name.startswith("consent_") for name in run.plan.columns)
     if with_consents:
         run.execute(_CREATED)
-    created = run.execute((_INSERT_REMEMBERED if with_consents else _INSERT).format(table=run.table), parameters)
-    matched = run.fetch(
-        f"select count(*) from {run.table} where row_no between %(first)s and %(last)s and skipped is null and customer_id is not null",
-        parameters,
-    )[0][0]
+    names = {"table": run.table, "known": run.known}
+    created = run.execute((_INSERT_REMEMBERED if with_consents else _INSERT).format(**names), parameters)
+    matched = run.fetch(_MATCHED.format(**names), parameters)[0][0]
     updated = 0
-    if matched:
-        run.execute(_FORMER.format(table=run.table), parameters)
-        changed = run.fetch(_UPDATE.format(table=run.table), parameters)
+    if matched and (updated := run.gather("import_changed", _CHANGED.format(**names), parameters)):
+        run.execute(_FORMER.format(**names), parameters)
+        changed = run.fetch(_UPDATE.format(**names), parameters)
         _refold([customer_id for customer_id, half_a_name in changed if half_a_name])
-        updated = len(changed)
     consents = _write_consents(run, parameters) if with_consents else 0
     return {"created": created, "updated": updated, "unchanged": matched - updated, "consents": consents}
 
@@ -113,13 +110,15 @@ def _write_consents(run: Run, parameters: dict[str, Any]) -> int:
     )
     run.execute("truncate import_consents")
     run.execute("analyze import_created")
-    run.execute(_CONSENTS.format(table=run.table), parameters)
+    run.execute(_CONSENTS.format(table=run.table, known=run.known), parameters)
     run.execute("analyze import_consents")
     run.execute(_CONSENT_PROOF, parameters)
     return run.execute(_CONSENT_STATE, parameters)
 
 
 _IN_CHUNK: Final = "s.row_no between %(first)s and %(last)s and s.skipped is null"
+_KNOWN: Final = "(select row_no, customer_id from {known} where row_no between %(first)s and %(last)s)"
+_NEW: Final = f"{_IN_CHUNK} and not exists (select from {_KNOWN} as k where k.row_no = s.row_no)"
 # Whom this range created: looked up again by what the rows say, in a small table whose statistics are true.
 _CREATED: Final = """
 drop table if exists pg_temp.import_created;
@@ -134,18 +133,31 @@ with created as (
         s.birthday, coalesce(s.tags, '{{{{}}}}'), coalesce(s.attributes, '{{{{}}}}'), s.preferred_location_id, coalesce(s.search_key, ''),
         %(now)s, %(now)s
     from {{table}} as s
-    where {_IN_CHUNK} and s.customer_id is null
+    where {_NEW}
     order by s.row_no
-    returning id, external_id, email, phone
+    returning id
 )
 insert into crm_customerfacts (organization_id, customer_id) select %(organization)s, id from created
 """
-_INSERT_REMEMBERED: Final = _INSERT.replace(
+_INSERT_REMEMBERED: Final = _INSERT.replace("returning id\n", "returning id, external_id, email, phone\n").replace(
     ")\ninsert into crm_customerfacts",
     "), remembered as (\n    insert into import_created select id, external_id, email, phone from created\n)\ninsert into crm_customerfacts",
 )
-_MATCHED: Final = f"""
-{{table}} as s where c.organization_id = %(organization)s and c.id = s.customer_id and {_IN_CHUNK}
+_MATCHED: Final = f"select count(*) from {{table}} as s join {_KNOWN} as k using (row_no) where {_IN_CHUNK}"
+# Whom this range changes: nobody when a file comes again, so all that follows looks at these alone.
+_CHANGED: Final = f"""
+select s.row_no, c.id
+from {{table}} as s
+join {_KNOWN} as k using (row_no)
+join crm_customer as c on c.organization_id = %(organization)s and c.id = k.customer_id
+where {_IN_CHUNK}
+    and (
+        {" or ".join(f"s.{name} <> c.{name}" for name in _TEXTS)}
+        or s.birthday is distinct from c.birthday and s.birthday is not null
+        or s.preferred_location_id is distinct from c.preferred_location_id and s.preferred_location_id is not null
+        or not c.tags::text[] @> coalesce(s.tags, '{{{{}}}}')
+        or not c.attributes @> coalesce(s.attributes, '{{{{}}}}')
+    )
 """
 _UPDATE: Final = f"""
 update crm_customer as c set
@@ -157,21 +169,16 @@ update crm_customer as c set
     attributes = c.attributes || coalesce(s.attributes, '{{{{}}}}'),
     search_key = coalesce(s.search_key, c.search_key),
     updated_at = %(now)s
-from {_MATCHED}
-    and (
-        {" or ".join(f"s.{name} <> c.{name}" for name in _TEXTS)}
-        or s.birthday is distinct from c.birthday and s.birthday is not null
-        or s.preferred_location_id is distinct from c.preferred_location_id and s.preferred_location_id is not null
-        or not c.tags::text[] @> coalesce(s.tags, '{{{{}}}}')
-        or not c.attributes @> coalesce(s.attributes, '{{{{}}}}')
-    )
+from {{table}} as s join import_changed as changed using (row_no)
+where c.organization_id = %(organization)s and c.id = changed.id and {_IN_CHUNK}
 returning c.id, s.search_key is not null and (s.first_name is null or s.last_name is null)
 """
 _FORMER: Final = f"""
 insert into crm_identity (organization_id, customer_id, kind, source, value, created_at)
 select %(organization)s, c.id, former.kind, '', former.value, %(now)s
 from {{table}} as s
-join crm_customer as c on c.organization_id = %(organization)s and c.id = s.customer_id
+join import_changed as changed using (row_no)
+join crm_customer as c on c.organization_id = %(organization)s and c.id = changed.id
 cross join lateral (values ('email', c.email, s.email), ('phone', c.phone, s.phone)) as former (kind, value, new)
 where {_IN_CHUNK} and former.value <> '' and former.new <> former.value
 on conflict do nothing
@@ -186,12 +193,12 @@ _CONSENTS: Final = f"""
 insert into import_consents
 select named.id, said.key, said.value, named.row_no
 from (
-    select s.customer_id as id, s.row_no, s.consents from {{table}} as s
-    where {_IN_CHUNK} and s.consents is not null and s.customer_id is not null
+    select k.customer_id as id, s.row_no, s.consents from {{table}} as s join {_KNOWN} as k using (row_no)
+    where {_IN_CHUNK} and s.consents is not null
     {
     "".join(
         f" union all select c.id, s.row_no, s.consents from {{table}} as s join import_created as c on {same}"
-        f" where {_IN_CHUNK} and s.consents is not null and s.customer_id is null"
+        f" where {_NEW} and s.consents is not null"
         for same in _BY_IDENTITY
     )
 }

@@ -1,5 +1,4 @@
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -104,7 +103,6 @@ class Customer(BulkTenantModel):
             ),
         ]
         indexes = [
-            GinIndex(fields=["tags"], name="customer_tags", condition=~Q(tags=[])),
             models.Index(fields=["organization", "search_key"], name="customer_search", opclasses=["int8_ops", "text_pattern_ops"]),
         ]
 
