@@ -60,6 +60,7 @@ class Customer(BulkTenantModel):
         blank=True,
         related_name="+",
         db_index=False,
+        db_constraint=False,
         verbose_name=_("preferred location"),
     )
     preferred_staff = models.ForeignKey(
@@ -69,6 +70,7 @@ class Customer(BulkTenantModel):
         blank=True,
         related_name="+",
         db_index=False,
+        db_constraint=False,
         verbose_name=_("preferred staff member"),
     )
     search_key = models.CharField(max_length=200, blank=True, editable=False, help_text="Folded names: see crm.normalisation.names.")
