@@ -243,8 +243,8 @@ def time_zone_rule() -> Rule:
     return Rule(partial(_time_zone, known=frozenset(available_timezones())))
 
 
-# NA is how programs write that there is nothing.
-_COUNTRY_CODES: Final = SUPPORTED_REGIONS - {"NA"}
+# NA is how programs write that there is nothing; the others are no countries of ISO 3166.
+COUNTRY_CODES: Final = SUPPORTED_REGIONS - {"NA", "AC", "TA", "XK"}
 
 
 @cache
@@ -286,7 +286,7 @@ def country_rule() -> Rule:
 
 
 def _country(text: str) -> str | Problem:
-    if text in _COUNTRY_CODES:
+    if text in COUNTRY_CODES:
         return text
     return read_words(text, words=country_names(), other=None, code="country", message="This country is not known.")
 

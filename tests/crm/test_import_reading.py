@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from crm.imports import limits
+from crm.imports.cells import COUNTRY_CODES, NULL, country_names, country_rule
 from crm.imports.limits import UnreadableFileError
-from crm.imports.records import TextTable
+from crm.imports.records import Block, TextTable
 from crm.imports.source import Source
-from crm.imports.tables import cut_rows, open_table
+from crm.imports.tables import cut_columns, cut_rows, open_table
 
 
 def rows_of(path: Path, **told: str) -> list[list[str]]:
@@ -162,3 +163,20 @@ def test_rows_come_out_as_they_were_written_whatever_the_pieces_they_are_read_in
         read = [(block.first_row + at, cells) for block in table.blocks() for at, cells in enumerate(cut_rows(block, ","))]
     assert read == [(number, [*cells]) for number, cells in enumerate(rows, 2)]
     assert table.broken == []
+
+
+@given(st.lists(st.lists(st.text("ab é\u2028", max_size=3), min_size=1, max_size=4), min_size=1, max_size=8), st.booleans())
+def test_columns_cut_at_once_are_those_of_the_rows_cut_one_by_one(rows: list[list[str]], ends: bool) -> None:
+    text = "\n".join(";".join(cells) for cells in rows) + "\n" * ends
+    assume(text)
+    block = Block(2, text.count("\n") + (not text.endswith("\n")), text, None)
+    cut = [cells or [""] for cells in cut_rows(block, ";")]
+    columns = cut_columns(block, 3, ";")
+    assert (columns is None) == any(len(cells) != 3 for cells in cut)
+    assert columns is None or [list(column) for column in columns] == [list(column) for column in zip(*cut, strict=True)]
+
+
+def test_countries_written_as_codes_are_those_written_out() -> None:
+    read = country_rule()
+    assert [code for code in sorted(COUNTRY_CODES) if country_names()[code.lower()] != code] == []
+    assert [read[text] for text in ("US", "us", "Germany", "UK", "NA", "")] == ["US", "US", "DE", "GB", NULL, NULL]
