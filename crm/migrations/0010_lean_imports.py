@@ -77,7 +77,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0005_spoken_constraints"), ("crm", "0008_names_for_people")]
+    dependencies = [("accounts", "0005_spoken_constraints"), ("crm", "0009_finding_parameters")]
     operations = [
         # Its operators are not leak-proof: behind the wall no query could use it, and every import filled it.
         migrations.RemoveIndex(model_name="customer", name="customer_tags"),
