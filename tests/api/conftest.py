@@ -87,7 +87,7 @@ def key_with(cast: Cast) -> Callable[..., Caller]:
 
 
 @pytest.fixture
-def problem() -> Callable[..., dict[str, Any]]:
+def assert_problem() -> Callable[..., dict[str, Any]]:
     """Checks that an answer is a problem with this status and code, and hands out its body."""
 
     def check(response: Any, status: int, code: str) -> dict[str, Any]:

@@ -26,23 +26,23 @@ Problem = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.parametrize("secret", ["", "rgl_forged", "forged", "rgl_" + "ü", "rgl_\x00"])
-def test_without_a_key_that_is_known_nobody_gets_in(cast: Cast, problem: Problem, secret: str) -> None:
+def test_without_a_key_that_is_known_nobody_gets_in(cast: Cast, assert_problem: Problem, secret: str) -> None:
     response = Client().get("/api/v1/customers/", headers={"Authorization": f"Bearer {secret}"})
-    problem(response, 401, "authentication_failed")
+    assert_problem(response, 401, "authentication_failed")
     assert response["WWW-Authenticate"] == 'Bearer realm="Regulars"'
 
 
-def test_a_key_is_useless_once_revoked_expired_or_its_organization_closed(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_a_key_is_useless_once_revoked_expired_or_its_organization_closed(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     assert till.get("customers/").status_code == 200
     with tenant(cast.saffron.pk):
         ApiKey.objects.update(expires_at=timezone.now())
-    problem(till.get("customers/"), 401, "authentication_failed")
+    assert_problem(till.get("customers/"), 401, "authentication_failed")
     with tenant(cast.saffron.pk):
         ApiKey.objects.update(expires_at=timezone.now() + timedelta(hours=1))
     assert till.get("customers/").status_code == 200
     with tenant(cast.saffron.pk):
         revoke_api_key(key=ApiKey.objects.get(), now=timezone.now(), actor=cast.alice_acts)
-    problem(till.get("customers/"), 401, "authentication_failed")
+    assert_problem(till.get("customers/"), 401, "authentication_failed")
 
 
 def test_when_a_key_was_used_is_written_once_a_minute(cast: Cast, till: Caller) -> None:
@@ -64,27 +64,27 @@ def test_when_a_key_was_used_is_written_once_a_minute(cast: Cast, till: Caller) 
     assert last_used() > first
 
 
-def test_a_key_does_what_its_scopes_say(cast: Cast, key_with: Callable[..., Caller], problem: Problem) -> None:
+def test_a_key_does_what_its_scopes_say(cast: Cast, key_with: Callable[..., Caller], assert_problem: Problem) -> None:
     reader = key_with(Permission.CUSTOMERS_VIEW)
     assert reader.get("customers/").status_code == 200
-    body = problem(reader.post("customers/", {"first_name": "A"}), 403, "missing_scope")
+    body = assert_problem(reader.post("customers/", {"first_name": "A"}), 403, "missing_scope")
     assert "customers.change" in body["detail"]
     with tenant(cast.saffron.pk):
         assert Customer.objects.count() == 0
 
 
-def test_a_session_reads_with_its_role_and_changes_with_the_csrf_token(cast: Cast, problem: Problem) -> None:
+def test_a_session_reads_with_its_role_and_changes_with_the_csrf_token(cast: Cast, assert_problem: Problem) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(cast.bob, backend="django.contrib.auth.backends.ModelBackend")
     assert browser.get("/api/v1/customers/").status_code == 200
-    problem(browser.get("/api/v1/events/batch/"), 405, "method_not_allowed")
-    problem(browser.post("/api/v1/customers/", {"first_name": "A"}, content_type="application/json"), 403, "permission_denied")
+    assert_problem(browser.get("/api/v1/events/batch/"), 405, "method_not_allowed")
+    assert_problem(browser.post("/api/v1/customers/", {"first_name": "A"}, content_type="application/json"), 403, "permission_denied")
     browser.get("/api/docs/?script=")
     token = browser.cookies["csrftoken"].value
     response = browser.post("/api/v1/customers/", {"first_name": "A"}, content_type="application/json", headers={"X-CSRFToken": token})
     assert response.status_code == 201
     response = browser.post("/api/v1/events/", {"kind": "a.b"}, content_type="application/json", headers={"X-CSRFToken": token})
-    problem(response, 403, "missing_scope")
+    assert_problem(response, 403, "missing_scope")
     with tenant(cast.saffron.pk):
         assert AuditEntry.objects.get(action="customer.created").actor_label == "Bob"
 
@@ -98,18 +98,20 @@ def test_a_shown_key_counts_more_than_who_is_signed_in(cast: Cast, rival: Caller
     assert shouted.json()["results"] == []
 
 
-def test_who_belongs_nowhere_gets_nothing(cast: Cast, problem: Problem) -> None:
+def test_who_belongs_nowhere_gets_nothing(cast: Cast, assert_problem: Problem) -> None:
     from accounts.models import User
 
     stranger = User.objects.create_user("eve@example.com", PASSWORD)
-    problem(signed_in(stranger).get("/api/v1/customers/"), 403, "permission_denied")
+    assert_problem(signed_in(stranger).get("/api/v1/customers/"), 403, "permission_denied")
 
 
-def test_too_many_requests_are_told_when_to_come_back(cast: Cast, till: Caller, rival: Caller, problem: Problem, settings: Any) -> None:
+def test_too_many_requests_are_told_when_to_come_back(
+    cast: Cast, till: Caller, rival: Caller, assert_problem: Problem, settings: Any
+) -> None:
     settings.API_REQUESTS_PER_MINUTE = 3
     assert [till.get("customers/").status_code for _ in range(3)] == [200, 200, 200]
     response = till.get("customers/")
-    problem(response, 429, "throttled")
+    assert_problem(response, 429, "throttled")
     assert 1 <= int(response["Retry-After"]) <= 60
     assert rival.get("customers/").status_code == 200
 
@@ -147,28 +149,28 @@ def test_without_valkey_everything_is_answered_and_nothing_limited(
         ('{"first_name": "' + "x" * 5 * 1024 * 1024 + '"}', 413, "body_too_large"),
     ],
 )
-def test_a_body_that_is_no_use_is_refused(till: Caller, problem: Problem, body: str | bytes, status: int, code: str) -> None:
-    problem(till.call("POST", "customers/", body), status, code)
+def test_a_body_that_is_no_use_is_refused(till: Caller, assert_problem: Problem, body: str | bytes, status: int, code: str) -> None:
+    assert_problem(till.call("POST", "customers/", body), status, code)
 
 
-def test_a_body_of_another_kind_is_refused(till: Caller, problem: Problem) -> None:
+def test_a_body_of_another_kind_is_refused(till: Caller, assert_problem: Problem) -> None:
     response = till.client.post("/api/v1/customers/", {"first_name": "A"}, headers={"Authorization": f"Bearer {till.secret}"})
-    problem(response, 415, "unsupported_media_type")
+    assert_problem(response, 415, "unsupported_media_type")
 
 
-def test_what_is_not_there_is_told_in_the_same_words(till: Caller, problem: Problem) -> None:
-    problem(till.get("nothing/"), 404, "not_found")
-    problem(till.get("customers/0/"), 404, "not_found")
-    problem(till.get(f"customers/{10**30}/"), 404, "not_found")
-    problem(till.get("customers/abc/"), 404, "not_found")
-    problem(Client(enforce_csrf_checks=True).post("/api/v1/nothing/"), 404, "not_found")
-    problem(till.delete("customers/1/"), 405, "method_not_allowed")
+def test_what_is_not_there_is_told_in_the_same_words(till: Caller, assert_problem: Problem) -> None:
+    assert_problem(till.get("nothing/"), 404, "not_found")
+    assert_problem(till.get("customers/0/"), 404, "not_found")
+    assert_problem(till.get(f"customers/{10**30}/"), 404, "not_found")
+    assert_problem(till.get("customers/abc/"), 404, "not_found")
+    assert_problem(Client(enforce_csrf_checks=True).post("/api/v1/nothing/"), 404, "not_found")
+    assert_problem(till.delete("customers/1/"), 405, "method_not_allowed")
 
 
-def test_answers_are_kept_by_no_cache_and_methods_are_told(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_answers_are_kept_by_no_cache_and_methods_are_told(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     response = till.get("customers/")
     assert (response["Cache-Control"], response["Allow"]) == ("no-store", "GET, HEAD, POST")
-    problem(till.call("OPTIONS", "customers/"), 405, "method_not_allowed")
+    assert_problem(till.call("OPTIONS", "customers/"), 405, "method_not_allowed")
     assert till.call("HEAD", "customers/").status_code == 200
 
 
@@ -177,13 +179,15 @@ def test_the_slash_at_the_end_may_be_missing(cast: Cast, till: Caller) -> None:
     assert till.post("customers", {"first_name": "A"}).status_code == 201
 
 
-def test_an_unforeseen_error_leaves_nothing_behind(cast: Cast, till: Caller, problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unforeseen_error_leaves_nothing_behind(
+    cast: Cast, till: Caller, assert_problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_args: Any, **_options: Any) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("crm.api.customers.CustomerOutput.to_representation", broken)
     till.client.raise_request_exception = False
-    problem(till.post("customers/", {"first_name": "A"}, idempotency_key="k"), 500, "error")
+    assert_problem(till.post("customers/", {"first_name": "A"}, idempotency_key="k"), 500, "error")
     with tenant(cast.saffron.pk):
         assert Customer.objects.count() == 0
         assert AuditEntry.objects.filter(action="customer.created").count() == 0

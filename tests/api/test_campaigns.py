@@ -38,7 +38,7 @@ def draft(till: Caller, ids: dict[str, int]) -> str:
     return f"campaigns/{till.post('campaigns/', body).json()['id']}/"
 
 
-def test_a_draft_is_begun_changed_copied_and_deleted(cast: Cast, till: Caller, ids: dict[str, int], problem: Problem) -> None:
+def test_a_draft_is_begun_changed_copied_and_deleted(cast: Cast, till: Caller, ids: dict[str, int], assert_problem: Problem) -> None:
     created = till.post("campaigns/", {"name": "Spring", "include": [ids["list"], ids["list"]]})
     assert created.status_code == 201
     body = created.json()
@@ -57,7 +57,7 @@ def test_a_draft_is_begun_changed_copied_and_deleted(cast: Cast, till: Caller, i
     assert (copy.status_code, copy.json()["name"], copy.json()["exclude"]) == (201, "Summer", [ids["list"]])
     assert [row["name"] for row in till.get("campaigns/?state=draft").json()["results"]] == ["Summer", "Spring"]
     assert till.delete(path).status_code == 204
-    problem(till.get(path), 404, "not_found")
+    assert_problem(till.get(path), 404, "not_found")
     with tenant(cast.saffron.pk):
         assert [campaign.name for campaign in Campaign.objects.all()] == ["Summer"]
 
@@ -77,19 +77,19 @@ def test_a_draft_is_begun_changed_copied_and_deleted(cast: Cast, till: Caller, i
     ],
 )
 def test_a_draft_that_cannot_be_is_refused(
-    cast: Cast, till: Caller, problem: Problem, body: dict[str, Any], errors: dict[str, str]
+    cast: Cast, till: Caller, assert_problem: Problem, body: dict[str, Any], errors: dict[str, str]
 ) -> None:
-    assert errors_of(problem(till.post("campaigns/", body), 400, "invalid")) == errors
+    assert errors_of(assert_problem(till.post("campaigns/", body), 400, "invalid")) == errors
     with tenant(cast.saffron.pk):
         assert Campaign.objects.count() == 0
 
 
-def test_one_segment_cannot_be_included_and_excluded(till: Caller, ids: dict[str, int], problem: Problem) -> None:
-    body = problem(till.post("campaigns/", {"name": "A", "include": [ids["list"]], "exclude": [ids["list"]]}), 400, "invalid")
+def test_one_segment_cannot_be_included_and_excluded(till: Caller, ids: dict[str, int], assert_problem: Problem) -> None:
+    body = assert_problem(till.post("campaigns/", {"name": "A", "include": [ids["list"]], "exclude": [ids["list"]]}), 400, "invalid")
     assert errors_of(body) == {"#/exclude": "invalid"}
 
 
-def test_it_says_what_is_missing_and_whom_it_would_reach(till: Caller, ids: dict[str, int], draft: str, problem: Problem) -> None:
+def test_it_says_what_is_missing_and_whom_it_would_reach(till: Caller, ids: dict[str, int], draft: str, assert_problem: Problem) -> None:
     assert till.post(f"{draft}validate/").json() == {"is_ready": True, "problems": []}
     assert till.get(f"{draft}reach/").json() == {"total": 3, "planned": 2, "skipped": {"withdrawn": 1}}
     till.patch(draft, {"exclude": [ids["list"]], "template": None})
@@ -99,50 +99,50 @@ def test_it_says_what_is_missing_and_whom_it_would_reach(till: Caller, ids: dict
         [("no_template", "message")],
     )
     assert till.get(f"{draft}reach/").json() == {"total": 3, "planned": 1, "skipped": {"withdrawn": 1, "excluded": 1}}
-    refused = problem(till.post(f"{draft}launch/"), 409, "not_ready")
+    refused = assert_problem(till.post(f"{draft}launch/"), 409, "not_ready")
     assert [item["code"] for item in refused["problems"]] == ["no_template"]
     assert till.get(draft).json()["state"] == "draft"
 
 
 def test_the_message_is_seen_and_tried_before_it_goes(
-    cast: Cast, till: Caller, ids: dict[str, int], draft: str, mailoutbox: list[Any], problem: Problem
+    cast: Cast, till: Caller, ids: dict[str, int], draft: str, mailoutbox: list[Any], assert_problem: Problem
 ) -> None:
     seen = till.post(f"{draft}preview/", {"customer": ids["dana"]}).json()
     assert seen["subject"] == "Spring offers"
     assert "Hello Dana" in seen["html"]
     assert "shop@example.org" in seen["sender"]
     assert till.post(f"{draft}test/", {"addresses": ["alice@example.com"], "customer": ids["dana"]}).json() == {"sent": 1}
-    assert errors_of(problem(till.post(f"{draft}test/", {"addresses": ["alice"]}), 400, "invalid")) == {"#/addresses": "invalid"}
-    assert errors_of(problem(till.post(f"{draft}test/", {"addresses": []}), 400, "invalid")) == {"#/addresses": "min_length"}
+    assert errors_of(assert_problem(till.post(f"{draft}test/", {"addresses": ["alice"]}), 400, "invalid")) == {"#/addresses": "invalid"}
+    assert errors_of(assert_problem(till.post(f"{draft}test/", {"addresses": []}), 400, "invalid")) == {"#/addresses": "min_length"}
     with tenant(cast.saffron.pk):
         assert AuditEntry.objects.filter(action="campaign.tested").count() == 1
         assert Delivery.objects.count() == 0
 
 
-def test_it_is_scheduled_and_taken_back(till: Caller, draft: str, problem: Problem) -> None:
+def test_it_is_scheduled_and_taken_back(till: Caller, draft: str, assert_problem: Problem) -> None:
     tomorrow = (timezone.now() + timedelta(days=1)).replace(microsecond=0)
     scheduled = till.post(f"{draft}schedule/", {"at": tomorrow.isoformat()}).json()
     assert (scheduled["state"], scheduled["scheduled_at"]) == ("scheduled", tomorrow.isoformat().replace("+00:00", "Z"))
-    problem(till.patch(draft, {"name": "Later"}), 409, "wrong_state")
-    problem(till.post(f"{draft}schedule/", {"at": tomorrow.isoformat()}), 409, "wrong_state")
+    assert_problem(till.patch(draft, {"name": "Later"}), 409, "wrong_state")
+    assert_problem(till.post(f"{draft}schedule/", {"at": tomorrow.isoformat()}), 409, "wrong_state")
     assert till.post(f"{draft}unschedule/").json()["state"] == "draft"
-    assert errors_of(problem(till.post(f"{draft}schedule/", {"at": "2020-01-01T00:00:00Z"}), 400, "invalid")) == {
+    assert errors_of(assert_problem(till.post(f"{draft}schedule/", {"at": "2020-01-01T00:00:00Z"}), 400, "invalid")) == {
         "#/scheduled_at": "invalid"
     }
-    assert errors_of(problem(till.post(f"{draft}schedule/", {}), 400, "invalid")) == {"#/at": "required"}
+    assert errors_of(assert_problem(till.post(f"{draft}schedule/", {}), 400, "invalid")) == {"#/at": "required"}
 
 
-def test_it_runs_pauses_goes_on_and_is_stopped(cast: Cast, till: Caller, draft: str, problem: Problem) -> None:
+def test_it_runs_pauses_goes_on_and_is_stopped(cast: Cast, till: Caller, draft: str, assert_problem: Problem) -> None:
     launched = till.post(f"{draft}launch/", idempotency_key="go").json()
     assert (launched["state"], launched["launched_at"] is not None) == ("running", True)
     assert till.post(f"{draft}launch/", idempotency_key="go").json() == launched
-    problem(till.post(f"{draft}launch/"), 409, "wrong_state")
-    problem(till.post(f"{draft}resume/"), 409, "wrong_state")
+    assert_problem(till.post(f"{draft}launch/"), 409, "wrong_state")
+    assert_problem(till.post(f"{draft}resume/"), 409, "wrong_state")
     assert till.post(f"{draft}pause/").json()["state"] == "paused"
     assert till.post(f"{draft}resume/").json()["state"] == "running"
     cancelled = till.post(f"{draft}cancel/", {"reason": "Wrong price"}).json()
     assert (cancelled["state"], cancelled["state_reason"]) == ("cancelled", "Wrong price")
-    problem(till.delete(draft), 409, "wrong_state")
+    assert_problem(till.delete(draft), 409, "wrong_state")
     kinds = [event["kind"] for event in till.get(f"{draft}events/").json()["results"]]
     assert kinds == ["campaign.cancelled", "campaign.resumed", "campaign.paused", "campaign.launched"]
     with tenant(cast.saffron.pk):

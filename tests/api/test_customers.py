@@ -71,16 +71,16 @@ def test_a_customer_is_created_in_one_spelling_with_audit_and_event(cast: Cast, 
     ],
 )
 def test_what_cannot_be_kept_is_named_and_nothing_is_written(
-    cast: Cast, till: Caller, problem: Problem, body: dict[str, Any], errors: dict[str, str]
+    cast: Cast, till: Caller, assert_problem: Problem, body: dict[str, Any], errors: dict[str, str]
 ) -> None:
-    assert errors_of(problem(till.post("customers/", body), 400, "invalid")) == errors
+    assert errors_of(assert_problem(till.post("customers/", body), 400, "invalid")) == errors
     with tenant(cast.saffron.pk):
         assert (Customer.objects.count(), Event.objects.count()) == (0, 0)
 
 
-def test_a_second_customer_with_the_same_address_is_refused(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_a_second_customer_with_the_same_address_is_refused(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     till.post("customers/", {"email": "sara@example.com"})
-    body = problem(till.post("customers/", {"email": "SARA@example.com"}), 400, "invalid")
+    body = assert_problem(till.post("customers/", {"email": "SARA@example.com"}), 400, "invalid")
     assert len(body["errors"]) == 1
     with tenant(cast.saffron.pk):
         assert Customer.objects.count() == 1
@@ -132,8 +132,8 @@ def test_search_finds_by_every_name_people_know(cast: Cast, till: Caller) -> Non
         ("created_from=yesterday", {"created_from": "invalid"}),
     ],
 )
-def test_parameters_that_cannot_be_used_are_named(till: Caller, problem: Problem, query: str, errors: dict[str, str]) -> None:
-    assert errors_of(problem(till.get(f"customers/?{query}"), 400, "invalid")) == errors
+def test_parameters_that_cannot_be_used_are_named(till: Caller, assert_problem: Problem, query: str, errors: dict[str, str]) -> None:
+    assert errors_of(assert_problem(till.get(f"customers/?{query}"), 400, "invalid")) == errors
 
 
 def test_the_timeline_is_latest_first_and_filtered(cast: Cast, till: Caller) -> None:
@@ -169,10 +169,10 @@ def test_consent_is_recorded_with_its_proof_once(cast: Cast, till: Caller) -> No
     assert history[1]["proof"] == said["proof"]
 
 
-def test_consent_of_nobody_is_refused(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_consent_of_nobody_is_refused(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     said = {"channel": "email", "purpose": "marketing", "state": "granted"}
-    assert errors_of(problem(till.post("consents/", said), 400, "invalid")) == {"#/customer": "required"}
-    problem(till.post("customers/999/consents/", said), 404, "not_found")
+    assert errors_of(assert_problem(till.post("consents/", said), 400, "invalid")) == {"#/customer": "required"}
+    assert_problem(till.post("customers/999/consents/", said), 404, "not_found")
     with tenant(cast.saffron.pk):
         assert Consent.objects.count() == 0
 

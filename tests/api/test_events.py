@@ -45,9 +45,9 @@ def test_a_batch_counts_what_is_new_in_a_bounded_number_of_queries(cast: Cast, t
         assert Event.objects.filter(customer=customers[3]).count() == 2
 
 
-def test_one_wrong_event_refuses_the_batch(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_one_wrong_event_refuses_the_batch(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     good = {"kind": "class.attended"}
-    body = problem(till.post("events/batch/", {"events": [good, {**good, "customer": 4711}, {"kind": "nonsense"}]}), 400, "invalid")
+    body = assert_problem(till.post("events/batch/", {"events": [good, {**good, "customer": 4711}, {"kind": "nonsense"}]}), 400, "invalid")
     assert errors_of(body) == {"#/events/1/customer": "does_not_exist", "#/events/2/kind": "invalid"}
     with tenant(cast.saffron.pk):
         assert Event.objects.count() == 0
@@ -66,8 +66,8 @@ def test_one_wrong_event_refuses_the_batch(cast: Cast, till: Caller, problem: Pr
         ([], {"#": "invalid"}),
     ],
 )
-def test_an_event_that_cannot_be_is_refused(cast: Cast, till: Caller, problem: Problem, event: Any, errors: dict[str, str]) -> None:
-    assert errors_of(problem(till.post("events/", event), 400, "invalid")) == errors
+def test_an_event_that_cannot_be_is_refused(cast: Cast, till: Caller, assert_problem: Problem, event: Any, errors: dict[str, str]) -> None:
+    assert errors_of(assert_problem(till.post("events/", event), 400, "invalid")) == errors
     with tenant(cast.saffron.pk):
         assert Event.objects.count() == 0
 

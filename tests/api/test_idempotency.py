@@ -33,10 +33,10 @@ def test_the_same_request_is_done_once_and_answered_again(cast: Cast, till: Call
     assert till.post("purchases/", SALE, idempotency_key="sale-2").json()["id"] != first.json()["id"]
 
 
-def test_a_key_cannot_be_used_for_something_else(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_a_key_cannot_be_used_for_something_else(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     till.post("purchases/", SALE, idempotency_key="k")
-    problem(till.post("purchases/", {"lines": [{"unit_price_minor": 200}]}, idempotency_key="k"), 409, "idempotency_key_reused")
-    problem(till.post("customers/", {"first_name": "A"}, idempotency_key="k"), 409, "idempotency_key_reused")
+    assert_problem(till.post("purchases/", {"lines": [{"unit_price_minor": 200}]}, idempotency_key="k"), 409, "idempotency_key_reused")
+    assert_problem(till.post("customers/", {"first_name": "A"}, idempotency_key="k"), 409, "idempotency_key_reused")
     with tenant(cast.saffron.pk):
         assert (Purchase.objects.count(), Customer.objects.count()) == (1, 0)
 
@@ -46,24 +46,24 @@ def test_a_refused_request_leaves_its_key_free(cast: Cast, till: Caller) -> None
     assert till.post("purchases/", SALE, idempotency_key="k").status_code == 201
 
 
-def test_keys_of_two_organizations_and_two_programs_do_not_meet(cast: Cast, till: Caller, rival: Caller, problem: Problem) -> None:
+def test_keys_of_two_organizations_and_two_programs_do_not_meet(cast: Cast, till: Caller, rival: Caller, assert_problem: Problem) -> None:
     ours = till.post("customers/", {"first_name": "Ours"}, idempotency_key="k")
     theirs = rival.post("customers/", {"first_name": "Ours"}, idempotency_key="k")
     assert theirs.status_code == 201
     assert "Idempotency-Replayed" not in theirs
     assert theirs.json()["id"] != ours.json()["id"]
     another = caller_of(cast.saffron, API_SCOPES, cast)
-    problem(another.post("customers/", {"first_name": "Ours"}, idempotency_key="k"), 409, "idempotency_key_reused")
+    assert_problem(another.post("customers/", {"first_name": "Ours"}, idempotency_key="k"), 409, "idempotency_key_reused")
 
 
-def test_a_replay_needs_the_scope_too(cast: Cast, key_with: Callable[..., Caller], problem: Problem) -> None:
+def test_a_replay_needs_the_scope_too(cast: Cast, key_with: Callable[..., Caller], assert_problem: Problem) -> None:
     caller = key_with(Permission.CUSTOMERS_VIEW)
-    problem(caller.post("customers/", {"first_name": "A"}, idempotency_key="k"), 403, "missing_scope")
+    assert_problem(caller.post("customers/", {"first_name": "A"}, idempotency_key="k"), 403, "missing_scope")
 
 
 @pytest.mark.parametrize("key", ["x" * 201, "\x7f"])
-def test_a_key_has_to_be_printable_and_short(till: Caller, problem: Problem, key: str) -> None:
-    body = problem(till.post("customers/", {"first_name": "A"}, idempotency_key=key), 400, "invalid")
+def test_a_key_has_to_be_printable_and_short(till: Caller, assert_problem: Problem, key: str) -> None:
+    body = assert_problem(till.post("customers/", {"first_name": "A"}, idempotency_key=key), 400, "invalid")
     assert errors_of(body) == {"Idempotency-Key": "invalid_idempotency_key"}
 
 

@@ -52,10 +52,10 @@ def test_a_file_is_taken_and_followed_to_its_end(cast: Cast, till: Caller) -> No
     assert [row["id"] for row in till.get("imports/").json()["results"]] == [body["id"]]
 
 
-def test_the_same_upload_is_taken_once(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_the_same_upload_is_taken_once(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     first, again = (send(till, PEOPLE, key="monday") for _ in range(2))
     assert (again.content, again["Idempotency-Replayed"]) == (first.content, "true")
-    problem(send(till, PEOPLE + "Eve,eve@example.com,Bern\n", key="monday"), 409, "idempotency_key_reused")
+    assert_problem(send(till, PEOPLE + "Eve,eve@example.com,Bern\n", key="monday"), 409, "idempotency_key_reused")
     with tenant(cast.saffron.pk):
         assert ImportJob.objects.count() == 1
 
@@ -76,14 +76,14 @@ def test_the_same_upload_is_taken_once(cast: Cast, till: Caller, problem: Proble
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(
-    cast: Cast, till: Caller, problem: Problem, text: str | bytes, fields: dict[str, Any], place: str
+    cast: Cast, till: Caller, assert_problem: Problem, text: str | bytes, fields: dict[str, Any], place: str
 ) -> None:
-    assert set(errors_of(problem(send(till, text, **fields), 400, "invalid"))) == {place}
+    assert set(errors_of(assert_problem(send(till, text, **fields), 400, "invalid"))) == {place}
     with tenant(cast.saffron.pk):
         assert ImportJob.objects.count() == 0
 
 
-def test_a_file_is_not_json_and_not_endless(till: Caller, problem: Problem, settings: Any) -> None:
-    problem(till.post("imports/", {"kind": "customers"}), 415, "unsupported_media_type")
+def test_a_file_is_not_json_and_not_endless(till: Caller, assert_problem: Problem, settings: Any) -> None:
+    assert_problem(till.post("imports/", {"kind": "customers"}), 415, "unsupported_media_type")
     settings.API_MAX_UPLOAD_BYTES = 10
-    problem(send(till, PEOPLE), 413, "body_too_large")
+    assert_problem(send(till, PEOPLE), 413, "body_too_large")

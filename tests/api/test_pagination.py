@@ -74,8 +74,8 @@ def test_filters_stay_in_the_links(cast: Cast, till: Caller) -> None:
     assert (len(page["results"]), page["next"]) == (1, None)
 
 
-def test_a_cursor_of_another_list_is_refused(cast: Cast, till: Caller, problem: Callable[..., dict[str, Any]]) -> None:
+def test_a_cursor_of_another_list_is_refused(cast: Cast, till: Caller, assert_problem: Callable[..., dict[str, Any]]) -> None:
     with tenant(cast.saffron.pk):
         CustomerFactory.create_batch(2)
     cursor = urlsplit(till.get("customers/?limit=1").json()["next"]).query.partition("cursor=")[2].partition("&")[0]
-    assert errors_of(problem(till.get(f"visits/?cursor={cursor}"), 400, "invalid")) == {"cursor": "invalid_cursor"}
+    assert errors_of(assert_problem(till.get(f"visits/?cursor={cursor}"), 400, "invalid")) == {"cursor": "invalid_cursor"}

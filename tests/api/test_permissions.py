@@ -22,23 +22,23 @@ def test_every_operation_asks_for_a_permission_that_keys_can_have() -> None:
     assert [endpoint.name for endpoint in ALL if not endpoint.permissions or set(endpoint.permissions) - API_SCOPES] == []
 
 
-def test_nobody_gets_in_without_a_key(db: None, nobody: Caller, problem: Problem, subtests: pytest.Subtests) -> None:
+def test_nobody_gets_in_without_a_key(db: None, nobody: Caller, assert_problem: Problem, subtests: pytest.Subtests) -> None:
     for endpoint in ALL:
         with subtests.test(endpoint.name):
-            problem(nobody.call(endpoint.method, endpoint.path(NOWHERE)), 401, "not_authenticated")
+            assert_problem(nobody.call(endpoint.method, endpoint.path(NOWHERE)), 401, "not_authenticated")
 
 
-def test_every_other_scope_is_not_enough(cast: Cast, problem: Problem, subtests: pytest.Subtests) -> None:
+def test_every_other_scope_is_not_enough(cast: Cast, assert_problem: Problem, subtests: pytest.Subtests) -> None:
     for permission in sorted({permission for endpoint in ALL for permission in endpoint.permissions}):
         caller = caller_of(cast.saffron, API_SCOPES - {permission}, cast)
         for endpoint in (endpoint for endpoint in ALL if permission in endpoint.permissions):
             with subtests.test(endpoint.name, permission=permission):
-                body = problem(caller.call(endpoint.method, endpoint.path(NOWHERE)), 403, "missing_scope")
+                body = assert_problem(caller.call(endpoint.method, endpoint.path(NOWHERE)), 403, "missing_scope")
                 assert f"“{permission}”" in body["detail"]
 
 
 def test_another_organizations_things_are_not_there_and_stay_as_they_are(
-    cast: Cast, rival: Caller, problem: Problem, world: dict[str, int]
+    cast: Cast, rival: Caller, assert_problem: Problem, world: dict[str, int]
 ) -> None:
     def traces() -> tuple[int, int]:
         with tenant(cast.saffron.pk):
@@ -47,7 +47,7 @@ def test_another_organizations_things_are_not_there_and_stay_as_they_are(
     before = traces()
     with_ids = [endpoint for endpoint in ALL if endpoint.parameters]
     for endpoint in with_ids:
-        problem(rival.call(endpoint.method, endpoint.path(world), None if endpoint.method == "GET" else {}), 404, "not_found")
+        assert_problem(rival.call(endpoint.method, endpoint.path(world), None if endpoint.method == "GET" else {}), 404, "not_found")
     assert traces() == before
     with tenant(cast.rival.pk):
         assert Event.objects.count() == 0

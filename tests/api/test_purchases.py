@@ -51,7 +51,7 @@ def test_a_receipt_is_recorded_with_its_lines_and_facts(cast: Cast, till: Caller
         assert (facts.purchase_count, facts.spent_minor) == (1, 6_000)
 
 
-def test_a_part_is_given_back_and_never_more_than_was_paid(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_a_part_is_given_back_and_never_more_than_was_paid(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     with tenant(cast.saffron.pk):
         customer = CustomerFactory.create()
     sale = till.post("purchases/", {"customer": customer.pk, "lines": [CUT]}).json()["id"]
@@ -59,12 +59,12 @@ def test_a_part_is_given_back_and_never_more_than_was_paid(cast: Cast, till: Cal
     assert refund.status_code == 201
     body = refund.json()
     assert (body["kind"], body["total_minor"], body["refund_of"], body["customer"]) == ("refund", -500, sale, customer.pk)
-    too_much = problem(till.post(f"purchases/{sale}/refund/", {"amount_minor": 3_001}), 400, "invalid")
+    too_much = assert_problem(till.post(f"purchases/{sale}/refund/", {"amount_minor": 3_001}), 400, "invalid")
     assert errors_of(too_much) == {"#/amount_minor": "invalid"}
-    assert errors_of(problem(till.post(f"purchases/{sale}/refund/", {"amount_minor": 0}), 400, "invalid")) == {
+    assert errors_of(assert_problem(till.post(f"purchases/{sale}/refund/", {"amount_minor": 0}), 400, "invalid")) == {
         "#/amount_minor": "min_value"
     }
-    assert errors_of(problem(till.post(f"purchases/{body['id']}/refund/", {"amount_minor": 1}), 400, "invalid")) == {
+    assert errors_of(assert_problem(till.post(f"purchases/{body['id']}/refund/", {"amount_minor": 1}), 400, "invalid")) == {
         "#/purchase": "invalid"
     }
     with tenant(cast.saffron.pk):
@@ -95,9 +95,9 @@ def test_a_part_is_given_back_and_never_more_than_was_paid(cast: Cast, till: Cal
     ],
 )
 def test_a_receipt_that_cannot_be_is_refused(
-    cast: Cast, till: Caller, problem: Problem, change: dict[str, Any], errors: dict[str, str]
+    cast: Cast, till: Caller, assert_problem: Problem, change: dict[str, Any], errors: dict[str, str]
 ) -> None:
-    assert errors_of(problem(till.post("purchases/", {"lines": [CUT], **change}), 400, "invalid")) == errors
+    assert errors_of(assert_problem(till.post("purchases/", {"lines": [CUT], **change}), 400, "invalid")) == errors
     with tenant(cast.saffron.pk):
         assert (Purchase.objects.count(), PurchaseLine.objects.count()) == (0, 0)
 

@@ -35,7 +35,7 @@ def shoppers(cast: Cast) -> list[int]:
     return [person.pk for person in people]
 
 
-def test_a_segment_lives_from_creation_to_deletion(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_a_segment_lives_from_creation_to_deletion(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     created = till.post("segments/", {"name": "Spenders", "rules": SPENDERS})
     assert created.status_code == 201
     body = created.json()
@@ -44,10 +44,13 @@ def test_a_segment_lives_from_creation_to_deletion(cast: Cast, till: Caller, pro
     changed = till.patch(path, {"description": "Spent at least 5"})
     assert (changed.status_code, changed.json()["description"], changed.json()["rules"]) == (200, "Spent at least 5", SPENDERS)
     assert [row["name"] for row in till.get("segments/").json()["results"]] == ["Spenders"]
-    assert errors_of(problem(till.post("segments/", {"name": "Spenders", "rules": SPENDERS}), 400, "invalid")).keys() <= {"#", "#/name"}
+    assert errors_of(assert_problem(till.post("segments/", {"name": "Spenders", "rules": SPENDERS}), 400, "invalid")).keys() <= {
+        "#",
+        "#/name",
+    }
     gone = till.delete(path)
     assert (gone.status_code, gone.content) == (204, b"")
-    problem(till.get(path), 404, "not_found")
+    assert_problem(till.get(path), 404, "not_found")
     with tenant(cast.saffron.pk):
         actions = list(AuditEntry.objects.filter(action__startswith="segment.").order_by("id").values_list("action", flat=True))
     assert actions == ["segment.created", "segment.changed", "segment.deleted"]
@@ -66,13 +69,13 @@ def test_a_segment_lives_from_creation_to_deletion(cast: Cast, till: Caller, pro
         ({"all": [{"segment": 4711}]}, "#/rules/all/0/segment"),
     ],
 )
-def test_rules_that_make_no_sense_are_told_at_their_node(cast: Cast, till: Caller, problem: Problem, rules: Any, place: str) -> None:
+def test_rules_that_make_no_sense_are_told_at_their_node(cast: Cast, till: Caller, assert_problem: Problem, rules: Any, place: str) -> None:
     for path, body in (
         ("segments/", {"name": "Odd", "rules": rules}),
         ("segments/count/", {"rules": rules}),
         ("segments/preview/", {"rules": rules}),
     ):
-        assert list(errors_of(problem(till.post(path, body), 400, "invalid"))) == [place]
+        assert list(errors_of(assert_problem(till.post(path, body), 400, "invalid"))) == [place]
     with tenant(cast.saffron.pk):
         assert Segment.objects.count() == 0
 
@@ -96,37 +99,39 @@ def test_who_is_in_a_segment_is_counted_listed_and_kept(cast: Cast, till: Caller
     assert [row["first_name"] for row in till.get(f"segments/{kept.json()['id']}/customers/").json()["results"]] == ["Eve", "Dana"]
 
 
-def test_a_fixed_list_is_changed_by_hand(cast: Cast, till: Caller, shoppers: list[int], problem: Problem) -> None:
+def test_a_fixed_list_is_changed_by_hand(cast: Cast, till: Caller, shoppers: list[int], assert_problem: Problem) -> None:
     dana, eve, bo = shoppers
     listed = till.post("segments/", {"name": "Invited", "kind": "static"}).json()["id"]
     assert till.post(f"segments/{listed}/members/", {"add": [dana, eve]}).json() == {"added": 2, "removed": 0}
     assert till.post(f"segments/{listed}/members/", {"add": [eve, bo], "remove": [dana]}).json() == {"added": 1, "removed": 1}
     assert till.get(f"segments/{listed}/count/").json()["customers"] == 2
-    assert errors_of(problem(till.post(f"segments/{listed}/members/", {"add": [999_999]}), 400, "invalid")) == {"#/customers": "invalid"}
-    assert errors_of(problem(till.post(f"segments/{listed}/members/", {"add": [bo], "remove": [bo]}), 400, "invalid")) == {
+    assert errors_of(assert_problem(till.post(f"segments/{listed}/members/", {"add": [999_999]}), 400, "invalid")) == {
+        "#/customers": "invalid"
+    }
+    assert errors_of(assert_problem(till.post(f"segments/{listed}/members/", {"add": [bo], "remove": [bo]}), 400, "invalid")) == {
         "#/remove": "ambiguous"
     }
     ruled = till.post("segments/", {"name": "Spenders", "rules": SPENDERS}).json()["id"]
-    problem(till.post(f"segments/{ruled}/members/", {"add": [bo]}), 400, "invalid")
+    assert_problem(till.post(f"segments/{ruled}/members/", {"add": [bo]}), 400, "invalid")
     with tenant(cast.saffron.pk):
         assert SegmentMember.objects.count() == 2
 
 
-def test_a_segment_that_another_uses_stays(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_a_segment_that_another_uses_stays(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     inner = till.post("segments/", {"name": "Spenders", "rules": SPENDERS}).json()["id"]
     till.post("segments/", {"name": "Outer", "rules": {"all": [{"segment": inner}]}})
-    body = problem(till.delete(f"segments/{inner}/"), 400, "invalid")
+    body = assert_problem(till.delete(f"segments/{inner}/"), 400, "invalid")
     assert "Outer" in body["detail"]
     with tenant(cast.saffron.pk):
         assert Segment.objects.count() == 2
 
 
-def test_counting_too_long_is_told(cast: Cast, till: Caller, problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_too_long_is_told(cast: Cast, till: Caller, assert_problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*_args: Any, **_options: Any) -> None:
         raise SegmentTooSlow("Counting took longer than 5 s and was stopped.")
 
     monkeypatch.setattr("segmentation.api.size", slow)
-    problem(till.post("segments/count/", {"rules": SPENDERS}), 503, "too_slow")
+    assert_problem(till.post("segments/count/", {"rules": SPENDERS}), 503, "too_slow")
 
 
 def test_the_schema_of_rules_accepts_rules_and_refuses_others(cast: Cast, till: Caller) -> None:

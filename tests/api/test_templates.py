@@ -24,7 +24,7 @@ def template(till: Caller) -> str:
     return f"templates/{till.post('templates/', {'name': 'Spring'}).json()['id']}/"
 
 
-def test_a_template_is_begun_renamed_archived_and_brought_back(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_a_template_is_begun_renamed_archived_and_brought_back(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     created = till.post("templates/", {"name": "Spring", "purpose": "feedback"})
     assert (created.status_code, created.json()["name"], created.json()["channel"], created.json()["purpose"]) == (
         201,
@@ -39,7 +39,7 @@ def test_a_template_is_begun_renamed_archived_and_brought_back(cast: Cast, till:
     assert till.get("templates/?is_archived=false").json()["results"] == []
     assert [row["name"] for row in till.get("templates/?is_archived=true").json()["results"]] == ["Early spring"]
     assert till.post(f"{path}restore/").json()["archived_at"] is None
-    problem(till.post("templates/", {"name": "Early spring"}), 400, "invalid")
+    assert_problem(till.post("templates/", {"name": "Early spring"}), 400, "invalid")
     with tenant(cast.saffron.pk):
         assert MessageTemplate.objects.count() == 1
 
@@ -70,9 +70,9 @@ def test_each_wording_is_a_version_that_stays(cast: Cast, till: Caller, template
     ],
 )
 def test_a_wording_that_cannot_be_compiled_is_told_at_its_part(
-    cast: Cast, till: Caller, template: str, problem: Problem, change: dict[str, Any], place: str
+    cast: Cast, till: Caller, template: str, assert_problem: Problem, change: dict[str, Any], place: str
 ) -> None:
-    body = problem(till.post(f"{template}versions/", {**WORDING, **change}), 400, "invalid")
+    body = assert_problem(till.post(f"{template}versions/", {**WORDING, **change}), 400, "invalid")
     assert list(errors_of(body)) == [place]
     with tenant(cast.saffron.pk):
         assert TemplateVersion.objects.count() == 0
@@ -89,7 +89,7 @@ def test_what_is_wrong_is_told_before_anything_is_saved(cast: Cast, till: Caller
     assert receipt == {"is_sendable": True, "problems": []}
 
 
-def test_a_preview_is_what_the_customer_would_see(cast: Cast, till: Caller, template: str, problem: Problem) -> None:
+def test_a_preview_is_what_the_customer_would_see(cast: Cast, till: Caller, template: str, assert_problem: Problem) -> None:
     with tenant(cast.saffron.pk):
         dana = CustomerFactory.create(first_name="Dana", email="dana@example.com")
     till.post(f"{template}versions/", WORDING)
@@ -100,17 +100,17 @@ def test_a_preview_is_what_the_customer_would_see(cast: Cast, till: Caller, temp
         assert "Hello Dana" in seen["text"]
         assert "dana@example.com" in seen["recipient"]
     assert till.post("templates/preview/", WORDING).json()["subject"] != "Spring for Dana"
-    assert errors_of(problem(till.post("templates/preview/", {**WORDING, "customer": 4711}), 400, "invalid")) == {
+    assert errors_of(assert_problem(till.post("templates/preview/", {**WORDING, "customer": 4711}), 400, "invalid")) == {
         "#/customer": "does_not_exist"
     }
 
 
-def test_a_template_that_never_ends_or_reaches_out_is_stopped(cast: Cast, till: Caller, problem: Problem) -> None:
+def test_a_template_that_never_ends_or_reaches_out_is_stopped(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     for html in (
         "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}",
         "{{ ''.__class__.__mro__ }}",
     ):
-        problem(till.post("templates/preview/", {"subject": "S", "html": html}), 400, "invalid")
+        assert_problem(till.post("templates/preview/", {"subject": "S", "html": html}), 400, "invalid")
         assert till.post("templates/validate/", {"subject": "S", "html": html}).json()["is_sendable"] is False
 
 

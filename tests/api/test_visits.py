@@ -21,7 +21,7 @@ def customer_id(cast: Cast) -> int:
     return customer.pk
 
 
-def test_a_visit_goes_from_booking_to_its_end(cast: Cast, till: Caller, customer_id: int, problem: Problem) -> None:
+def test_a_visit_goes_from_booking_to_its_end(cast: Cast, till: Caller, customer_id: int, assert_problem: Problem) -> None:
     booked = till.post(
         "visits/", {"customer": customer_id, "starts_at": "2026-05-01T09:30:00+03:30", "service": "Beard trim", "location": cast.uptown.pk}
     )
@@ -32,16 +32,16 @@ def test_a_visit_goes_from_booking_to_its_end(cast: Cast, till: Caller, customer
     assert till.post(f"{visit}state/", {"state": "arrived"}).json()["state"] == "arrived"
     assert till.post(f"{visit}state/", {"state": "completed"}).json()["state"] == "completed"
     assert till.post(f"{visit}state/", {"state": "completed"}).status_code == 200
-    assert errors_of(problem(till.post(f"{visit}state/", {"state": "booked"}), 400, "invalid")) == {"#/state": "invalid"}
+    assert errors_of(assert_problem(till.post(f"{visit}state/", {"state": "booked"}), 400, "invalid")) == {"#/state": "invalid"}
     assert till.get(visit).json()["state"] == "completed"
     with tenant(cast.saffron.pk):
         assert CustomerFacts.objects.get(customer_id=customer_id).visit_count == 1
 
 
-def test_a_walk_in_is_completed_at_once_but_not_in_the_future(cast: Cast, till: Caller, customer_id: int, problem: Problem) -> None:
+def test_a_walk_in_is_completed_at_once_but_not_in_the_future(cast: Cast, till: Caller, customer_id: int, assert_problem: Problem) -> None:
     body = {"customer": customer_id, "starts_at": "2026-05-01T09:30:00Z", "state": "completed", "amount_minor": 3_000}
     assert till.post("visits/", body).json()["state"] == "completed"
-    late = problem(till.post("visits/", {**body, "starts_at": "2050-01-01T00:00:00Z"}), 400, "invalid")
+    late = assert_problem(till.post("visits/", {**body, "starts_at": "2050-01-01T00:00:00Z"}), 400, "invalid")
     assert [error["code"] for error in late["errors"]] == ["too_late"]
     with tenant(cast.saffron.pk):
         assert Visit.objects.count() == 1
