@@ -14,6 +14,7 @@ from accounts.models import Organization
 from accounts.tenancy import tenant
 from benchmarks.database import analyze
 from benchmarks.memory import watched
+from benchmarks.processor import family, parent, processor_seconds
 from config.processes import Processes, sender
 from crm.models import Channel, Customer, Purpose
 from messaging.models import Delivery, Dispatch, DispatchState, MessageTemplate, SenderAccount, TemplateVersion
@@ -58,6 +59,8 @@ class Sent:
     seconds: float
     plan_seconds: float
     peak_mb: float
+    sender_cpu_us: float
+    postgres_cpu_us: float
 
     @property
     def rate(self) -> float:
@@ -93,8 +96,8 @@ def send(organization: Organization, dispatch: Dispatch, people: int, folder: Pa
     """Launch and wait for the last stored status, with a worker of its own that is ready before the clock starts."""
     with Processes(folder / "logs") as processes:
         processes.start(sender(ready_file=folder / "sender.ready"))
-        pids = _with_children(processes.running["sender"].pid)
-        with watched(pids) as peak:
+        sender_pids = family(processes.running["sender"].pid)
+        with watched(sender_pids[1:] or sender_pids) as peak:
             with tenant(organization.pk):
                 last = Customer.objects.order_by("pk").values_list("pk", flat=True)[people - 1]
             started = time.perf_counter()
@@ -104,11 +107,13 @@ def send(organization: Organization, dispatch: Dispatch, people: int, folder: Pa
             planned = time.perf_counter()
             assert reach is not None
             assert reach.planned == people, reach
+            spent = [processor_seconds(sender_pids), processor_seconds(family(_postmaster()))]
             ring(organization.pk, dispatch.pk)
             _wait(organization, dispatch, processes)
             seconds = time.perf_counter() - started
+            spent = [processor_seconds(sender_pids) - spent[0], processor_seconds(family(_postmaster())) - spent[1]]
     _check(organization, dispatch, people)
-    return Sent(people, seconds, planned - started, peak.mb)
+    return Sent(people, seconds, planned - started, peak.mb, *(1e6 * each / people for each in spent))
 
 
 def _wait(organization: Organization, dispatch: Dispatch, processes: Processes) -> None:
@@ -128,6 +133,8 @@ def _check(organization: Organization, dispatch: Dispatch, people: int) -> None:
         assert Dispatch.objects.get(pk=dispatch.pk).sent_count == people
 
 
-def _with_children(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children] or [pid]
+def _postmaster() -> int:
+    """PostgreSQL's first process; it is no process of this machine where the server is another's."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        return parent(cursor.fetchone()[0])

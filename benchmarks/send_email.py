@@ -58,6 +58,8 @@ def run(size: str) -> Result:
         extras={
             "seconds": ours.seconds,
             "plan_seconds": ours.plan_seconds,
+            "sender_cpu_us": round(ours.sender_cpu_us, 1),
+            "postgres_cpu_us": round(ours.postgres_cpu_us, 1),
             **secure,
             "memory_mb": {str(sent.people): round(sent.peak_mb, 1) for sent in memory},
             "memory_rates": {str(sent.people): round(sent.rate) for sent in memory},
