@@ -13,10 +13,12 @@ from campaigns.actions.following import follow_completions
 from campaigns.attribution import attribute
 from crm.events import unread_events
 from crm.models import Event
+from loyalty.actions.following import follow_events
 from loyalty.actions.tiers import follow_tiers
 
 logger = logging.getLogger(__name__)
 Handler = Callable[[Sequence[Event]], object]
+ANY_KIND = "*"
 REACTIONS: dict[str, tuple[Handler, ...]] = {
     "purchase.completed": (attribute, follow_tiers),
     "purchase.refunded": (attribute, follow_tiers),
@@ -28,6 +30,8 @@ REACTIONS: dict[str, tuple[Handler, ...]] = {
     "message.clicked": (attribute,),
     "message.revisited": (attribute,),
     "dispatch.completed": (follow_completions,),
+    # Earn rules may name any event.
+    ANY_KIND: (follow_events,),
 }
 BATCH = 1_000
 
@@ -67,7 +71,7 @@ def _hand_out(organization_id: int, handler: Handler, kinds: frozenset[str]) -> 
             batch = next(batches, None)
             if batch is None:
                 return handed
-            wanted = [event for event in batch if event.kind in kinds]
+            wanted = [event for event in batch if event.kind in kinds or ANY_KIND in kinds]
             if wanted:
                 handler(wanted)
             handed += len(wanted)

@@ -9,7 +9,7 @@ from loyalty.ledger.posting import Receipt, checked_points, post_once
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, spendable_lots
 from loyalty.models import Entry, EntryKind
 from loyalty.rules import postings
-from loyalty.rules.postings import Account, LotState
+from loyalty.rules.postings import Account, LotState, Part
 
 
 class NotUndoableError(ValueError):
@@ -163,6 +163,28 @@ def claw_back_points(
 
     body = {"kind": EntryKind.CLAWBACK, "amount": amount, "earned_by": earned_by, "purchase": purchase_id, "details": details or {}}
     return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
+
+
+def restore_clawback(*, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:
+    """Give back all that a clawback took, since it was not due after all: to the lots it came from, debt being lowered first.
+
+    Raises:
+        NotUndoableError: no clawback of this member, or it was restored before.
+        KeyReusedError, UnknownMemberError: see ``ledger.posting``.
+    """
+
+    def entry(wallet: OpenWallet) -> NewEntry:
+        clawback = Entry.objects.filter(pk=entry_id, member_id=member_id, kind=EntryKind.CLAWBACK, origin__isnull=False).first()
+        if clawback is None or clawback.followers.filter(kind=EntryKind.UNDO).exists():
+            raise NotUndoableError(entry_id)
+        parts = consumed_parts(entry_id)
+        if owed := clawback.amount - sum(part.amount for part in parts):
+            parts.append(Part(_own_lot(member_id, clawback.origin_id or 0), owed))
+        legs = postings.restore(parts, debt=wallet.debt, at=wallet.now)
+        due_at = [part.lot.expires_at for part in parts if not part.lot.has_lapsed(wallet.now)]
+        return NewEntry(EntryKind.UNDO, clawback.amount, legs, wallet.now, actor, origin_id=entry_id, reason=reason, due_at=due_at)
+
+    return post_once(member_id=member_id, key=key, body={"kind": EntryKind.UNDO, "entry": entry_id}, now=now, build=entry)
 
 
 def cancel_pending(*, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:

@@ -1,8 +1,10 @@
+from loyalty.models.budget import BudgetUse
 from loyalty.models.ledger import Entry, EntryKind, Hold, HoldState, Lot, LotRemainder, Posting, Wallet
 from loyalty.models.member import Member
 from loyalty.models.program import Program, ProgramState, Terms
 
 __all__ = [
+    "BudgetUse",
     "Entry",
     "EntryKind",
     "Hold",

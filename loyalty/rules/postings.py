@@ -176,6 +176,11 @@ def claw_back(amount: int, *, own: LotState | None, lots: Iterable[LotState]) ->
     return [*legs, *_from_wallet(others), *_legs((Account.DEBT, -left, None))]
 
 
+def restore(taken: Sequence[Part], *, debt: int, at: datetime) -> list[Leg]:
+    """What a clawback took comes back, since it was not due."""
+    return [Leg(Account.REVERSED, -sum(part.amount for part in taken)), *return_parts(taken, debt=debt, at=at)]
+
+
 def by_lot(legs: Iterable[Leg], account: Account) -> dict[int, int]:
     """What legs add to the lots on one account."""
     sums: dict[int, int] = {}

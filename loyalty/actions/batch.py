@@ -1,0 +1,63 @@
+"""What one request, or one batch of events, shares while members earn."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from accounts.audit import Actor
+from accounts.models import Location
+from accounts.queries import current_organization
+from crm.models import Customer
+from loyalty.actions.members import enrol_member
+from loyalty.models import Member
+from loyalty.queries.conditions import Conditions
+from loyalty.queries.programs import TermsBook, Version
+from loyalty.rules.earning import Occasion
+from loyalty.rules.terms import Enrolment
+
+
+class Batch:
+    """Programs, terms, members and conditions for some customers, each read once."""
+
+    def __init__(self, customers: Collection[Customer], *, now: datetime, actor: Actor) -> None:
+        self.now, self.actor = now, actor
+        self.customer_ids = sorted({customer.pk for customer in customers})
+        self.book = TermsBook()
+        self.conditions = Conditions(self.customer_ids, now)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The organization's time zone."""
+        return ZoneInfo(current_organization().time_zone)
+
+    @cached_property
+    def members(self) -> dict[tuple[int, int], Member]:
+        """Members by program and customer."""
+        members = Member.objects.filter(customer_id__in=self.customer_ids)
+        return {(member.program_id, member.customer_id): member for member in members}
+
+    def memberships(self, customer: Customer, at: datetime) -> Iterator[tuple[Member, Version]]:
+        """Where a customer earns for something that happened at a moment; automatic programs take them in."""
+        for program in self.book.active:
+            version = self.book.in_force(program.pk, at)
+            if version is None:
+                continue
+            member = self.members.get((program.pk, customer.pk))
+            is_automatic = version.terms.enrol is Enrolment.AUTOMATIC
+            if member is None and is_automatic:
+                member = enrol_member(program=program, customer=customer, now=self.now, actor=self.actor, joined_at=at, book=self.book)
+                self.members[program.pk, customer.pk] = member
+            # Programs that take people in by themselves count what was bought before that was noticed.
+            if member and member.is_active and (is_automatic or member.joined_at <= at):
+                yield member, version
+
+    def zone_of(self, customer: Customer) -> ZoneInfo:
+        """The zone in which a customer's days end."""
+        return ZoneInfo(customer.time_zone) if customer.time_zone else self.zone
+
+    def occasion(self, version: Version, customer: Customer, at: datetime, location: Location | None) -> Occasion:
+        """What conditions are asked about; weekdays and caps go by the clock of the place."""
+        zone = ZoneInfo(location.time_zone) if location and location.time_zone else self.zone
+        holding = self.conditions.holding(version, customer.pk)
+        return Occasion(at.astimezone(zone), location.pk if location else None, holding)

@@ -1,0 +1,38 @@
+"""Receipts as the pure rules see them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from fractions import Fraction
+
+from django.db.models import Q
+
+from crm.models import Purchase, PurchaseKind, PurchaseLine
+from loyalty.rules.receipts import Line, Receipt
+
+
+def lines_of(purchase_ids: Collection[int]) -> Mapping[int, tuple[Line, ...]]:
+    """The lines of receipts, by receipt."""
+    found: dict[int, list[Line]] = defaultdict(list)
+    rows = PurchaseLine.objects.filter(purchase_id__in=purchase_ids).order_by("pk")
+    columns = ("purchase_id", "product_code", "category", "unit_price_minor", "quantity", "amount_minor")
+    for purchase, product, category, price, quantity, amount in rows.values_list(*columns):
+        found[purchase].append(Line(product, category, price, Fraction(quantity), Fraction(amount)))
+    return {purchase: tuple(lines) for purchase, lines in found.items()}
+
+
+def receipts_that_decide(customer_ids: Collection[int], sale_ids: Collection[int]) -> dict[int, list[Receipt]]:
+    """The receipts that say what is left of customers' sales, by customer.
+
+    All of them for a customer whose goods ever came back without naming their sale; else the sales asked for and their refunds.
+    """
+    theirs = Purchase.objects.filter(customer_id__in=customer_ids)
+    loose = set(theirs.filter(kind=PurchaseKind.REFUND, refund_of=None).values_list("customer_id", flat=True).distinct())
+    named = theirs.exclude(customer_id__in=loose).filter(Q(pk__in=sale_ids) | Q(refund_of__in=sale_ids))
+    purchases = [*Purchase.objects.filter(customer_id__in=loose), *named]
+    lines = lines_of([purchase.pk for purchase in purchases])
+    found: dict[int, list[Receipt]] = defaultdict(list)
+    for one in purchases:
+        is_refund = one.kind == PurchaseKind.REFUND
+        receipt = Receipt(one.pk, one.purchased_at, lines.get(one.pk, ()), one.number, is_refund, one.refund_of_id)
+        found[one.customer_id or 0].append(receipt)
+    return found
