@@ -28,41 +28,34 @@ class IsNotTrue(Func):
     output_field = BooleanField()
 
 
-class NotAmong(Func):
-    """Whether a key is in none of the rows of a query of keys: an anti-join, which ``NOT IN`` never becomes."""
+class _Among(Func):
+    """A key looked up in the rows of a query of keys."""
 
     output_field = BooleanField()
+    lookup = ""
 
     def __init__(self, key: F, rows: QuerySet[Any], **extra: Any) -> None:
         super().__init__(key, rows if isinstance(rows, Expression) else Subquery(rows), **extra)
 
     def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]  # the parts of a template are not ours
-        key, rows = self.get_source_expressions()
-        key_sql, key_params = compiler.compile(key)
-        rows_sql, rows_params = compiler.compile(rows)
-        return (
-            f"NOT EXISTS (SELECT 1 FROM {rows_sql} AS among (key) WHERE among.key = {key_sql})",  # noqa: S608 - compiled SQL
-            (*rows_params, *key_params),
-        )
+        (key, key_params), (rows, rows_params) = map(compiler.compile, self.get_source_expressions())
+        first, last = (key_params, rows_params) if self.lookup.startswith("{key}") else (rows_params, key_params)
+        return self.lookup.format(key=key, rows=rows), (*first, *last)
 
 
-class AmongCounted(Func):
+class NotAmong(_Among):
+    """Whether a key is in none of the rows of a query of keys: an anti-join, which ``NOT IN`` never becomes."""
+
+    lookup = "NOT EXISTS (SELECT 1 FROM {rows} AS among (key) WHERE among.key = {key})"
+
+
+class AmongCounted(_Among):
     """Whether a key is among the rows of a query that counts per key.
 
     Materialised, because a parallel plan would otherwise have every worker count everything for itself.
     """
 
-    output_field = BooleanField()
-
-    def __init__(self, key: F, rows: QuerySet[Any], **extra: Any) -> None:
-        super().__init__(key, rows if isinstance(rows, Expression) else Subquery(rows), **extra)
-
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]  # the parts of a template are not ours
-        key, rows = map(compiler.compile, self.get_source_expressions())
-        return (
-            f"{key[0]} IN (WITH counted (key) AS MATERIALIZED {rows[0]} SELECT counted.key FROM counted)",  # noqa: S608 - compiled SQL
-            (*key[1], *rows[1]),
-        )
+    lookup = "{key} IN (WITH counted (key) AS MATERIALIZED {rows} SELECT counted.key FROM counted)"
 
 
 class JsonValue(Func):

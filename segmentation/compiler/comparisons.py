@@ -48,6 +48,8 @@ Operand = Expression | F
 Compare = Callable[[Operand, Any, Clock], Q]
 
 ORDER = {"at_least": GreaterThanOrEqual, "at_most": LessThanOrEqual, "more_than": GreaterThan, "less_than": LessThan}
+SIDE = {"before": LessThan, "since": GreaterThanOrEqual}
+SPELLED = {"is": Exact, "starts_with": StartsWith, "ends_with": EndsWith}
 
 
 def compare(kind: ValueType, operator: str, expression: Operand, value: Any, clock: Clock) -> Q:
@@ -79,18 +81,14 @@ def any_of(conditions: Iterable[Any]) -> Q:
 
 def _text(operator: str, expression: Operand, value: Any, clock: Clock) -> Q:
     match operator:
-        case "is":
-            return Q(Exact(Upper(expression), Upper(_characters(value))))
+        case "known":
+            return _known_text(expression)
         case "any_of":
             return Q(In(Upper(expression), [Upper(_characters(item)) for item in value]))
         case "contains":
             return Q(IContains(expression, value))
-        case "starts_with":
-            return Q(StartsWith(Upper(expression), Upper(_characters(value))))
-        case "ends_with":
-            return Q(EndsWith(Upper(expression), Upper(_characters(value))))
         case _:
-            return _known_text(expression)
+            return Q(SPELLED[operator](Upper(expression), Upper(_characters(value))))
 
 
 def _choice(operator: str, expression: Operand, value: Any, clock: Clock) -> Q:
@@ -125,10 +123,8 @@ def _moment(operator: str, expression: Operand, value: Any, clock: Clock) -> Q:
     match operator:
         case "known":
             return _known(expression)
-        case "before":
-            return Q(LessThan(expression, _instant(clock.starts(clock.day(value)))))
-        case "since":
-            return Q(GreaterThanOrEqual(expression, _instant(clock.starts(clock.day(value)))))
+        case "before" | "since":
+            return Q(SIDE[operator](expression, _instant(clock.starts(clock.day(value)))))
         case "in_next":
             return all_of(GreaterThan(expression, _instant(clock.now)), LessThanOrEqual(expression, _instant(clock.moved(value, 1))))
         case "in_last":
@@ -147,10 +143,8 @@ def _date(operator: str, expression: Operand, value: Any, clock: Clock) -> Q:
     match operator:
         case "known":
             return _known(expression)
-        case "before":
-            return Q(LessThan(expression, _calendar(clock.day(value))))
-        case "since":
-            return Q(GreaterThanOrEqual(expression, _calendar(clock.day(value))))
+        case "before" | "since":
+            return Q(SIDE[operator](expression, _calendar(clock.day(value))))
         case "anniversary_in_next":
             return Q(In(MonthAndDay(expression), [_characters(day) for day in clock.anniversaries(value.amount)]))
         case _:
