@@ -19,6 +19,12 @@ def number(value: Any, decimals: int | None = None) -> str:
 
 
 @register.filter
+def digits(text: str) -> str:
+    """``{{ words|digits }}``: text of others in the digits of the reader's language."""
+    return formats.digits(text)
+
+
+@register.filter
 def percent(part: Any, whole: Any = None) -> str:
     """``{{ opened|percent:delivered }}`` or ``{{ rate|percent }}``; a dash without a whole."""
     return formats.format_percent(part, whole)
