@@ -5,7 +5,11 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loyalty.queries.liability import liability_by_month, outstanding_points
 from loyalty.rules.liability import Split, Worth, split_sale
+from tests.conftest import Cast
+from tests.loyalty.ledger_stage import DAY, NOW, Stage
+from tests.loyalty.program_stage import Shop, open_program
 
 WORTH = Worth(point_minor=Fraction("1.2"), redeemed_share=Fraction(80, 100))
 
@@ -23,3 +27,27 @@ def test_the_parts_of_a_sale_are_the_sale(sale_minor: int, points: int) -> None:
     split = split_sale(sale_minor=sale_minor, points=points, worth=WORTH)
     assert split.goods_minor + split.points_minor == sale_minor
     assert 0 <= split.points_minor <= sale_minor
+
+
+def test_each_month_opens_with_what_the_one_before_closed_with_and_the_last_closes_with_what_wallets_hold(in_saffron: Cast) -> None:
+    program = open_program(redemption={"points": 1_000, "minor": 1_200}, redeemed_share=80)
+    shop = Shop(program)
+    sale = shop.buy(2_000_000)
+    stage = Stage(shop.member)
+    stage.earn(100, expires_in=40 * DAY)
+    redeemed = stage.redeem(600)
+    stage.now = shop.now = NOW + 45 * DAY
+    stage.undo(redeemed, 100)
+    shop.refund(sale, 500_000)
+    stage.hold(50)
+    accounts = liability_by_month(program_id=program.pk, until=stage.now)
+    assert [
+        (str(month.starts_on), month.opening, month.issued, month.redeemed, month.expired, month.reversed, month.closing)
+        for month in accounts
+    ] == [
+        ("2026-03-01", 0, 2_100, 600, 0, 0, 1_500),
+        ("2026-04-01", 1_500, 0, -100, 0, 500, 1_100),
+    ]
+    assert accounts[-1].closing == outstanding_points(program.pk)
+    # 20,000.00 with 2,000 points worth 1.2 minor units at 80 %: 1,920 of 2,001,920 parts.
+    assert accounts[0].deferred_minor == 1_918
