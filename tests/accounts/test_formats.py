@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from django.utils import timezone, translation
@@ -6,7 +7,7 @@ from django.utils import timezone, translation
 from accounts.fields import DayField, MomentField
 from accounts.formats import format_day, format_moment, format_money, format_number, format_percent
 from accounts.formulas import restored_cell, safe_cell
-from config.mended_static import logical
+from config.mended_static import DAY_PICKER, MendedFinder, logical
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,9 @@ def test_sides_become_starts_and_ends() -> None:
         ".a{inset-inline-start:0;margin-inline-start:-1px;text-align:end}"
         ".b{border-start-start-radius:1px;border-inline-start-width:2px;float:inline-start}.left{color:red}"
     )
+
+
+def test_the_day_picker_is_served_so_that_it_takes_fields_which_come_later() -> None:
+    script = Path(MendedFinder().find(DAY_PICKER)).read_text(encoding="utf-8")
+    assert 'document.addEventListener("focus"' in script
+    assert 'querySelectorAll("input[data-jalali-datepicker]").forEach(attach)' not in script
