@@ -239,16 +239,18 @@ def test_a_file_that_cannot_be_read_to_its_end_changes_nothing_and_says_so(commi
 
 def test_rows_of_a_running_import_stand_behind_the_wall(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     cast = committed_cast
+    imported(cast.saffron, cast.alice_acts, many(2))
     job = start(cast.saffron, cast.alice_acts, many(3))
     monkeypatch.setattr("crm.imports.actions._write_chunks", lambda run: (_ for _ in ()).throw(ConnectionError))
     monkeypatch.setattr("crm.imports.actions._fail", lambda run, message: None)
     with pytest.raises(ConnectionError):
         run_import(organization_id=cast.saffron.pk, job_id=job.pk, workers=1)
+    both = f"select (select count(*) from crm_staging_{job.pk}), (select count(*) from crm_known_{job.pk})"
     with tenant(cast.saffron.pk), connection.cursor() as cursor:
-        cursor.execute(f"select count(*) from crm_staging_{job.pk}")
-        assert cursor.fetchone() == (3,)
+        cursor.execute(both)
+        assert cursor.fetchone() == (3, 2)
     with tenant(cast.rival.pk), connection.cursor() as cursor:
-        cursor.execute(f"select count(*) from crm_staging_{job.pk}")
-        assert cursor.fetchone() == (0,)
+        cursor.execute(both)
+        assert cursor.fetchone() == (0, 0)
         with pytest.raises(Exception, match="not of this organization"), transaction.atomic():
             cursor.execute("select crm_drop_import_staging(%s)", [job.pk])
