@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from accounts.audit import Actor
+from loyalty.ledger.bought import issue_reserved, return_reserved
 from loyalty.ledger.posting import Receipt, checked_points, post_once
 from loyalty.ledger.store import NewEntry, OpenWallet, Resolution, held_parts, open_hold, spendable_lots
 from loyalty.models import EntryKind, HoldState
@@ -53,6 +54,8 @@ def capture_hold(
     Raises:
         HoldResolvedError: it was resolved before.
         CaptureError: ``amount`` is less than 1 or more than is held.
+        PriceError: it is a part of what the reward reserved with it costs.
+        RewardRefusedError: that reward went to somebody else when the hold had lapsed by their clock.
         KeyReusedError, UnknownMemberError: see ``ledger.posting``.
     """
 
@@ -61,7 +64,8 @@ def capture_hold(
         captured = held if amount is None else amount
         if not 0 < captured <= held:
             raise CaptureError(captured)
-        return replace(_resolve(wallet, hold_id, captured, actor), purchase_id=purchase_id, reason=reason)
+        then = issue_reserved(hold_id, captured=captured, held=held, at=wallet.now, actor=actor)
+        return replace(_resolve(wallet, hold_id, captured, actor), purchase_id=purchase_id, reason=reason, then=then)
 
     body = {"kind": EntryKind.CAPTURE, "hold": hold_id, "amount": amount, "purchase": purchase_id}
     return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
@@ -77,7 +81,7 @@ def release_hold(*, member_id: int, hold_id: int, key: str, now: datetime, actor
 
     def entry(wallet: OpenWallet) -> NewEntry:
         _held(member_id, hold_id)
-        return replace(_resolve(wallet, hold_id, 0, actor), reason=reason)
+        return replace(_resolve(wallet, hold_id, 0, actor), reason=reason, then=return_reserved(hold_id))
 
     return post_once(member_id=member_id, key=key, body={"kind": EntryKind.RELEASE, "hold": hold_id}, now=now, build=entry)
 

@@ -1,4 +1,3 @@
-import secrets
 from datetime import datetime
 
 from django.db import transaction
@@ -7,11 +6,11 @@ from accounts.audit import Actor, record_audit
 from crm.events import NewEvent, record_event
 from crm.models import Customer
 from loyalty.actions.awards import award_sign_up
+from loyalty.codes import new_code
 from loyalty.models import Member, Program, Wallet
 from loyalty.queries.programs import TermsBook
 
-# Read aloud and typed at the till: no letters that look like digits, and enough of them that guessing finds nobody.
-ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Enough letters that guessing finds nobody.
 NUMBER_LENGTH = 12
 
 
@@ -39,4 +38,4 @@ def enrol_member(
 
 def new_number() -> str:
     """A member number of about 59 random bits."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(NUMBER_LENGTH))
+    return new_code(NUMBER_LENGTH)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts.audit import Actor
+from loyalty.ledger.bought import cancel_bought
 from loyalty.ledger.posting import Receipt, checked_points, post_once
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, spendable_lots
 from loyalty.models import Entry, EntryKind
@@ -107,6 +108,7 @@ def undo_redemption(
 
     Raises:
         NotUndoableError: no redemption of this member, or less is left of it.
+        VoucherNotOpenError, PriceError: it bought a reward, whose voucher is used or expired, or a part of its price was asked for.
         KeyReusedError, UnknownMemberError: see ``ledger.posting``.
     """
 
@@ -117,9 +119,10 @@ def undo_redemption(
         wanted = left if amount is None else amount
         if not 0 < wanted <= left:
             raise NotUndoableError(entry_id)
+        then = cancel_bought(entry_id, in_full=wanted == left, at=wallet.now, actor=actor, reason=reason)
         legs = postings.undo(consumed, wanted, debt=wallet.debt, at=wallet.now)
         due_at = [part.lot.expires_at for part in consumed if not part.lot.has_lapsed(wallet.now)]
-        return NewEntry(EntryKind.UNDO, wanted, legs, now, actor, origin_id=entry_id, reason=reason, due_at=due_at)
+        return NewEntry(EntryKind.UNDO, wanted, legs, now, actor, origin_id=entry_id, reason=reason, due_at=due_at, then=then)
 
     body = {"kind": EntryKind.UNDO, "entry": entry_id, "amount": amount}
     return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)

@@ -9,8 +9,7 @@ from loyalty.ledger.events import record_entry_event
 from loyalty.ledger.hashing import body_hash
 from loyalty.ledger.settling import settle_wallet
 from loyalty.ledger.store import KeyTakenError, NewEntry, OpenWallet, open_wallet, post_entry
-
-MAX_POINTS = 10**12
+from loyalty.rules.postings import MAX_POINTS
 
 
 class KeyReusedError(ValueError):

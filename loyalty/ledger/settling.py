@@ -7,6 +7,7 @@ a crash gives the same ledger. Every posting settles first, so nothing that has 
 from datetime import datetime
 
 from accounts.audit import SYSTEM
+from loyalty.ledger.bought import return_reserved
 from loyalty.ledger.events import record_entry_event
 from loyalty.ledger.store import (
     NewEntry,
@@ -41,7 +42,8 @@ def _lapse(wallet: OpenWallet, at: datetime, hold_id: int) -> NewEntry:
     parts = held_parts(hold_id)
     legs = postings.resolve_hold(parts, 0, debt=wallet.debt, at=at)
     resolution = Resolution(HoldState.LAPSED)
-    return NewEntry(EntryKind.LAPSE, sum(part.amount for part in parts), legs, at, SYSTEM, hold_id=hold_id, resolution=resolution)
+    amount, then = sum(part.amount for part in parts), return_reserved(hold_id)
+    return NewEntry(EntryKind.LAPSE, amount, legs, at, SYSTEM, hold_id=hold_id, resolution=resolution, then=then)
 
 
 def _mature(wallet: OpenWallet, at: datetime) -> NewEntry:

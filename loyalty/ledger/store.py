@@ -1,6 +1,6 @@
 """Rows of the ledger: read under the wallet's lock, written by one statement per entry."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -75,7 +75,8 @@ class Resolution:
 class NewEntry:
     """An entry to post. ``due_at``: moments from which on the wallet has to be looked at again.
 
-    With ``lapses_at`` it places a hold, which has its id; with ``resolution`` it resolves the hold ``hold_id``.
+    With ``lapses_at`` it places a hold, which has its id; with ``resolution`` it resolves the hold ``hold_id``. ``then``
+    is called with its id once it is written, and cannot refuse any more.
     """
 
     kind: EntryKind
@@ -96,6 +97,7 @@ class NewEntry:
     reason: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     due_at: Sequence[datetime | None] = ()
+    then: Callable[[int], None] | None = None
 
 
 class UnknownMemberError(LookupError):
@@ -201,6 +203,8 @@ def post_entry(wallet: OpenWallet, new: NewEntry) -> int:
     )
     if run_prepared(statement, values).rowcount != 1:
         raise KeyTakenError(new.key)
+    if new.then:
+        new.then(entry_id)
     return entry_id
 
 

@@ -4,6 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+# The most points one entry can be about.
+MAX_POINTS: Final = 10**12
 
 
 class Account(StrEnum):
