@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
-from django.db.models import Model
 from django.utils.translation import gettext as _
 
 MAX_BYTES: Final = 2 * 1024 * 1024
@@ -18,17 +17,17 @@ def validate_picture(file: File[Any]) -> None:
     Raises:
         ValidationError: see above.
     """
+    if getattr(file, "_committed", False):
+        return  # it lies in the storage already, and was looked at on its way there
     if file.size > MAX_BYTES:
         raise ValidationError(_("The picture is larger than %(most)s MB.") % {"most": MAX_BYTES // 1024 // 1024}, code="picture_size")
     if not _extension(file):
         raise ValidationError(_("The picture has to be a PNG, JPEG or WebP file."), code="picture_type")
 
 
-def picture_path(row: Model, name: str) -> str:
-    """Where a picture is kept: a folder per organization, a name that says nothing, the extension of what it is."""
-    field = next(field for field in row._meta.concrete_fields if field.upload_to is picture_path)  # type: ignore[attr-defined]
-    organization_id: int = row.organization_id  # type: ignore[attr-defined]
-    return f"{organization_id}/{row._meta.model_name}/{secrets.token_hex(16)}{_extension(getattr(row, field.attname))}"
+def picture_path(row: Any, name: str) -> str:
+    """Where the ``picture`` of a row is kept: by organization, under a name that says nothing, with what it is as extension."""
+    return f"{row.organization_id}/{row._meta.model_name}/{secrets.token_hex(16)}{_extension(row.picture)}"
 
 
 def _extension(file: File[Any]) -> str:

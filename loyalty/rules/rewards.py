@@ -7,7 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from loyalty.rules.earning import cap_window
-from loyalty.rules.expiry import end_of_day
+from loyalty.rules.months import end_of_day
 from loyalty.rules.terms import CapPer
 
 

@@ -1,0 +1,3 @@
+from loyalty.admin import rewards
+
+__all__ = ["rewards"]
