@@ -21,6 +21,9 @@ def register_words() -> None:
             "points.clawed_back": (_("Points were taken back after a refund"), _("%(points)s points · balance %(balance)s")),
             "points.expiring": (_("Points expire soon"), _("%(points)s points")),
             "tier.changed": (_("Changed tier"), "%(before)s → %(after)s"),
-            "reward.redeemed": (_("Redeemed a reward"), "%(reward)s"),
+            "reward.redeemed": (_("Redeemed a reward"), "%(name)s"),
+            "voucher.used": (_("Used a voucher"), "%(name)s"),
+            "voucher.cancelled": (_("A voucher was taken back"), "%(name)s"),
+            "voucher.expired": (_("A voucher expired"), "%(name)s"),
         }
     )

@@ -9,8 +9,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from crm.normalisation.digits import latin_digits
-from loyalty.ledger.posting import MAX_POINTS
 from loyalty.models import Program, ProgramState
+from loyalty.rules.postings import MAX_POINTS
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 REASONS: Final = (

@@ -9,7 +9,8 @@ from accounts.queries import current_organization
 from crm.models import Customer
 from crm.normalisation.digits import latin_digits
 from crm.queries.search import find_by_any_word, find_customers
-from loyalty.actions.members import ALPHABET, NUMBER_LENGTH
+from loyalty.actions.members import NUMBER_LENGTH
+from loyalty.codes import ALPHABET
 from loyalty.models import Entry, EntryKind, LotRemainder, Member, Posting
 from loyalty.rules.postings import Account
 

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0005_spoken_constraints"),
-        ("loyalty", "0002_ledger_guards"),
+        ("loyalty", "0003_budgets"),
     ]
 
     operations = [
