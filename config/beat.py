@@ -17,6 +17,8 @@ _TABLE: tuple[tuple[str, str, Schedule], ...] = (
     ("Follow running campaigns", "campaigns.tasks.sweep_campaigns", timedelta(seconds=5)),
     ("React to what happened", "config.tasks.react_to_events", timedelta(seconds=5)),
     ("Ring for imports that wait or whose worker died", "crm.tasks.sweep_imports", timedelta(seconds=30)),
+    ("Let points mature and expire", "loyalty.tasks.settle_due_wallets", timedelta(seconds=60)),
+    ("Award birthdays", "loyalty.tasks.award_birthdays", crontab(minute=20)),
     ("Let tiers fall whose time has come", "loyalty.tasks.sweep_tiers", timedelta(minutes=5)),
     ("Tell of points that expire soon", "loyalty.tasks.tell_of_expiring_points", crontab(hour=5, minute=10)),
     ("Open the event log's next months", "config.tasks.open_event_months", crontab(minute=10)),

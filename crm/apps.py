@@ -10,4 +10,4 @@ class CrmConfig(AppConfig):
     def ready(self) -> None:
         from crm import navigation  # noqa: F401 - registers itself; needs the models loaded
 
-        autodiscover_modules("panels")
+        autodiscover_modules("panels", "answers")

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.queries import organization_ids
 from accounts.tenancy import tenant
-from loyalty.actions import expiring, tiers
+from loyalty.actions import expiring, sweeping, tiers
 
 
 @shared_task(soft_time_limit=600, time_limit=660)
@@ -22,3 +22,18 @@ def tell_of_expiring_points() -> None:
     for organization_id in organization_ids():
         with tenant(organization_id):
             expiring.tell_of_expiring_points(now=timezone.now())
+
+
+@shared_task(soft_time_limit=600, time_limit=660)
+def settle_due_wallets() -> None:
+    """Post what matured, lapsed or expired meanwhile."""
+    for organization_id in organization_ids():
+        sweeping.settle_due_wallets(organization_id=organization_id, now=timezone.now())
+
+
+@shared_task(soft_time_limit=1_800, time_limit=1_860)
+def award_birthdays() -> None:
+    """Award members on their birthday."""
+    for organization_id in organization_ids():
+        with tenant(organization_id):
+            sweeping.award_birthdays(now=timezone.now())

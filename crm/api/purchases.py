@@ -8,8 +8,9 @@ from rest_framework.response import Response
 from accounts.api.views import SOURCE, ApiViewSet
 from accounts.permissions import Permission
 from crm.actions import NewLine, record_purchase, refund_purchase
+from crm.answers import act_on_purchase
 from crm.api.filters import PurchaseFilter
-from crm.api.serializers import PurchaseInput, PurchaseOutput, PurchaseWithLinesOutput, RefundInput
+from crm.api.serializers import PurchaseAnswerOutput, PurchaseInput, PurchaseOutput, PurchaseWithLinesOutput, RefundInput
 from crm.models import Purchase
 
 
@@ -36,21 +37,25 @@ class PurchaseViewSet(ApiViewSet):
     def retrieve(self, request: Request, pk: int) -> Response:
         return self.rendered(PurchaseWithLinesOutput, self.found(pk))
 
-    @extend_schema(summary="Record a purchase", request=PurchaseInput, responses={201: PurchaseWithLinesOutput})
+    @extend_schema(summary="Record a purchase", request=PurchaseInput, responses={201: PurchaseAnswerOutput})
     def create(self, request: Request) -> Response:
         values = self.parsed(PurchaseInput)
         lines = [NewLine(**line) for line in values.pop("lines")]
         purchase = record_purchase(lines=lines, actor=self.actor, source=SOURCE, **{"purchased_at": self.now, **values})
-        return self.created(PurchaseWithLinesOutput, purchase)
+        return self.created(PurchaseAnswerOutput, self._answered(purchase))
 
     @extend_schema(
         summary="Refund a purchase",
         description="A part of a sale or all of it.",
         request=RefundInput,
-        responses={201: PurchaseWithLinesOutput},
+        responses={201: PurchaseAnswerOutput},
     )
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, pk: int) -> Response:
         purchase, values = self.found(pk), self.parsed(RefundInput)
         refund = refund_purchase(purchase=purchase, actor=self.actor, source=SOURCE, **{"refunded_at": self.now, **values})
-        return self.rendered(PurchaseWithLinesOutput, refund, 201)
+        return self.rendered(PurchaseAnswerOutput, self._answered(refund), 201)
+
+    def _answered(self, purchase: Purchase) -> Purchase:
+        purchase.answers = act_on_purchase(purchase, actor=self.actor, now=self.now)  # type: ignore[attr-defined]  # for the serializer
+        return purchase

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from accounts.api.fields import BirthdayField, BoundedListField, Input, MomentField, MoneyField, Output, PastMomentField
 from crm.actions.purchases import MAX_LINES
+from crm.answers import purchase_answers
 from crm.api.fields import AtLocation, KnownCustomers, LocationField, OfCustomer, StaffField, TimeZoneField, require_customer
 from crm.events import MAX_PROPERTIES_BYTES
 from crm.models import (
@@ -158,6 +159,14 @@ class PurchaseOutput(Output):
 
 class PurchaseWithLinesOutput(PurchaseOutput):
     lines = LineOutput(many=True, read_only=True)
+
+
+class PurchaseAnswerOutput(PurchaseWithLinesOutput):
+    """A receipt that was just recorded, and what other apps did about it (``crm.answers``)."""
+
+    def get_fields(self) -> dict[str, Any]:
+        done = {one.name: one.serializer(many=True, read_only=True, source=f"answers.{one.name}") for one in purchase_answers()}
+        return {**super().get_fields(), **done}
 
 
 class LineInput(Input):

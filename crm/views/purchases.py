@@ -13,6 +13,7 @@ from accounts.forms import add_refusal
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
 from crm.actions import record_purchase, refund_purchase
+from crm.answers import act_on_purchase
 from crm.forms.purchase import LineFormSet, RefundForm, SaleForm
 from crm.models import Purchase, PurchaseKind
 from crm.queries.visible import purchases_for
@@ -63,6 +64,7 @@ def new_sale(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         except ValidationError as error:
             add_refusal(form, error)
         else:
+            act_on_purchase(purchase, actor=access.actor, now=now)
             amount = format_money(purchase.total_minor, seat.currency, seat.money_unit)
             messages.success(request, _("The sale of %(amount)s was recorded.") % {"amount": amount})
             return redirect("crm:customer", pk=customer.pk) if customer else redirect("crm:purchase", pk=purchase.pk)
@@ -73,23 +75,24 @@ def new_sale(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 @requires(Permission.PURCHASES_CHANGE)
 def refund(request: HttpRequest, pk: int) -> HttpResponse:
     """Give back a part of a sale or all of it."""
-    access, seat = asking(request), seat_of(request)
+    access, now, seat = asking(request), timezone.now(), seat_of(request)
     purchase = get_object_or_404(purchases_for(access).filter(kind=PurchaseKind.SALE), pk=pk)
     left = _left_of(purchase)
     form = RefundForm(request.POST or None, seat=seat, left_minor=left)
     if request.method == "POST" and form.is_valid():
         amount = form.cleaned_data["amount_minor"]
         try:
-            refund_purchase(
+            given_back = refund_purchase(
                 purchase=purchase,
                 amount_minor=amount,
-                refunded_at=timezone.now(),
+                refunded_at=now,
                 actor=access.actor,
                 number=form.cleaned_data["number"],
             )
         except ValidationError as error:
             add_refusal(form, error)
         else:
+            act_on_purchase(given_back, actor=access.actor, now=now)
             shown = format_money(amount, seat.currency, seat.money_unit)
             messages.success(request, _("%(amount)s was given back.") % {"amount": shown})
             return redirect("crm:purchase", pk=purchase.pk)

@@ -48,8 +48,7 @@ class Occurrence:
 class Earned:
     """An earning that was posted."""
 
-    member: Member
-    version: Version
+    member_id: int
     points: Mapping[str, int]
     receipt: Receipt
     purchase_id: int | None = None
@@ -77,7 +76,7 @@ def post_earning(what: Occurrence, *, key: str, now: datetime, actor: Actor) -> 
     if receipt.is_replay:
         return None
     _use_budgets(what, decided[0])
-    return Earned(what.member, what.version, decided[0].points, receipt, what.purchase_id)
+    return Earned(what.member.pk, decided[0].points, receipt, what.purchase_id)
 
 
 def lock_budgets(what: Occurrence) -> None:

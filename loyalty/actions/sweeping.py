@@ -1,0 +1,67 @@
+"""What time alone brings: points that mature or lapse, holds that lapse, birthdays."""
+
+from datetime import date, datetime, time, timedelta
+from functools import reduce
+from operator import or_
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+
+from accounts.audit import SYSTEM
+from accounts.queries import current_organization
+from accounts.tenancy import tenant
+from loyalty.actions.awards import award_points
+from loyalty.ledger.posting import settle_member
+from loyalty.models import Entry, Member, Wallet
+from loyalty.queries.programs import TermsBook
+from loyalty.rules.earning import birthday_in
+from loyalty.rules.terms import EarnOn
+
+WALLETS = 1_000
+# A sweep that was missed for this long still finds the birthdays.
+DAYS_BACK = 3
+
+
+def settle_due_wallets(*, organization_id: int, now: datetime) -> int:
+    """Post what is due in an organization's wallets, the longest due first, each in a transaction of its own; returns how many wallets."""
+    with tenant(organization_id):
+        due = list(Wallet.objects.filter(next_due_at__lte=now).order_by("next_due_at").values_list("member_id", flat=True)[:WALLETS])
+    for member_id in due:
+        with tenant(organization_id):
+            settle_member(member_id=member_id, now=now)
+    return len(due)
+
+
+def award_birthdays(*, now: datetime) -> int:
+    """Award members whose birthday it is where they are, once a year; returns how many were awarded."""
+    book, zone = TermsBook(), ZoneInfo(current_organization().time_zone)
+    programs = [one.program_id for one in book.versions.values() if one.terms.rules_on(EarnOn.BIRTHDAY)]
+    if not programs:
+        return 0
+    members = Member.objects.filter(_born_about(now), program_id__in=programs, is_active=True).select_related("customer")
+    kept = {(member, day) for member in members for day in _birthdays(member, now, ZoneInfo(member.customer.time_zone or zone.key))}
+    keys = {f"birthday:{member.pk}:{day.year}": (member, day) for member, day in kept}
+    known = set(Entry.objects.filter(program_id__in=programs, key__in=keys).values_list("key", flat=True))
+    awarded = 0
+    for key in sorted(keys.keys() - known):
+        member, day = keys[key]
+        at = datetime.combine(day, time(), ZoneInfo(member.customer.time_zone or zone.key))
+        awarded += award_points(member=member, on=EarnOn.BIRTHDAY, key=key, at=at, now=now, actor=SYSTEM, book=book) is not None
+    return awarded
+
+
+def _birthdays(member: Member, now: datetime, zone: ZoneInfo) -> list[date]:
+    """The member's birthdays of the last days on their own calendar, since they joined."""
+    today, joined_on = now.astimezone(zone).date(), member.joined_at.astimezone(zone).date()
+    days = [today - timedelta(days=back) for back in range(DAYS_BACK)]
+    born = member.customer.birthday
+    return [day for day in days if born and day >= joined_on and birthday_in(day.year, born) == day]
+
+
+def _born_about(now: datetime) -> Q:
+    """Those whose birthday may be meant, whatever their time zone."""
+    days = {now.date() + timedelta(days=offset) for offset in range(-DAYS_BACK - 1, 2)}
+    places = {(day.month, day.day) for day in days}
+    if (2, 28) in places:
+        places.add((2, 29))
+    return reduce(or_, (Q(customer__birthday__month=month, customer__birthday__day=day) for month, day in places))

@@ -1,0 +1,55 @@
+"""What a purchase earned stands in the answer to the call itself."""
+
+import pytest
+
+from accounts.permissions import API_SCOPES
+from accounts.tenancy import tenant
+from config.reactions import react
+from loyalty.models import Entry, Wallet
+from tests.api.conftest import Caller, caller_of
+from tests.conftest import Cast, signed_in
+from tests.factories import CustomerFactory
+from tests.loyalty.program_stage import open_program
+
+
+@pytest.fixture
+def till(cast: Cast) -> Caller:
+    return caller_of(cast.saffron, API_SCOPES, cast)
+
+
+def test_the_answer_to_a_purchase_and_its_refund_says_what_they_did(cast: Cast, till: Caller) -> None:
+    with tenant(cast.saffron.pk):
+        program = open_program()
+        customer = CustomerFactory.create()
+    body = {"customer": customer.pk, "lines": [{"unit_price_minor": 12_500}]}
+    sale = till.post("purchases/", body).json()
+    (accrual,) = sale["loyalty"]
+    with tenant(cast.saffron.pk):
+        wallet = Wallet.objects.select_related("member").get()
+    assert accrual == {
+        "program": program.pk, "points_name": "points", "member": wallet.member.pk, "member_number": wallet.member.number,
+        "earned": 12, "clawed_back": 0, "rules": {"sales": 12}, "balance": 12, "held": 0, "pending": 0, "debt": 0,
+    }  # fmt: skip
+    refund = till.post(f"purchases/{sale['id']}/refund/", {"amount_minor": 3_000}).json()
+    assert [refund["loyalty"][0][name] for name in ("earned", "clawed_back", "balance")] == [0, 3, 9]
+    react(organization_id=cast.saffron.pk)
+    with tenant(cast.saffron.pk):
+        assert Entry.objects.count() == 2
+
+
+def test_an_anonymous_purchase_earns_nobody_anything(cast: Cast, till: Caller) -> None:
+    with tenant(cast.saffron.pk):
+        open_program()
+    assert till.post("purchases/", {"lines": [{"unit_price_minor": 12_500}]}).json()["loyalty"] == []
+
+
+def test_a_sale_at_the_counter_earns_at_once(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        open_program()
+        customer = CustomerFactory.create()
+    line = {"lines-0-description": "Cut", "lines-0-quantity": "1", "lines-0-price": "35"}
+    form = {"purchased_at_0": "2026-03-02", "purchased_at_1": "12:00", "lines-TOTAL_FORMS": "1", "lines-INITIAL_FORMS": "0", **line}
+    response = signed_in(cast.bob).post(f"/customers/{customer.pk}/sales/new/", form)
+    assert response.status_code == 302
+    with tenant(cast.saffron.pk):
+        assert Wallet.objects.get().balance == 3
