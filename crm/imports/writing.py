@@ -145,11 +145,12 @@ _INSERT_REMEMBERED: Final = _INSERT.replace("returning id\n", "returning id, ext
 )
 _MATCHED: Final = f"select count(*) from {{table}} as s join {_KNOWN} as k using (row_no) where {_IN_CHUNK}"
 # Whom this range changes: nobody when a file comes again, so all that follows looks at these alone.
+# Each is looked up by its key (``offset 0``): customers just imported have no statistics, and a join would read them all.
 _CHANGED: Final = f"""
 select s.row_no, c.id
 from {{table}} as s
 join {_KNOWN} as k using (row_no)
-join crm_customer as c on c.organization_id = %(organization)s and c.id = k.customer_id
+cross join lateral (select * from crm_customer where organization_id = %(organization)s and id = k.customer_id offset 0) as c
 where {_IN_CHUNK}
     and (
         {" or ".join(f"s.{name} <> c.{name}" for name in _TEXTS)}
