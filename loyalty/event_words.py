@@ -19,6 +19,10 @@ def register_words() -> None:
             "points.restored": (_("A redemption was undone"), _("%(points)s points · balance %(balance)s")),
             "points.expired": (_("Points expired"), _("%(points)s points · balance %(balance)s")),
             "points.clawed_back": (_("Points were taken back after a refund"), _("%(points)s points · balance %(balance)s")),
+            "points.given_back": (
+                _("Points were given back, the refund was of something else"),
+                _("%(points)s points · balance %(balance)s"),
+            ),
             "points.expiring": (_("Points expire soon"), _("%(points)s points")),
             "tier.changed": (_("Changed tier"), "%(before)s → %(after)s"),
             "reward.redeemed": (_("Redeemed a reward"), "%(name)s"),

@@ -19,6 +19,7 @@ TONES = {
     EntryKind.MATURE: "good",
     EntryKind.GIVE: "good",
     EntryKind.UNDO: "good",
+    EntryKind.RESTORE: "good",
     EntryKind.RELEASE: "good",
     EntryKind.REDEEM: "info",
     EntryKind.CAPTURE: "info",

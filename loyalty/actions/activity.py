@@ -3,11 +3,9 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
-
 from crm.models import Purchase, PurchaseKind, Visit, VisitState
-from loyalty.ledger.store import open_wallet
-from loyalty.models import LotRemainder, Member
+from loyalty.ledger.prolonging import prolong_lots
+from loyalty.models import Member
 from loyalty.queries.programs import TermsBook, Version
 from loyalty.rules.expiry import inactive_at
 from loyalty.rules.terms import ExpiryKind
@@ -21,19 +19,13 @@ def later_activity(version: Version, customer_id: int, at: datetime, now: dateti
 
 
 def note_activity(*, member: Member, book: TermsBook, at: datetime, zone: ZoneInfo, now: datetime) -> None:
-    """Move the expiry of a member's points on, of those that were there and had not lapsed at that moment."""
+    """Let a member's points live on that were there at that moment and have not lapsed."""
     policies = {key: one.terms.expiry for key, one in book.versions.items() if one.program_id == member.program_id}
     moving = {key: policy for key, policy in policies.items() if policy.kind is ExpiryKind.ACTIVITY}
-    if not moving:
-        return
-    open_wallet(member.pk, now=now)
-    there = LotRemainder.objects.filter(Q(available__gt=0) | Q(pending__gt=0), member=member, earned_at__lte=at, expires_at__gt=at)
-    known = [at, *_activity(member.customer_id, at)]
-    for remainder, terms_id in [(lot, lot.lot.entry.terms_id) for lot in there.select_related("lot__entry")]:
-        if terms_id in moving:
-            lapses_at = inactive_at(moving[terms_id], at, known, zone)
-            if lapses_at and remainder.expires_at and lapses_at > remainder.expires_at:
-                LotRemainder.objects.filter(pk=remainder.pk).update(expires_at=lapses_at)
+    if moving:
+        known = [at, *_activity(member.customer_id, at)]
+        until = {key: inactive_at(policy, at, known, zone) for key, policy in moving.items()}
+        prolong_lots(member_id=member.pk, at=at, until={key: moment for key, moment in until.items() if moment}, now=now)
 
 
 def _activity(customer_id: int, after: datetime) -> list[datetime]:

@@ -49,7 +49,7 @@ def claw_back_refunds(batch: Batch, customer_ids: Collection[int], sale_ids: Col
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """An earlier clawback, less what was restored of it."""
+    """An earlier clawback; nothing when it was restored."""
 
     entry_id: int
     points: int
@@ -63,13 +63,13 @@ def _kept(batch: Batch, entry: Entry, left: Mapping[int, tuple[Line, ...]]) -> i
 
 def _taken_back(earned: Collection[int]) -> dict[int, list[_Taken]]:
     """Clawbacks of earnings in the order they were posted, the restored ones with nothing left."""
-    clawbacks = list(Entry.objects.filter(kind=EntryKind.CLAWBACK, origin_id__in=earned).order_by("pk"))
-    restored = dict(
-        Entry.objects.filter(kind=EntryKind.UNDO, origin_id__in=[entry.pk for entry in clawbacks]).values_list("origin_id", "amount")
-    )
+    followers = Entry.objects.filter(kind__in=[EntryKind.CLAWBACK, EntryKind.RESTORE], origin_id__in=earned).order_by("pk")
+    entries = list(followers)
+    restored = {entry.details["clawback"] for entry in entries if entry.kind == EntryKind.RESTORE}
     found: dict[int, list[_Taken]] = {}
-    for entry in clawbacks:
-        found.setdefault(entry.origin_id or 0, []).append(_Taken(entry.pk, entry.amount - restored.get(entry.pk, 0)))
+    for entry in entries:
+        if entry.kind == EntryKind.CLAWBACK:
+            found.setdefault(entry.origin_id or 0, []).append(_Taken(entry.pk, 0 if entry.pk in restored else entry.amount))
     return found
 
 

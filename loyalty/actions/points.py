@@ -169,25 +169,34 @@ def claw_back_points(
 
 
 def restore_clawback(*, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:
-    """Give back all that a clawback took, since it was not due after all: to the lots it came from, debt being lowered first.
+    """Give back all that a clawback took, since it was not due after all: debt is lowered first, the rest goes where it came from.
 
     Raises:
-        NotUndoableError: no clawback of this member, or it was restored before.
+        NotUndoableError: no clawback of an earning of this member, or it was restored before.
         KeyReusedError, UnknownMemberError: see ``ledger.posting``.
     """
 
     def entry(wallet: OpenWallet) -> NewEntry:
         clawback = Entry.objects.filter(pk=entry_id, member_id=member_id, kind=EntryKind.CLAWBACK, origin__isnull=False).first()
-        if clawback is None or clawback.followers.filter(kind=EntryKind.UNDO).exists():
+        if clawback is None or Entry.objects.filter(origin_id=clawback.origin_id, details__clawback=entry_id).exists():
             raise NotUndoableError(entry_id)
         parts = consumed_parts(entry_id)
         if owed := clawback.amount - sum(part.amount for part in parts):
             parts.append(Part(_own_lot(member_id, clawback.origin_id or 0), owed))
-        legs = postings.restore(parts, debt=wallet.debt, at=wallet.now)
-        due_at = [part.lot.expires_at for part in parts if not part.lot.has_lapsed(wallet.now)]
-        return NewEntry(EntryKind.UNDO, clawback.amount, legs, wallet.now, actor, origin_id=entry_id, reason=reason, due_at=due_at)
+        return NewEntry(
+            EntryKind.RESTORE,
+            clawback.amount,
+            postings.restore(parts, debt=wallet.debt, at=wallet.now),
+            wallet.now,
+            actor,
+            origin_id=clawback.origin_id,
+            purchase_id=clawback.purchase_id,
+            reason=reason,
+            details={"clawback": entry_id},
+            due_at=[part.lot.expires_at for part in parts if not part.lot.has_lapsed(wallet.now)],
+        )
 
-    return post_once(member_id=member_id, key=key, body={"kind": EntryKind.UNDO, "entry": entry_id}, now=now, build=entry)
+    return post_once(member_id=member_id, key=key, body={"kind": EntryKind.RESTORE, "clawback": entry_id}, now=now, build=entry)
 
 
 def cancel_pending(*, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:

@@ -18,6 +18,7 @@ EVENT_KINDS: Final[dict[EntryKind, str]] = {
     EntryKind.UNDO: "points.restored",
     EntryKind.EXPIRE: "points.expired",
     EntryKind.CLAWBACK: "points.clawed_back",
+    EntryKind.RESTORE: "points.given_back",
 }
 
 

@@ -1,7 +1,7 @@
 """A wallet played again from its entries, with every rule of the ledger checked on the way: pure, a wallet at a time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -25,7 +25,7 @@ class Check(StrEnum):
     HOLDS = "a hold was resolved once, by no more than it held, and lapsed at its moment"
     UNDO = "no more of a redemption was undone than it took, lot by lot"
     WALLETS = "wallets stand where their entries lead: balance, held, pending, debt, last entry"
-    REMAINDERS = "lots stand where their postings lead, with the dates they came with"
+    REMAINDERS = "lots stand where their postings lead, with the dates they came with or activity gave them"
     SUMS = "what is left of a wallet's lots is its balance, its holds and its pending points"
     STATES = "holds stand as their entries say"
     DUE = "a wallet is looked at again no later than something in it falls due"
@@ -49,6 +49,7 @@ _ABOUT: Final[dict[str, tuple[Account, int]]] = {
     "expire": (Account.EXPIRED, 1),
     "undo": (Account.REDEEMED, -1),
     "clawback": (Account.REVERSED, 1),
+    "restore": (Account.REVERSED, -1),
     "move_out": (Account.MOVED, 0),
     "move_in": (Account.MOVED, 0),
 }
@@ -117,6 +118,7 @@ class WalletRow:
 class _Lot:
     row: LotRow
     remainder: tuple[Any, ...]
+    terms: int | None
     standing: dict[Account, int] = field(default_factory=lambda: dict.fromkeys((*_OF_LOTS, Account.EXPIRED), 0))
 
     def has_lapsed(self, at: datetime) -> bool:
@@ -143,6 +145,7 @@ class WalletReplay:
         self.lots: dict[int, _Lot] = {}
         self.holds: dict[int, _Hold] = {}
         self.taken: dict[int, dict[int, int]] = {}
+        self.clawed: dict[int, int] = {}
         self._at = ""
 
     def expect(self, check: Check, holds: bool, what: str = "") -> None:
@@ -157,6 +160,9 @@ class WalletReplay:
         """Play one entry; entries come in the order of their numbers."""
         self._at = f", entry {entry.id} (number {entry.content['sequence']}, {entry.content['kind']})"
         self._check_chain(entry)
+        if entry.content["kind"] == "prolong":
+            self._prolong(entry)
+            return
         legs = entry.legs
         self.expect(Check.ZERO, bool(legs) and sum(leg.amount for leg in legs) == 0)
         account, sign = _ABOUT[entry.content["kind"]]
@@ -179,7 +185,7 @@ class WalletReplay:
         if row := entry.lot:
             came = sum(leg.amount for leg in entry.legs if leg.lot == entry.id)
             self.expect(Check.LOTS, row.member == self.member_id and row.amount == came)
-            self.lots[row.id] = _Lot(row, entry.remainder)
+            self.lots[row.id] = _Lot(row, entry.remainder, entry.content["terms"])
         for leg in entry.legs:
             if leg.lot is not None:
                 self.expect(Check.LOTS, leg.lot in self.lots)
@@ -224,8 +230,22 @@ class WalletReplay:
                 for lot, amount in self._left_lots(entry).items():
                     taken[lot] = taken.get(lot, 0) + amount
                     self.expect(Check.UNDO, taken[lot] >= 0)
+            case "clawback":
+                self.clawed[entry.id] = entry.content["amount"]
+            case "restore":
+                self.expect(Check.UNDO, self.clawed.pop(entry.content["details"]["clawback"], None) == entry.content["amount"])
             case _:
                 pass
+
+    def _prolong(self, entry: EntryRow) -> None:
+        """Lots earned under terms by which activity keeps points alive live on, unless they had lapsed."""
+        content = entry.content
+        dates = {int(terms): datetime.fromisoformat(at) for terms, at in content["details"]["expires_at"].items()}
+        self.expect(Check.ZERO, not entry.legs and content["amount"] == 0)
+        for lot in self.lots.values():
+            there = lot.row.earned_at <= content["occurred_at"] and not lot.has_lapsed(content["recorded_at"])
+            if there and lot.terms in dates and lot.row.expires_at and lot.row.expires_at < dates[lot.terms]:
+                lot.row = replace(lot.row, expires_at=dates[lot.terms])
 
     def _resolve(self, entry: EntryRow) -> None:
         kind, hold = entry.content["kind"], self.holds.get(entry.content["hold"] or 0)

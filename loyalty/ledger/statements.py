@@ -64,6 +64,13 @@ join loyalty_entry as e on e.organization_id = p.organization_id and e.id = p.en
 where e.organization_id = %(organization)s and (e.id = %(entry)s or e.origin_id = %(entry)s and e.kind = 'undo') and p.lot_id is not null
 group by p.lot_id having sum(p.amount) < 0 order by min(p.id)
 """
+# Lots that are empty as well: what was taken from them may come back.
+PROLONG: Final = """
+update loyalty_lotremainder as r set expires_at = given.expires_at
+from loyalty_entry as e join unnest(%(terms)s::bigint[], %(dates)s::timestamptz[]) as given (terms, expires_at) on given.terms = e.terms_id
+where e.organization_id = %(organization)s and e.member_id = %(member)s and r.organization_id = e.organization_id and r.lot_id = e.id
+and r.earned_at <= %(at)s and r.expires_at > %(now)s and r.expires_at < given.expires_at
+"""
 # Nothing at all is written when the entry's key is taken.
 _ENTRY: Final = """
 with entry as (

@@ -89,6 +89,8 @@ class EntryKind(models.TextChoices):
     EXPIRE = "expire", _("Expired")
     UNDO = "undo", _("Redemption undone")
     CLAWBACK = "clawback", _("Taken back after a refund")
+    RESTORE = "restore", _("Given back: the refund was of something else")
+    PROLONG = "prolong", _("Kept alive by activity")
     GIVE = "give", _("Given")
     TAKE = "take", _("Taken")
     MOVE_OUT = "move_out", _("Moved to another member")

@@ -58,8 +58,12 @@ def _earned(member: Member) -> Iterator[Contribution]:
     """Points earned, each earning less what was clawed back or cancelled of it; gifts do not count."""
     entries = Entry.objects.filter(member=member)
     taken = Q(followers__kind__in=[EntryKind.CLAWBACK, EntryKind.CANCEL])
-    earned = entries.filter(kind=EntryKind.EARN).annotate(taken=Coalesce(Sum("followers__amount", filter=taken), 0))
-    for at, net in earned.values_list("occurred_at", F("amount") - F("taken")):
+    restored = Q(followers__kind=EntryKind.RESTORE)
+    earned = entries.filter(kind=EntryKind.EARN).annotate(
+        taken=Coalesce(Sum("followers__amount", filter=taken), 0),
+        restored=Coalesce(Sum("followers__amount", filter=restored), 0),
+    )
+    for at, net in earned.values_list("occurred_at", F("amount") - F("taken") + F("restored")):
         yield Contribution(at, net)
     for at, amount in entries.filter(kind=EntryKind.CLAWBACK, origin__isnull=True).values_list("occurred_at", "amount"):
         yield Contribution(at, -amount)

@@ -1,10 +1,10 @@
 """When points become available and when they expire: always at the end of a local day of the member.
 
-Under the activity policy each lot carries a moment of its own like any other lot, and each purchase or visit moves it on
-(``inactive_at`` over what is known then): what is spent first, what expires and when stay one rule for all lots, the
-lot's own row and every entry stay as they were posted, and only the cached date of what is left moves. It can be worked
-out again from the lot, the terms it was earned under, and the member's activity. What has lapsed stays lapsed, also
-when an older purchase turns up later.
+Under the activity policy each lot carries a moment of its own like any other lot, reckoned from the purchases and visits
+that are known when it is earned. Each later one posts an entry that moves on the moment of all lots earned under such
+terms that were there and have not lapsed. So what is spent first, what expires and when stay one rule for all lots, lots
+and entries stay as they were posted, and the dates can be worked out again from the entries alone. What has lapsed stays
+lapsed, also when an older purchase turns up later.
 """
 
 from collections.abc import Iterable

@@ -12,6 +12,7 @@ from crm.models import Customer, Purchase, PurchaseKind, PurchaseLine, Visit, Vi
 from crm.models.customer import CustomerFacts
 from loyalty.actions.accrual import accrue_purchases
 from loyalty.actions.programs import activate_program, create_program, write_terms
+from loyalty.ledger.verification import verify_ledger
 from loyalty.models import Member, Program, Wallet
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import NOW
@@ -85,3 +86,8 @@ class Shop:
         if not self.waits:
             self.accrue(purchase)
         return purchase
+
+
+def broken() -> dict[str, str]:
+    """The ledger's checks that fail, and where first."""
+    return {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed}

@@ -1,5 +1,6 @@
 """Purchases earn, refunds take back: in any order, any number of times."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -18,9 +19,14 @@ from loyalty.models import BudgetUse, Entry, EntryKind, Lot, LotRemainder, Membe
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import DAY, NOW
-from tests.loyalty.program_stage import LONG_AGO, SALES, Shop, open_program
+from tests.loyalty.program_stage import LONG_AGO, SALES, Shop, broken, open_program
 
-pytestmark = pytest.mark.usefixtures("in_saffron")
+
+@pytest.fixture(autouse=True)
+def sound_ledger(in_saffron: Cast) -> Iterator[None]:
+    """Whatever a test did, every check of the ledger holds afterwards."""
+    yield
+    assert broken() == {}
 
 
 def test_a_purchase_earns_once_however_often_it_is_told() -> None:
@@ -112,7 +118,7 @@ def test_a_late_sale_that_explains_a_refund_better_sets_the_earlier_one_right() 
     assert shop.wallet() == (30, 0, 0, 0)
     lots = dict(LotRemainder.objects.values_list("lot__entry__purchase_id", "available"))
     assert lots == {early.pk: 30, late.pk: 0}
-    assert list(Entry.objects.order_by("id").values_list("kind", flat=True)) == ["earn", "clawback", "earn", "undo", "clawback"]
+    assert list(Entry.objects.order_by("id").values_list("kind", flat=True)) == ["earn", "clawback", "earn", "restore", "clawback"]
 
 
 def test_what_was_restored_repays_debt_first() -> None:

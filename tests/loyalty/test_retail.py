@@ -26,6 +26,7 @@ from loyalty.actions.programs import activate_program, create_program, write_ter
 from loyalty.actions.sweeping import settle_due_wallets
 from loyalty.models import Entry, Posting, Wallet
 from tests.crm.import_files import imported
+from tests.loyalty.program_stage import broken
 
 FILE = "retail/online_retail_2010-12_2011-03.csv.gz"
 # All customers with CHAOS=full, which takes minutes; else one in so many.
@@ -138,6 +139,9 @@ def test_a_shops_sales_give_one_balance_in_one_go_week_by_week_in_shuffled_chunk
     assert min(sum(one[place] for one in expected.values()) for place in (0, 5, 6)) > 0
     assert balances(weekly) == expected
     assert balances(shuffled) == expected
+    for shop in (at_once, weekly, shuffled):
+        with tenant(shop.pk):
+            assert broken() == {}
 
     with tenant(shuffled.pk):
         heads = dict(Wallet.objects.values_list("member_id", "head"))
