@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/ready", ready, name="health-ready"),
     path("accounts/", include("accounts.urls")),
     path("password/", include("accounts.password_urls")),
+    path("t/m/", include("loyalty.public_urls")),
     path("t/", include("messaging.tracking.urls")),
     path("segments/", include("segmentation.urls")),
     path("campaigns/", include("campaigns.urls")),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from loyalty.views import counter, member
+from loyalty.views import cards, counter, member
 
 app_name = "loyalty"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("customers/<int:pk>/", member.customer_panel, name="customer_panel"),
     path("customers/<int:pk>/enrol/", counter.enrol, name="enrol"),
     path("members/<int:pk>/", member.show_member, name="member"),
+    path("members/<int:pk>/card/", cards.show_card, name="card"),
     path("members/<int:pk>/give/", counter.give, name="give"),
     path("members/<int:pk>/take/", counter.take, name="take"),
     path("members/<int:pk>/redeem/", counter.redeem, name="redeem"),

@@ -8,11 +8,11 @@ from django.utils.dates import MONTHS_3
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from accounts.formats import JALALI_MONTHS, digits, format_number, is_persian
+from accounts.formats import JALALI_MONTHS, digits, format_number, format_percent, is_persian
 from loyalty.models import Entry, EntryKind
 from loyalty.queries.members import HistoryLine
 from loyalty.rules.months import read_day
-from loyalty.rules.terms import Calendar
+from loyalty.rules.terms import Benefit, BenefitKind, Calendar
 
 TONES = {
     EntryKind.EARN: "good",
@@ -55,6 +55,18 @@ def why(line: HistoryLine) -> list[str]:
     if line.pending > 0:
         told.append(_("they become available later"))
     return told
+
+
+def benefit_words(benefit: Benefit) -> str:
+    """What a tier gives, in words: its own if it has some."""
+    words = {
+        BenefitKind.DISCOUNT: _("%(percent)s off every purchase") % {"percent": format_percent(benefit.value / 100)},
+        BenefitKind.FREE_SHIPPING: _("Free shipping"),
+        BenefitKind.FREE_SERVICE: _("A free service"),
+        BenefitKind.PRIORITY: _("Served first"),
+        BenefitKind.EXCLUSIVE_OFFERS: _("Offers for members alone"),
+    }
+    return benefit.text or words[benefit.kind]
 
 
 def signed(count: int) -> str:

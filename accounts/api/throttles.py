@@ -1,20 +1,17 @@
-"""How often a caller may ask: counted per key or user in the shared cache, and not at all while that is down."""
+"""How often a caller may ask: counted per key or user."""
 
-import time
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.permissions import Access
-
-WINDOW_SECONDS = 60
+from accounts.throttling import count_asking
 
 
 class CallerThrottle(BaseThrottle):
-    """A sliding minute, made of the count of this minute and the fading share of the last one."""
+    """So many requests in a sliding minute."""
 
     remaining_seconds = 0.0
 
@@ -22,20 +19,8 @@ class CallerThrottle(BaseThrottle):
         access = request.auth
         if not isinstance(access, Access):
             return True
-        return bool(self._count(f"api:{access.actor.kind}:{access.actor.id}") <= settings.API_REQUESTS_PER_MINUTE)
+        count, self.remaining_seconds = count_asking(f"api:{access.actor.kind}:{access.actor.id}")
+        return bool(count <= settings.API_REQUESTS_PER_MINUTE)
 
     def wait(self) -> float:
         return self.remaining_seconds
-
-    def _count(self, caller: str) -> float:
-        minute, elapsed = divmod(time.time(), WINDOW_SECONDS)
-        self.remaining_seconds = WINDOW_SECONDS - elapsed
-        current = f"{caller}:{int(minute)}"
-        # add() sets the expiry once; incr() is atomic over all processes.
-        cache.add(current, 0, timeout=2 * WINDOW_SECONDS)
-        before = cache.get(f"{caller}:{int(minute) - 1}") or 0
-        try:
-            count = cache.incr(current)
-        except ValueError:  # the cache is away, or was emptied in between
-            count = 1
-        return count + float(before) * (1 - elapsed / WINDOW_SECONDS)

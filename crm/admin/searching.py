@@ -13,6 +13,7 @@ class CustomerSearchMixin:
 
     search_fields = ("customer__search_key",)  # makes Django show the box
     search_help_text = _("The beginning of a customer's name, phone number or e-mail address")
+    customer_lookup = "customer"
     own_exact: tuple[str, ...] = ()
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
@@ -20,7 +21,7 @@ class CustomerSearchMixin:
         if not text:
             return queryset, False
         found = find_customers(text, region=current_organization().region)
-        wanted = Q(customer__in=found.order_by().values("pk"))
+        wanted = Q(**{f"{self.customer_lookup}__in": found.order_by().values("pk")})
         for name in self.own_exact:
             wanted |= Q(**{name: text})
         return queryset.filter(wanted), False

@@ -1,3 +1,3 @@
-from loyalty.admin import rewards
+from loyalty.admin import ledger, programs, rewards
 
-__all__ = ["rewards"]
+__all__ = ["ledger", "programs", "rewards"]

@@ -43,8 +43,8 @@ class TokenForm(forms.Form):
 
     token = forms.CharField(widget=forms.HiddenInput)
 
-    def __init__(self, data: QueryDict | None = None, *, name: str = "id") -> None:
-        super().__init__(data, auto_id=f"{name}_%s")
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data)
         self.fields["token"].initial = new_token
 
     def clean_token(self) -> str:
@@ -61,14 +61,14 @@ class TokenForm(forms.Form):
 class RedeemForm(TokenForm):
     """Points that are spent."""
 
-    amount = PointsField(label=_("Points"))
+    amount = PointsField(label=_("How many points"))
     reason = forms.CharField(label=_("For what"), max_length=200, required=False)
 
 
 class ReasonForm(TokenForm):
     """Points that are given or taken, and why."""
 
-    amount = PointsField(label=_("Points"))
+    amount = PointsField(label=_("How many points"))
     reason = forms.CharField(
         label=_("Reason"),
         max_length=200,

@@ -98,7 +98,7 @@ def _act(
     request: HttpRequest, pk: int, name: str, kind: type[RedeemForm] | type[ReasonForm], act: Callable[..., Receipt], words: str
 ) -> HttpResponse:
     member, access = _member(pk), asking(request)
-    form = kind(request.POST, name=name)
+    form = kind(request.POST)
     if form.is_valid():
         try:
             receipt = act(member=member, now=timezone.now(), actor=access.actor, role=access.role, **form.cleaned_data)
@@ -108,7 +108,7 @@ def _act(
         else:
             _tell(request, receipt, words % {"points": points(form.cleaned_data["amount"])})
             return redirect("loyalty:member", pk=pk)
-    return member_page(request, member, forms={name: form}, opened=name)
+    return member_page(request, member, action=name, form=form)
 
 
 def _member(pk: int) -> Member:

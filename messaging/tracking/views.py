@@ -7,16 +7,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate
 
-from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.public_pages import asked_language, known_language, render_not_found, render_public
 from accounts.queries import current_organization
 from accounts.tenancy import tenant
 from crm.models import ConsentState, Purpose
@@ -28,16 +27,6 @@ from messaging.tracking.preferences import choices_of, flat, read_grants, sign_g
 
 logger = logging.getLogger(__name__)
 TEST_TOKEN = "test"  # noqa: S105 - what untracked messages carry in its place
-_RIGHT_TO_LEFT = {"fa"}
-_STRICT = {
-    "default-src": ["'none'"],
-    "style-src": ["'self'"],
-    "font-src": ["'self'"],
-    "img-src": ["'self'"],
-    "form-action": ["'self'"],
-    "base-uri": ["'none'"],
-    "frame-ancestors": ["'none'"],
-}
 Page = Callable[[HttpRequest, Delivery, str], HttpResponse]
 
 
@@ -47,7 +36,7 @@ def track(request: HttpRequest, **_parts: str) -> HttpResponse:
     """Pixels and tracked links that came by way of Django; the production server answers them before it."""
     answer = read_request(request.META, token_reader(), timezone.now())
     if answer is None:
-        return _not_found(request)
+        return render_not_found(request)
     try:
         with tenant(answer.hit.ref.organization_id):
             _keep(answer.hit)
@@ -84,14 +73,14 @@ def recipient_page(page: Page) -> Callable[Concatenate[HttpRequest, ...], HttpRe
     @wraps(page)
     def opened(request: HttpRequest, token: str) -> HttpResponse:
         if token == TEST_TOKEN:
-            return _render(request, "public/test_message.html", {}, _asked_language(request) or "en")
+            return render_public(request, "public/test_message.html", {}, asked_language(request) or "en")
         ref = token_reader().read_manage(token)
         if ref is None:
-            return _not_found(request)
+            return render_not_found(request)
         with tenant(ref.organization_id):
             found = Delivery.objects.select_related("customer", "dispatch__version").filter(pk=ref.delivery_id).first()
             if found is None:
-                return _not_found(request)
+                return render_not_found(request)
             with override(_language(request, found)):
                 return page(request, found, token)
 
@@ -139,7 +128,7 @@ def confirm_page(request: HttpRequest, delivery: Delivery, token: str) -> HttpRe
     """The second yes to messages that were not wanted before."""
     grants = read_grants(delivery, request.POST.get("confirmation", "")) if request.method == "POST" else None
     if grants is None:
-        return _not_found(request)
+        return render_not_found(request)
     decide_consents(
         delivery=delivery,
         choices=grants,
@@ -158,34 +147,11 @@ def _preferences(request: HttpRequest, delivery: Delivery, token: str, *, saved:
 
 def _page(request: HttpRequest, template: str, delivery: Delivery, token: str, **more: Any) -> HttpResponse:
     context = {"organization": current_organization(), "delivery": delivery, "token": token, **more}
-    return _render(request, template, context, _language(request, delivery))
-
-
-def _not_found(request: HttpRequest) -> HttpResponse:
-    language = _asked_language(request) or ("fa" if request.headers.get("Accept-Language", "").startswith("fa") else "en")
-    return _render(request, "public/not_found.html", {}, language, status=404)
-
-
-def _render(request: HttpRequest, template: str, context: dict[str, Any], language: str, status: int = 200) -> HttpResponse:
-    direction = "rtl" if language in _RIGHT_TO_LEFT else "ltr"
-    with override(language):
-        response = render(request, template, {**context, "language": language, "direction": direction}, status=status)
-    # What csp.decorators.csp does, whose types know only views without parameters.
-    response._csp_config = _STRICT  # type: ignore[attr-defined]  # read by csp.middleware
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex, nofollow"
-    return response
+    return render_public(request, template, context, _language(request, delivery))
 
 
 def _language(request: HttpRequest, delivery: Delivery) -> str:
-    wanted = (_asked_language(request), delivery.customer.language, delivery.dispatch.version.language)
-    known = {code for code, _name in settings.LANGUAGES}
-    return next((code for code in wanted if code in known), "en")
-
-
-def _asked_language(request: HttpRequest) -> str:
-    wanted = request.GET.get("lang", "")
-    return wanted if wanted in {code for code, _name in settings.LANGUAGES} else ""
+    return known_language(asked_language(request), delivery.customer.language, delivery.dispatch.version.language)
 
 
 def _proof(request: HttpRequest) -> dict[str, str]:

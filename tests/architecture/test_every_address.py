@@ -30,6 +30,8 @@ OPEN_ADDRESSES = {
     "unsubscribe": "customers' right; its signed token is its key",
     "preferences": "customers' right; its signed token is its key",
     "confirm_preferences": "customers' right; its signed token is its key",
+    "member_page": "members' own; its signed token is its key",
+    "member_card": "members' own; its signed token is its key",
     "schema": "the description of the API holds no organization's data",
     "api-docs": "the description of the API holds no organization's data",
     "": "the API's answer to addresses that it does not know",

@@ -1,0 +1,108 @@
+"""A member's own pages; their right to be here is the signed link."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import override
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.pagination import BoundedPaginator
+from accounts.public_pages import asked_language, known_language, render_not_found, render_public
+from accounts.queries import current_organization
+from accounts.tenancy import current_organization_id, tenant
+from accounts.throttling import count_asking
+from loyalty.cards import card_of
+from loyalty.links import member_token, read_member_token
+from loyalty.models import Member
+from loyalty.queries.members import history, history_lines, members, open_lots
+from loyalty.queries.programs import TermsBook
+from loyalty.queries.tiers import standing_of
+from loyalty.queries.wallets import spendable
+from loyalty.views.member import told_lines, worth_minor
+from loyalty.words import benefit_words
+from messaging.models import Delivery
+from messaging.tracking.keys import signer_for
+
+PER_MINUTE = 60
+HISTORY_PAGE = 15
+TOO_MANY = 429
+Page = Callable[[HttpRequest, Member, str], HttpResponse]
+
+
+def member_page(page: Page) -> Callable[..., HttpResponse]:
+    """Open a page for the member its token names, in that organization's scope, on its clock and in the member's language.
+
+    Who guesses tokens, or asks without end, is turned away for the rest of the minute.
+    """
+
+    @never_cache
+    @require_safe
+    @wraps(page)
+    def opened(request: HttpRequest, token: str) -> HttpResponse:
+        ref = read_member_token(token)
+        caller = f"member:{ref.organization_id}:{ref.member_id}" if ref else f"stranger:{request.META.get('REMOTE_ADDR', '')}"
+        if count_asking(caller)[0] > PER_MINUTE:
+            return render_not_found(request, TOO_MANY)
+        if ref is None:
+            return render_not_found(request)
+        with tenant(ref.organization_id):
+            member = members().filter(pk=ref.member_id, is_active=True).first()
+            if member is None:
+                return render_not_found(request)
+            organization = current_organization()
+            language = known_language(asked_language(request), member.customer.language, organization.language)
+            with override(language), timezone.override(ZoneInfo(organization.time_zone)):
+                return page(request, member, language)
+
+    return opened
+
+
+@member_page
+def show_own_page(request: HttpRequest, member: Member, language: str) -> HttpResponse:
+    """Balance, what expires, the way to the next tier, history."""
+    now, book = timezone.now(), TermsBook()
+    version, standing, available = book.in_force(member.program_id, now), standing_of(member, at=now, book=book), spendable(member.pk, now)
+    page = BoundedPaginator(history(member), HISTORY_PAGE).get_page(request.GET.get("page"))
+    context: dict[str, Any] = {
+        **_card(member, book),
+        "wallet": member.wallet,
+        "spendable": available,
+        "worth_minor": worth_minor(version, available),
+        "expiring": open_lots(member).filter(expires_at__gt=now, available__gt=0).first(),
+        "standing": standing,
+        "basis": version.terms.tiers.basis.value if version and version.terms.tiers else "",
+        "benefits": [benefit_words(benefit) for benefit in standing.level.benefits] if standing and standing.level else [],
+        "progress": _progress(standing.counted, standing.missing) if standing else 0,
+        "page": page,
+        "lines": told_lines(history_lines(member, list(page.object_list))),
+        "preferences": _preferences_token(member),
+    }
+    return render_public(request, "loyalty/own_page.html", context, language)
+
+
+@member_page
+def show_own_card(request: HttpRequest, member: Member, language: str) -> HttpResponse:
+    """The card, to be shown at the counter, kept on a phone or printed."""
+    return render_public(request, "loyalty/card.html", _card(member, TermsBook()), language)
+
+
+def _card(member: Member, book: TermsBook) -> dict[str, Any]:
+    organization = current_organization()
+    tier = book.tier_name(member.program_id, member.tier, timezone.now())
+    card = card_of(member, organization, tier=tier)
+    return {"organization": organization, "member": member, "card": card, "token": member_token(member.pk)}
+
+
+def _progress(counted: int, missing: int) -> int:
+    return round(100 * counted / (counted + missing)) if counted + missing else 100
+
+
+def _preferences_token(member: Member) -> str:
+    """The way to the preferences page, by the last message the member was sent."""
+    last = Delivery.objects.filter(customer_id=member.customer_id).order_by("-id").first()
+    return signer_for(current_organization_id()).sign(last.pk).manage if last else ""

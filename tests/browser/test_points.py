@@ -1,0 +1,96 @@
+"""The front desk and a customer's points, on a phone, in both languages."""
+
+import pytest
+
+from accounts.tenancy import tenant
+from loyalty.models import Entry, Member, Wallet
+from tests.browser.conftest import Visitor
+from tests.crm.counter import NOW, Counter
+from tests.loyalty.ledger_stage import Stage, make_member, make_program
+
+pytestmark = pytest.mark.browser
+
+WORDS = {
+    "en": ("Points", "Give", "Give points", "50 points given.", "Redeem points", "100 points redeemed.", "Undo", "Undone."),
+    "fa": (
+        "امتیاز",
+        "دادن",
+        "دادن امتیاز",
+        "۵۰ امتیاز داده شد.",
+        "خرج امتیاز",
+        "۱۰۰ امتیاز خرج شد.",
+        "برگرداندن",
+        "برگردانده شد.",
+    ),
+}
+
+
+@pytest.fixture
+def member(counter: Counter) -> Member:
+    """Dana, with 300 points."""
+    with tenant(counter.cast.saffron.pk):
+        dana = make_member(make_program(), customer=counter.dana)
+        Stage(dana, now=NOW).earn(300)
+        return dana
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_on_a_phone_points_are_given_redeemed_and_a_redemption_undone(
+    visitor: Visitor, counter: Counter, member: Member, language: str
+) -> None:
+    job, give, give_points, given, redeem_points, redeemed, undo, undone = WORDS[language]
+    visitor.resize(360)
+    visitor.speaks(language)
+    page = visitor.log_in("bob@example.com")
+    page.click(f".phone-bar >> text={job}")
+    page.fill("#who", "dan")
+    page.click(".choice >> text=Dana Reyes")
+    page.click(f".points-actions .chip >> text={give}")
+    page.wait_for_selector(f"button:visible >> text={give_points}")
+    page.fill("#id_amount", "50" if language == "en" else "۵۰")
+    page.fill("#id_reason", "Goodwill")
+    page.click(f"button:visible >> text={give_points}")
+    page.wait_for_selector(f"text={given}")
+    page.fill("#id_amount", "100")
+    page.click(f"button:visible >> text={redeem_points}")
+    page.wait_for_selector(f"text={redeemed}")
+    page.click(f".ledger li:first-child button >> text={undo}")
+    page.wait_for_selector(f"text={undone}")
+    with tenant(counter.cast.saffron.pk):
+        kinds = list(Entry.objects.order_by("id").values_list("kind", "amount"))
+        assert kinds == [("earn", 300), ("give", 50), ("redeem", 100), ("undo", 100)]
+        assert Wallet.objects.get(member=member).balance == 350
+    assert visitor.overflow() == 0
+    assert visitor.complaints == []
+
+
+def test_back_and_a_double_click_do_nothing_twice(visitor: Visitor, counter: Counter, member: Member) -> None:
+    visitor.log_in("bob@example.com")
+    page = visitor.go(f"/loyalty/members/{member.pk}/?do=redeem")
+    page.fill("#id_amount", "100")
+    page.dblclick("button:visible >> text=Redeem points")
+    page.wait_for_load_state("networkidle")
+    page.go_back()
+    page.fill("#id_amount", "100")
+    page.click("button:visible >> text=Redeem points")
+    page.wait_for_load_state("networkidle")
+    with tenant(counter.cast.saffron.pk):
+        assert Entry.objects.filter(kind="redeem").count() in (1, 2)
+        assert Wallet.objects.get(member=member).balance == 200
+
+
+@pytest.mark.parametrize("language", ["en", "fa"])
+def test_nobody_is_kept_out_of_a_page_of_loyalty(visitor: Visitor, counter: Counter, member: Member, language: str) -> None:
+    visitor.speaks(language)
+    visitor.log_in("alice@example.com")
+    barriers = {}
+    paths = [
+        "/loyalty/", "/loyalty/points/?q=dana", f"/loyalty/members/{member.pk}/?do=give", f"/customers/{counter.dana.pk}/",
+    ]  # fmt: skip
+    for width in (1440, 360):
+        visitor.resize(width, 4_000)
+        for path in paths:
+            visitor.go(path)
+            barriers[f"{path} {width}"] = visitor.barriers() + ([f"{visitor.overflow()} px too wide"] if visitor.overflow() > 0 else [])
+    assert "\n".join(f"{path}: {found}" for path, found in barriers.items() if found) == ""
+    assert visitor.complaints == []
