@@ -11,7 +11,7 @@ from loyalty.actions.clawbacks import ClawedBack, claw_back_refunds
 from loyalty.actions.earning import Earned, Occurrence, post_earning
 from loyalty.actions.milestones import award_milestones
 from loyalty.models import Entry
-from loyalty.queries.receipts import lines_of
+from loyalty.queries.receipts import lines_of, with_refunds
 from loyalty.rules.earning import ON_PURCHASE, factor_of, rules_that_hold
 from loyalty.rules.terms import Counted
 
@@ -20,17 +20,15 @@ def accrue_purchases(*, purchase_ids: Collection[int], now: datetime, actor: Act
     """Post what receipts earn in every active program, and what refunds take back; what was posted before stays as it is."""
     named = Purchase.objects.filter(pk__in=purchase_ids, customer__isnull=False).select_related("customer__facts", "location")
     purchases = list(named.order_by("customer_id", "purchased_at", "pk"))
-    if not purchases:
+    batch = Batch([one.customer for one in purchases if one.customer], now=now, actor=actor)
+    if not purchases or not batch.book.versions:
         return []
-    batch = Batch([purchase.customer for purchase in purchases if purchase.customer], now=now, actor=actor)
-    if not batch.book.versions:
-        return []
-    sales = [purchase for purchase in purchases if purchase.kind == PurchaseKind.SALE]
-    done: list[Earned | ClawedBack] = [*_earn(batch, sales)]
-    returning = {one.customer_id for one in purchases if one.customer and one.customer_id and one.customer.facts.refund_count}
-    if returning:
-        concerned = {one.refund_of_id or one.pk for one in purchases if one.customer_id in returning}
-        done += claw_back_refunds(batch, [key for key in returning if key], concerned)
+    done: list[Earned | ClawedBack] = [*_earn(batch, [one for one in purchases if one.kind == PurchaseKind.SALE])]
+    # Almost nobody gives anything back: the count of refunds saves looking for them.
+    returning = {one.customer.pk for one in purchases if one.customer and one.customer.facts.refund_count}
+    sales = {one.refund_of_id or one.pk for one in purchases if one.customer_id in returning}
+    if returning and (concerned := with_refunds(returning, sales)):
+        done += claw_back_refunds(batch, concerned, sales)
     return done
 
 

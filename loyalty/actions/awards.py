@@ -37,8 +37,12 @@ def award_points(
     """
     book = book or TermsBook()
     version = book.in_force(member.program_id, at)
-    program = book.programs[member.program_id]
-    if version is None or program.state != ProgramState.ACTIVE or not member.is_active or not version.terms.rules_on(on):
+    if (
+        version is None
+        or book.programs[member.program_id].state != ProgramState.ACTIVE
+        or not member.is_active
+        or not version.terms.rules_on(on)
+    ):
         return None
     zone = ZoneInfo(member.customer.time_zone or current_organization().time_zone)
     holding = Conditions([member.customer_id], now).holding(version, member.customer_id)

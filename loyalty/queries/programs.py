@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import Any
 
 from loyalty.models import Program, ProgramState, Terms
 from loyalty.rules.terms import Level, ProgramTerms, parse_terms
@@ -27,8 +26,8 @@ class TermsBook:
 
     @cached_property
     def programs(self) -> Mapping[int, Program]:
-        """All programs by id."""
-        return Program.objects.in_bulk()
+        """Programs that have terms, by id."""
+        return {row.program_id: row.program for row in self._rows}
 
     @property
     def active(self) -> list[Program]:
@@ -38,8 +37,7 @@ class TermsBook:
     @cached_property
     def versions(self) -> Mapping[int, Version]:
         """Every version of every program's terms by its id, the latest first."""
-        rows = Terms.objects.order_by("-version").values_list("pk", "program_id", "version", "valid_from", "document")
-        return {key: Version(key, program, number, at, _parsed(document)) for key, program, number, at, document in rows}
+        return {row.pk: _version(row) for row in self._rows}
 
     def in_force(self, program_id: int, at: datetime) -> Version | None:
         """The highest version that was valid at a moment."""
@@ -58,18 +56,22 @@ class TermsBook:
         """From when on a program has terms."""
         return min((one.valid_from for one in self.versions.values() if one.program_id == program_id), default=None)
 
+    @cached_property
+    def _rows(self) -> list[Terms]:
+        return list(Terms.objects.select_related("program").order_by("program_id", "-version"))
+
 
 def terms_in_force(program: Program, at: datetime) -> Version | None:
     """The terms of one program at a moment."""
     row = Terms.objects.filter(program=program, valid_from__lte=at).order_by("-version").first()
-    return Version(row.pk, program.pk, row.version, row.valid_from, _parsed(row.document)) if row else None
+    return _version(row) if row else None
 
 
-def _parsed(document: Any) -> ProgramTerms:
-    return _parsed_text(json.dumps(document))
+def _version(row: Terms) -> Version:
+    return Version(row.pk, row.program_id, row.version, row.valid_from, _parsed(json.dumps(row.document)))
 
 
 # Versions never change, so the same text is parsed once per process.
 @lru_cache(maxsize=256)
-def _parsed_text(document: str) -> ProgramTerms:
+def _parsed(document: str) -> ProgramTerms:
     return parse_terms(json.loads(document))
