@@ -16,6 +16,7 @@ from loyalty.actions.programs import close_program, write_terms
 from loyalty.actions.visits import accrue_visits
 from loyalty.ledger.posting import settle_member
 from loyalty.models import BudgetUse, Entry, EntryKind, Lot, LotRemainder, Member
+from segmentation.actions import create_segment, delete_segment
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import DAY, NOW
@@ -272,3 +273,21 @@ def test_other_customers_and_organizations_stay_as_they_are() -> None:
     other.buy(20_000)
     assert (shop.wallet()[0], other.wallet()[0]) == (10, 20)
     assert (Customer.objects.count(), Purchase.objects.count()) == (2, 2)
+
+
+def test_conditions_of_a_batch_are_asked_for_all_its_customers_at_once() -> None:
+    in_paris = {"all": [{"field": "city", "op": "is", "value": "Paris"}]}
+    program = open_program(earn=[SALES | {"rules": in_paris}])
+    shops = [Shop(program, CustomerFactory.create(city=city), waits=True) for city in ("Paris", "Rome", "Paris")]
+    sales = [shop.buy(10_000) for shop in shops]
+    accrue_purchases(purchase_ids=[sale.pk for sale in sales], now=NOW)
+    assert [shop.wallet()[0] for shop in shops] == [10, 0, 10]
+
+
+def test_a_rule_whose_segment_is_gone_holds_for_nobody(in_saffron: Cast) -> None:
+    everybody = create_segment(name="All", rules={"any": [{"field": "first_name", "op": "known"}]}, actor=SYSTEM, now=NOW)
+    program = open_program(earn=[SALES | {"rules": {"all": [{"segment": everybody.pk}]}}])
+    Shop(program).buy(10_000)
+    delete_segment(segment=everybody, actor=SYSTEM, now=NOW)
+    Shop(program).buy(10_000)
+    assert list(Entry.objects.values_list("amount", flat=True)) == [10]

@@ -8,6 +8,7 @@ from config.reactions import react
 from loyalty.models import Entry, Wallet
 from tests.api.conftest import Caller, caller_of
 from tests.conftest import Cast, signed_in
+from tests.crm.import_files import imported
 from tests.factories import CustomerFactory
 from tests.loyalty.program_stage import open_program
 
@@ -53,3 +54,19 @@ def test_a_sale_at_the_counter_earns_at_once(cast: Cast) -> None:
     assert response.status_code == 302
     with tenant(cast.saffron.pk):
         assert Wallet.objects.get().balance == 3
+
+
+def test_imported_receipts_earn_by_the_event_log(committed_cast: Cast) -> None:
+    cast = committed_cast
+    with tenant(cast.saffron.pk):
+        open_program()
+    imported(
+        cast.saffron,
+        cast.alice_acts,
+        "invoice,date,amount,customer id\n1,2025-03-01,120,7\n2,2025-03-02,35,7\nC3,2025-03-03,-35,7\n",
+        kind="purchases",
+    )
+    for _again in range(2):
+        react(organization_id=cast.saffron.pk)
+        with tenant(cast.saffron.pk):
+            assert Wallet.objects.get().balance == 12
