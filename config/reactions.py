@@ -14,15 +14,16 @@ from campaigns.attribution import attribute
 from crm.events import unread_events
 from crm.models import Event
 from loyalty.actions.following import follow_events
+from loyalty.actions.stamping import follow_stamps
 from loyalty.actions.tiers import follow_tiers
 
 logger = logging.getLogger(__name__)
 Handler = Callable[[Sequence[Event]], object]
 ANY_KIND = "*"
 REACTIONS: dict[str, tuple[Handler, ...]] = {
-    "purchase.completed": (attribute, follow_tiers),
-    "purchase.refunded": (attribute, follow_tiers),
-    "visit.completed": (follow_tiers,),
+    "purchase.completed": (attribute, follow_tiers, follow_stamps),
+    "purchase.refunded": (attribute, follow_tiers, follow_stamps),
+    "visit.completed": (follow_tiers, follow_stamps),
     "points.earned": (follow_tiers,),
     "points.clawed_back": (follow_tiers,),
     "points.cancelled": (follow_tiers,),

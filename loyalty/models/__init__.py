@@ -3,22 +3,28 @@ from loyalty.models.ledger import Entry, EntryKind, Hold, HoldState, Lot, LotRem
 from loyalty.models.member import Member
 from loyalty.models.program import Program, ProgramState, Terms
 from loyalty.models.reward import LimitPeriod, Reward, RewardKind, Voucher, VoucherState
+from loyalty.models.stamp import FilledCard, MemberCard, Stamp, StampCard, StampedFor
 
 __all__ = [
     "BudgetUse",
     "Entry",
     "EntryKind",
+    "FilledCard",
     "Hold",
     "HoldState",
     "LimitPeriod",
     "Lot",
     "LotRemainder",
     "Member",
+    "MemberCard",
     "Posting",
     "Program",
     "ProgramState",
     "Reward",
     "RewardKind",
+    "Stamp",
+    "StampCard",
+    "StampedFor",
     "Terms",
     "Voucher",
     "VoucherState",

@@ -56,4 +56,12 @@ CHECKS: Final[dict[str, str]] = {
         select e.id from loyalty_entry as e where e.organization_id = %(organization)s and e.kind = 'redeem' and e.details ? 'reward'
             and not exists (select from loyalty_voucher as v where v.organization_id = e.organization_id and v.entry_id = e.id
                 and v.reward_id = (e.details ->> 'reward')::bigint)""",
+    "a stamp card counts the stamps of its sources": """
+        select c.id from loyalty_membercard as c where c.organization_id = %(organization)s and c.stamps <> (
+            select coalesce(sum(s.count), 0) from loyalty_stamp as s
+            where s.organization_id = c.organization_id and s.member_card_id = c.id)""",
+    "a full card gave a voucher that cost nothing and was not taken back": """
+        select f.id from loyalty_filledcard as f
+        join loyalty_voucher as v on v.organization_id = f.organization_id and v.id = f.voucher_id
+        where f.organization_id = %(organization)s and (v.state = 'cancelled' or v.points > 0)""",
 }

@@ -1,0 +1,198 @@
+"""Stamps: counted once per source, taken back with refunds; a full card gives a voucher once.
+
+What a source counts is set, not added: seeing a purchase again, late or in another order changes nothing.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F
+
+from accounts.audit import SYSTEM, Actor, changed_fields, record_audit
+from crm.events import NewEvent, record_event
+from loyalty.ledger.bought import VoucherNotOpenError, check_open, locked_vouchers
+from loyalty.ledger.posting import KeyReusedError
+from loyalty.ledger.stock import RewardRefusedError, find_piece, return_piece, take_piece, tell, tell_cancelled
+from loyalty.models import FilledCard, Member, MemberCard, Program, Stamp, StampCard
+from loyalty.rules.stamps import is_stamped
+
+# What decides how many stamps somebody has: changing it would make their stamps wrong.
+FIXED = ("size", "stamped_for", "products", "categories", "least_minor")
+MOST_BY_HAND = 20
+
+
+class StampRefusedError(ValueError):
+    """The card takes no stamps now, or is of another program."""
+
+
+class CardInUseError(ValueError):
+    """Somebody has stamps on the card, so what it counts stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class StampCount:
+    """How many stamps a source is worth on a member's card, now that it is looked at (again)."""
+
+    member_id: int
+    card: StampCard
+    key: str
+    count: int
+    at: datetime
+
+
+@transaction.atomic
+def create_stamp_card(*, program: Program, actor: Actor, **values: Any) -> StampCard:
+    """Offer a stamp card in a program.
+
+    Raises:
+        ValidationError: per field.
+    """
+    card = StampCard(program=program, **values)
+    card.validate(trusted=["program"])
+    card.save(force_insert=True)
+    record_audit(action="stamp_card.created", subject=card, actor=actor, after={"program": program.pk, **values})
+    return card
+
+
+@transaction.atomic
+def change_stamp_card(*, card: StampCard, actor: Actor, **values: Any) -> StampCard:
+    """Change a stamp card.
+
+    Raises:
+        ValidationError: per field.
+        CardInUseError: it would change what the stamps that members have are worth.
+    """
+    card = StampCard.objects.select_for_update(of=("self",)).get(pk=card.pk)
+    before, after = changed_fields(card, values)
+    if not after:
+        return card
+    if not after.keys().isdisjoint(FIXED) and MemberCard.objects.filter(card=card).exists():
+        raise CardInUseError(card.pk)
+    card.validate(trusted=["program"])
+    card.save(update_fields=list(after))
+    record_audit(action="stamp_card.changed", subject=card, actor=actor, before=before, after=after)
+    return card
+
+
+@transaction.atomic
+def give_stamps(*, member: Member, card: StampCard, key: str, now: datetime, actor: Actor, count: int = 1) -> MemberCard:
+    """Stamp a member's card by hand; the same request again changes nothing.
+
+    Raises:
+        StampRefusedError: the card takes no stamps now, is of another program, or these are too many at once.
+        KeyReusedError: the key came with another number of stamps before.
+    """
+    if (
+        card.program_id != member.program_id
+        or not member.is_active
+        or not card.is_active
+        or not is_stamped(card, now)
+        or not 1 <= count <= MOST_BY_HAND
+    ):
+        raise StampRefusedError(card.pk)
+    key = f"hand:{key}"
+    ((_pair, member_card),) = _locked_cards([(card.pk, member.pk)]).items()
+    known = Stamp.objects.filter(member_card=member_card, key=key).first()
+    if known is None:
+        set_stamps([StampCount(member.pk, card, key, count, now)], now=now, actor=actor)
+        record_audit(action="stamp.given", subject=member_card, actor=actor, after={"card": card.pk, "member": member.pk, "stamps": count})
+    elif known.count != count:
+        raise KeyReusedError(key)
+    member_card.refresh_from_db()
+    return member_card
+
+
+@transaction.atomic
+def take_stamps_back(*, member: Member, card: StampCard, key: str, now: datetime, actor: Actor) -> None:
+    """Undo stamps given by hand; doing it again changes nothing."""
+    if set_stamps([StampCount(member.pk, card, f"hand:{key}", 0, now)], now=now, actor=actor):
+        record_audit(action="stamp.taken_back", subject=card, actor=actor, after={"member": member.pk, "key": key})
+
+
+@transaction.atomic
+def set_stamps(counts: Collection[StampCount], *, now: datetime, actor: Actor = SYSTEM) -> int:
+    """Set what sources count on members' cards, and give or take back the vouchers; returns how many sources changed."""
+    stamped = set(Stamp.objects.filter(key__in=[one.key for one in counts if not one.count]).values_list("key", flat=True))
+    wanted = [one for one in counts if one.count or one.key in stamped]
+    cards = _locked_cards({(one.card.pk, one.member_id) for one in wanted})
+    changed = [cards[one.card.pk, one.member_id] for one in wanted if _set(cards[one.card.pk, one.member_id], one)]
+    # Vouchers come last: whoever counts pieces of rewards waits for no card any more.
+    for member_card in {member_card.pk: member_card for member_card in changed}.values():
+        _balance(member_card, now=now, actor=actor)
+    return len(changed)
+
+
+@transaction.atomic
+def give_owed_vouchers(*, now: datetime) -> int:
+    """Give the vouchers of full cards whose reward was sold out; returns how many there were."""
+    full = MemberCard.objects.annotate(given=Count("filled")).filter(stamps__gte=F("card__size") * (F("given") + 1))
+    cards = _locked_cards(full.values_list("card_id", "member_id"))
+    return sum(_balance(member_card, now=now, actor=SYSTEM) for member_card in cards.values())
+
+
+def _locked_cards(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], MemberCard]:
+    """The cards of (card, member), made where there are none, locked in one order."""
+    wanted = sorted(set(pairs))
+    MemberCard.objects.bulk_create([MemberCard(card_id=card, member_id=member) for card, member in wanted], ignore_conflicts=True)
+    rows = MemberCard.objects.select_for_update(of=("self",)).select_related("card__reward", "member").order_by("card_id", "member_id")
+    theirs = rows.filter(card_id__in={card for card, _ in wanted}, member_id__in={member for _, member in wanted})
+    return {(row.card_id, row.member_id): row for row in theirs}
+
+
+def _set(member_card: MemberCard, wanted: StampCount) -> bool:
+    stamp = Stamp.objects.filter(member_card=member_card, key=wanted.key).first()
+    stamp = stamp or Stamp(member_card=member_card, key=wanted.key, count=0, stamped_at=wanted.at)
+    change = wanted.count - stamp.count
+    if change == 0 or (change > 0 and not wanted.card.is_active):  # a card that is over still loses stamps
+        return False
+    stamp.count = wanted.count
+    stamp.save()
+    member_card.stamps += change
+    member_card.save(update_fields=["stamps"])
+    properties = {"program": member_card.member.program_id, "member": member_card.member_id, "card": member_card.card_id}
+    properties |= {"name": member_card.card.name, "stamps": abs(change), "total": member_card.stamps}
+    kind = "stamp.given" if change > 0 else "stamp.taken_back"
+    record_event(NewEvent(kind, wanted.at, member_card.member.customer_id, "loyalty", properties))
+    return True
+
+
+def _balance(member_card: MemberCard, *, now: datetime, actor: Actor) -> int:
+    """Give vouchers for what is full, or take unused ones back for what is not; returns how many were given."""
+    filled = list(FilledCard.objects.filter(member_card=member_card).order_by("-number"))
+    full = member_card.stamps // member_card.card.size
+    first, given = filled[0].number + 1 if filled else 1, 0
+    while given < full - len(filled) and _give(member_card, first + given, now=now, actor=actor):
+        given += 1
+    too_many = len(filled) - full
+    for one in filled:
+        if too_many > 0 and _take_back(one, now=now, actor=actor):
+            too_many -= 1
+    return given
+
+
+def _give(member_card: MemberCard, number: int, *, now: datetime, actor: Actor) -> bool:
+    try:
+        piece = find_piece(member_card.card.reward, at=now)
+    except RewardRefusedError:
+        return False  # the sweep gives it when there is a piece again
+    voucher = take_piece(piece, member_card.member, at=now, is_gift=True)
+    FilledCard.objects.create(member_card=member_card, number=number, voucher=voucher, filled_at=now)
+    record_audit(action="voucher.given", subject=voucher, actor=actor, after={"card": member_card.card_id, "number": number})
+    tell("voucher.given", voucher, now)
+    return True
+
+
+def _take_back(filled: FilledCard, *, now: datetime, actor: Actor) -> bool:
+    """Take the voucher of a card that is not full any more; one that was used stays, and its stamps are owed."""
+    voucher = locked_vouchers().get(pk=filled.voucher_id)
+    try:
+        check_open(voucher, now)
+    except VoucherNotOpenError:
+        return False
+    filled.delete()
+    return_piece(voucher)
+    tell_cancelled(voucher, at=now, actor=actor)
+    return True

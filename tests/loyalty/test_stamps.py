@@ -1,0 +1,212 @@
+"""Stamp cards: a stamp per source, a voucher per full card, both taken back with refunds."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+
+from accounts.audit import SYSTEM
+from accounts.tenancy import tenant
+from crm.actions.purchases import NewLine, record_purchase, refund_purchase
+from crm.actions.visits import book_visit
+from crm.models import Event, Purchase, VisitState
+from loyalty.actions.catalogue import change_reward
+from loyalty.actions.programs import write_terms
+from loyalty.actions.stamping import follow_stamps, stamp_sales
+from loyalty.actions.stamps import CardInUseError, StampRefusedError, change_stamp_card, create_stamp_card, give_owed_vouchers, give_stamps
+from loyalty.actions.vouchers import use_voucher
+from loyalty.ledger.posting import KeyReusedError
+from loyalty.models import FilledCard, MemberCard, Stamp, StampCard, Voucher
+from loyalty.queries.reward_checks import broken_promises
+from loyalty.queries.stamps import cards_of
+from loyalty.rules.stamps import CardStanding
+from tests.conftest import Cast
+from tests.loyalty.ledger_stage import DAY, make_member
+from tests.loyalty.reward_stage import RewardStage, at_once, left
+
+COFFEE = NewLine(300, category="coffee", product_code="flat-white")
+CAKE = NewLine(450, category="cake")
+
+
+@pytest.fixture
+def stage(in_saffron: Cast) -> RewardStage:
+    return staged()
+
+
+def staged() -> RewardStage:
+    stage = RewardStage(make_member())
+    write_terms(program=stage.member.program, document={}, valid_from=stage.now - DAY, now=stage.now - DAY, actor=SYSTEM)
+    return stage
+
+
+def card_of(stage: RewardStage, **values: Any) -> StampCard:
+    reward = values.pop("reward", None) or stage.reward(0, name="Free coffee", voucher_days=30)
+    common = {"name": "Coffee card", "size": 3, "stamped_for": "purchase", "reward": reward}
+    return create_stamp_card(program=stage.member.program, actor=SYSTEM, **{**common, **values})
+
+
+def buy(stage: RewardStage, *lines: NewLine) -> Purchase:
+    purchase = record_purchase(lines=lines or [COFFEE], purchased_at=stage.now, actor=SYSTEM, customer=stage.member.customer)
+    stamp_sales([purchase.pk], now=stage.now)
+    return purchase
+
+
+def refund(stage: RewardStage, purchase: Purchase, amount_minor: int) -> None:
+    back = refund_purchase(purchase=purchase, amount_minor=amount_minor, refunded_at=stage.now, actor=SYSTEM)
+    stamp_sales([back.pk], now=stage.now)
+
+
+def seen(stage: RewardStage) -> tuple[CardStanding, int]:
+    (card,) = cards_of(stage.member, now=stage.now)
+    return card.standing, card.filled
+
+
+def test_a_full_card_gives_a_voucher_that_costs_nothing_and_begins_anew(stage: RewardStage) -> None:
+    card = card_of(stage)
+    for _ in range(2):
+        buy(stage)
+    assert (seen(stage), Voucher.objects.count()) == ((CardStanding(3, 2), 0), 0)
+    for _ in range(2):
+        buy(stage)
+    assert seen(stage) == (CardStanding(3, 1), 1)
+    voucher = Voucher.objects.get()
+    assert (voucher.points, voucher.cash_minor, voucher.entry_id, left(card.reward)) == (0, 0, None, (None, 1))
+    assert voucher.expires_at == datetime(2026, 4, 2, 4, tzinfo=UTC)
+    assert use_voucher(code=voucher.code, key="till", now=stage.now, actor=SYSTEM).state == "used"
+    assert list(Event.objects.filter(kind__in=["stamp.given", "voucher.given"]).order_by("pk").values_list("kind", flat=True)) == [
+        "stamp.given",
+        "stamp.given",
+        "stamp.given",
+        "voucher.given",
+        "stamp.given",
+    ]
+    assert broken_promises() == []
+
+
+@pytest.mark.parametrize(
+    ("stamped", "lines", "stamps"),
+    [
+        ({"stamped_for": "purchase"}, [COFFEE, CAKE], 1),
+        ({"stamped_for": "purchase", "least_minor": 751}, [COFFEE, CAKE], 0),
+        ({"stamped_for": "purchase", "least_minor": 750}, [COFFEE, CAKE], 1),
+        ({"stamped_for": "category", "categories": ["coffee"]}, [COFFEE, NewLine(250, 2, category="coffee"), CAKE], 3),
+        ({"stamped_for": "product", "products": ["flat-white"]}, [COFFEE, NewLine(250, 2, category="coffee"), CAKE], 1),
+        ({"stamped_for": "visit"}, [COFFEE], 0),
+    ],
+)
+def test_a_purchase_is_stamped_by_what_the_card_is_for(
+    stage: RewardStage, stamped: dict[str, Any], lines: Sequence[NewLine], stamps: int
+) -> None:
+    card_of(stage, size=9, **stamped)
+    buy(stage, *lines)
+    assert seen(stage) == (CardStanding(9, stamps), 0)
+
+
+def test_the_event_log_stamps_visits_and_purchases_once_however_often_it_is_read(stage: RewardStage) -> None:
+    card_of(stage, stamped_for="visit")
+    book_visit(customer=stage.member.customer, starts_at=stage.now, now=stage.now, actor=SYSTEM, state=VisitState.COMPLETED)
+    book_visit(customer=stage.member.customer, starts_at=stage.now, now=stage.now, actor=SYSTEM)
+    record_purchase(lines=[COFFEE], purchased_at=stage.now, actor=SYSTEM, customer=stage.member.customer)
+    for _ in range(3):
+        follow_stamps(list(Event.objects.all()))
+    assert (seen(stage), Stamp.objects.count()) == ((CardStanding(3, 1), 0), 1)
+
+
+def test_a_refund_takes_back_the_stamps_of_what_came_back_and_no_others(stage: RewardStage) -> None:
+    card_of(stage, size=9, stamped_for="category", categories=["coffee"])
+    purchase = buy(stage, NewLine(300, 4, category="coffee"))
+    refund(stage, purchase, 300)
+    assert seen(stage) == (CardStanding(9, 3), 0)
+    refund(stage, purchase, 900)
+    assert seen(stage) == (CardStanding(9, 0), 0)
+
+
+def test_a_card_that_is_not_full_any_more_takes_its_unused_voucher_back(stage: RewardStage) -> None:
+    card = card_of(stage, reward=stage.reward(0, stock=5))
+    bought = [buy(stage) for _ in range(3)]
+    assert left(card.reward) == (5, 1)
+    refund(stage, bought[1], 300)
+    assert (seen(stage), left(card.reward), Voucher.objects.get().state) == ((CardStanding(3, 2), 0), (5, 0), "cancelled")
+    buy(stage)
+    assert (seen(stage), left(card.reward), FilledCard.objects.count()) == ((CardStanding(3, 0), 1), (5, 1), 1)
+    assert broken_promises() == []
+
+
+def test_stamps_lost_after_the_voucher_was_used_are_owed_to_the_next_card(stage: RewardStage) -> None:
+    card_of(stage)
+    bought = [buy(stage) for _ in range(3)]
+    stage.use(Voucher.objects.get())
+    refund(stage, bought[0], 300)
+    assert seen(stage) == (CardStanding(3, 0, owed=1), 1)
+    for _ in range(3):
+        buy(stage)
+    assert (seen(stage), Voucher.objects.count()) == ((CardStanding(3, 2), 1), 1)
+    buy(stage)
+    assert (seen(stage), Voucher.objects.count()) == ((CardStanding(3, 0), 2), 2)
+
+
+def test_a_full_card_whose_reward_is_sold_out_gets_its_voucher_when_there_is_one_again(stage: RewardStage) -> None:
+    reward = stage.reward(0, stock=0)
+    card_of(stage, reward=reward)
+    for _ in range(3):
+        buy(stage)
+    assert (seen(stage), give_owed_vouchers(now=stage.now)) == ((CardStanding(3, 3), 0), 0)
+    change_reward(reward=reward, actor=SYSTEM, stock=1)
+    assert [give_owed_vouchers(now=stage.now) for _ in range(2)] == [1, 0]
+    assert (seen(stage), left(reward)) == ((CardStanding(3, 0), 1), (1, 1))
+
+
+def test_stamps_by_hand_count_once_per_key(stage: RewardStage) -> None:
+    card = card_of(stage)
+    give = partial(give_stamps, member=stage.member, card=card, now=stage.now, actor=SYSTEM)
+    give(key="tap-1", count=2)
+    assert give(key="tap-1", count=2).stamps == 2
+    with pytest.raises(KeyReusedError):
+        give(key="tap-1", count=1)
+    for count in (0, 21):
+        with pytest.raises(StampRefusedError):
+            give(key="tap-2", count=count)
+    change_stamp_card(card=card, actor=SYSTEM, is_active=False)
+    card.refresh_from_db()
+    with pytest.raises(StampRefusedError):
+        give(key="tap-2", card=card)
+    assert MemberCard.objects.get().stamps == 2
+
+
+def test_what_a_card_counts_stays_once_somebody_has_stamps(stage: RewardStage) -> None:
+    card = card_of(stage)
+    change_stamp_card(card=card, actor=SYSTEM, size=4)
+    buy(stage)
+    with pytest.raises(CardInUseError):
+        change_stamp_card(card=card, actor=SYSTEM, size=3)
+    change_stamp_card(card=card, actor=SYSTEM, name="Coffee for friends")
+    card.refresh_from_db()
+    assert (card.size, card.name) == (4, "Coffee for friends")
+
+
+def test_16_stamps_at_once_fill_one_card_once(committed_cast: Cast) -> None:
+    with tenant(committed_cast.saffron.pk):
+        stage = staged()
+        card = card_of(stage, size=10, reward=stage.reward(0, stock=5))
+    give = [
+        partial(give_stamps, member=stage.member, card=card, key=f"tap-{number % 12}", now=stage.now, actor=SYSTEM) for number in range(16)
+    ]
+    assert [answer for answer in at_once(committed_cast.saffron.pk, give) if isinstance(answer, Exception)] == []
+    with tenant(committed_cast.saffron.pk):
+        assert (seen(stage), Voucher.objects.count(), left(card.reward), broken_promises()) == ((CardStanding(10, 2), 1), 1, (5, 1), [])
+
+
+def test_another_organization_sees_no_card_and_stamps_none(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        stage = staged()
+        card = card_of(stage)
+        purchase = record_purchase(lines=[COFFEE], purchased_at=stage.now, actor=SYSTEM, customer=stage.member.customer)
+    with tenant(cast.rival.pk):
+        assert (StampCard.objects.count(), MemberCard.objects.count()) == (0, 0)
+        assert stamp_sales([purchase.pk], now=stage.now) == 0
+        with pytest.raises(ValueError):
+            give_stamps(member=stage.member, card=card, key="tap", now=stage.now, actor=SYSTEM)
+    with tenant(cast.saffron.pk):
+        assert Stamp.objects.count() == 0
