@@ -14,6 +14,7 @@ from campaigns.attribution import attribute
 from crm.events import unread_events
 from crm.models import Event
 from loyalty.actions.following import follow_events
+from loyalty.actions.referral_rewards import follow_referrals
 from loyalty.actions.stamping import follow_stamps
 from loyalty.actions.tiers import follow_tiers
 
@@ -21,12 +22,13 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[Sequence[Event]], object]
 ANY_KIND = "*"
 REACTIONS: dict[str, tuple[Handler, ...]] = {
-    "purchase.completed": (attribute, follow_tiers, follow_stamps),
-    "purchase.refunded": (attribute, follow_tiers, follow_stamps),
+    "purchase.completed": (attribute, follow_tiers, follow_stamps, follow_referrals),
+    "purchase.refunded": (attribute, follow_tiers, follow_stamps, follow_referrals),
     "visit.completed": (follow_tiers, follow_stamps),
     "points.earned": (follow_tiers,),
     "points.clawed_back": (follow_tiers,),
     "points.cancelled": (follow_tiers,),
+    "referral.joined": (follow_referrals,),
     "message.opened": (attribute,),
     "message.clicked": (attribute,),
     "message.revisited": (attribute,),

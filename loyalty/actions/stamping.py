@@ -11,7 +11,7 @@ from loyalty.actions.batch import Batch
 from loyalty.actions.stamps import StampCount, set_stamps
 from loyalty.models import StampCard, StampedFor
 from loyalty.queries.receipts import receipts_that_decide
-from loyalty.rules.receipts import remaining_lines
+from loyalty.rules.receipts import Line, remaining_lines
 from loyalty.rules.stamps import is_stamped, stamps_for_sale
 
 PURCHASES = frozenset(["purchase.completed", "purchase.refunded"])
@@ -32,7 +32,7 @@ def stamp_sales(purchase_ids: Collection[int], *, now: datetime) -> int:
     if not told:
         return 0
     sale_ids = {one.refund_of_id or one.pk for one in told}
-    left = {}
+    left: dict[int, tuple[Line, ...]] = {}
     for receipts in receipts_that_decide({one.customer_id or 0 for one in told}, sale_ids).values():
         left |= remaining_lines(receipts)
     sales = Purchase.objects.filter(pk__in=left, kind=PurchaseKind.SALE, customer__isnull=False).select_related("customer")

@@ -152,7 +152,7 @@ def _set(member_card: MemberCard, wanted: StampCount) -> bool:
     stamp.save()
     member_card.stamps += change
     member_card.save(update_fields=["stamps"])
-    properties = {"program": member_card.member.program_id, "member": member_card.member_id, "card": member_card.card_id}
+    properties: dict[str, Any] = {"program": member_card.member.program_id, "member": member_card.member_id, "card": member_card.card_id}
     properties |= {"name": member_card.card.name, "stamps": abs(change), "total": member_card.stamps}
     kind = "stamp.given" if change > 0 else "stamp.taken_back"
     record_event(NewEvent(kind, wanted.at, member_card.member.customer_id, "loyalty", properties))

@@ -120,7 +120,9 @@ class EarnRule:
 
     ``amount`` earns ``points`` per ``per_minor`` of a sale. ``product`` and ``category`` earn them per ``per_minor`` of
     the lines with one of ``products`` or ``categories``, or without ``per_minor`` for each piece. Everything else earns
-    ``points`` each time. ``budget`` is the most that the rule ever brings all members together.
+    ``points`` each time. ``budget`` is the most that the rule ever brings all members together. ``referral`` gives whoever
+    brought a customer ``points`` and the customer ``referee_points``, both pending for ``refund_days`` after the purchase,
+    or for the program's ``pending_days``.
     """
 
     key: Key
@@ -132,6 +134,8 @@ class EarnRule:
     categories: tuple[Word, ...] = ()
     event: Annotated[str, Text(60)] = ""
     milestone: Milestone | None = None
+    referee_points: Annotated[int, Whole(0, MAX_POINTS)] = 0
+    refund_days: Annotated[int, Whole(0, 3_660)] | None = None
     rules: Rules = None
     locations: tuple[RowId, ...] = ()
     valid_from: datetime | None = None
@@ -151,6 +155,9 @@ class EarnRule:
             if self.on is kind and not getattr(self, name):
                 yield Fault(name, "missing", _("This kind of rule needs it."))
             if self.on is not kind and getattr(self, name) and not (name == "per_minor" and self.on in (EarnOn.PRODUCT, EarnOn.CATEGORY)):
+                yield Fault(name, "unused", _("This kind of rule has no use for it."))
+        for name in ("referee_points", "refund_days"):
+            if self.on is not EarnOn.REFERRAL and getattr(self, name):
                 yield Fault(name, "unused", _("This kind of rule has no use for it."))
         if self.event.partition(".")[0] in OWN_NOUNS:
             yield Fault("event", "reserved", _("What the program itself brings about cannot earn points."))

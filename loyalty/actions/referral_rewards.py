@@ -1,0 +1,193 @@
+"""What referrals bring: points for both sides after a purchase of which nothing comes back; taken back when something does.
+
+The points come with the purchase and are pending until its time for refunds is over, so the ledger itself makes them
+available. Whatever is seen again changes nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import floor
+
+from django.db import transaction
+from django.db.models import Max, Q
+from django.utils import timezone
+
+from accounts.audit import SYSTEM, record_audit
+from crm.models import Event, Purchase, PurchaseKind
+from loyalty.actions.batch import Batch
+from loyalty.actions.earning import Occurrence, lock_budgets, post_earning
+from loyalty.actions.points import NotEarnedError, cancel_pending, claw_back_points
+from loyalty.actions.referrals import claim, reject, tell_referral
+from loyalty.models import Lot, Member, ProgramState, Referral, ReferralRejection, ReferralState, Wallet
+from loyalty.queries.receipts import receipts_that_decide
+from loyalty.queries.referrals import people
+from loyalty.rules.earning import rules_that_hold
+from loyalty.rules.receipts import remaining_lines
+from loyalty.rules.referrals import Rejection, Sale, counting_sale
+from loyalty.rules.terms import EarnOn
+
+KINDS = frozenset(["purchase.completed", "purchase.refunded"])
+_FINAL = [ReferralRejection.SELF, ReferralRejection.CYCLE, ReferralRejection.REFERRED_BEFORE]
+
+
+@dataclass(frozen=True, slots=True)
+class _Qualifying:
+    """A purchase that counts for a referral, and what it is worth to each side."""
+
+    referral: Referral
+    sale: Purchase
+    referrer: Occurrence
+    referee: Occurrence
+
+
+def follow_referrals(events: Sequence[Event]) -> None:
+    """See what purchases, refunds and new referrals among a batch of events mean; those seen before change nothing."""
+    told = {event.customer_id for event in events if event.kind in KINDS and event.customer_id}
+    told |= {event.properties["referee"] for event in events if event.kind == "referral.joined"}
+    settle_referrals(customer_ids=told, now=timezone.now())
+
+
+@transaction.atomic
+def settle_referrals(*, customer_ids: Collection[int], now: datetime) -> int:
+    """Bring the referrals of these customers to where their purchases put them; returns how many changed."""
+    rows = Referral.objects.select_for_update(of=("self",)).select_related("referrer__customer", "referrer__program", "customer")
+    referrals = list(rows.filter(customer_id__in=customer_ids).exclude(rejection__in=_FINAL).order_by("pk"))
+    if not referrals:
+        return 0
+    sales = _sales(referrals)
+    wanted = {one.pk: counting_sale(sales[one.pk], current=one.purchase_id) for one in referrals}
+    moved = [one for one in referrals if one.purchase_id != getattr(wanted[one.pk], "id", None)]
+    coming = _worth(moved, wanted, now)
+    _lock(moved, coming)
+    for referral in moved:
+        if referral.purchase_id is not None:
+            _take_back(referral, now=now)
+    rewarded = [one.referral for one in coming if _reward(one, now=now)]
+    return len(rewarded) + sum(referral.rejection != "" for referral in moved)
+
+
+@transaction.atomic
+def finish_referrals(*, now: datetime) -> int:
+    """Mark referrals whose points have become available; returns how many there were, up to a thousand."""
+    over = Referral.objects.select_for_update(skip_locked=True, of=("self",)).select_related("referrer")
+    due = list(over.filter(state=ReferralState.QUALIFIED, rewarded_at__lte=now).order_by("pk")[:1_000])
+    for referral in due:
+        _finish(referral)
+    return len(due)
+
+
+def _sales(referrals: Sequence[Referral]) -> dict[int, list[Sale]]:
+    """Per referral, what its customer bought since they came, and what is left of that."""
+    customer_ids = {referral.customer_id or 0 for referral in referrals}
+    bought = Purchase.objects.filter(customer_id__in=customer_ids, kind=PurchaseKind.SALE)
+    bought = bought.filter(purchased_at__gte=min(referral.joined_at for referral in referrals if referral.joined_at))
+    rows = list(bought.order_by().values_list("customer_id", "pk", "purchased_at", "total_minor"))
+    left: dict[int, int] = {}
+    for receipts in receipts_that_decide(customer_ids, {row[1] for row in rows}).values():
+        left |= {sale: floor(sum(line.amount for line in lines)) for sale, lines in remaining_lines(receipts).items()}
+    return {
+        referral.pk: [
+            Sale(pk, at, total, left.get(pk, 0))
+            for customer_id, pk, at, total in rows
+            if customer_id == referral.customer_id and referral.joined_at and at >= referral.joined_at
+        ]
+        for referral in referrals
+    }
+
+
+def _worth(moved: Sequence[Referral], wanted: Mapping[int, Sale | None], now: datetime) -> list[_Qualifying]:
+    """What the purchases are worth that count from now on; nothing where no rule on referrals holds."""
+    batch = Batch([one.customer for one in moved if one.customer], now=now, actor=SYSTEM)
+    sales = Purchase.objects.select_related("location").in_bulk([sale.id for one in moved if (sale := wanted[one.pk])])
+    return [found for one in moved if (sale := wanted[one.pk]) and (found := _worth_of(batch, one, sales[sale.id]))]
+
+
+def _worth_of(batch: Batch, referral: Referral, sale: Purchase) -> _Qualifying | None:
+    customer, referrer = referral.customer, referral.referrer
+    version = batch.book.in_force(referral.program_id, sale.purchased_at)
+    referee = batch.members.get((referral.program_id, customer.pk if customer else 0))
+    if customer is None or referee is None or version is None or not referrer.is_active or referral.program.state != ProgramState.ACTIVE:
+        return None
+    occasion = batch.occasion(version, customer, sale.purchased_at, sale.location)
+    rules = rules_that_hold(version.terms, occasion, [EarnOn.REFERRAL])
+    if not rules:
+        return None
+    days = [rule.refund_days for rule in rules if rule.refund_days is not None]
+    version = replace(version, terms=replace(version.terms, pending_days=max(days, default=version.terms.pending_days)))
+    theirs = [replace(rule, points=rule.referee_points) for rule in rules if rule.referee_points]
+    return _Qualifying(
+        referral,
+        sale,
+        Occurrence(referrer, version, rules, occasion.at, batch.zone_of(referrer.customer)),
+        Occurrence(referee, version, theirs, occasion.at, batch.zone_of(customer)),
+    )
+
+
+def _lock(moved: Sequence[Referral], coming: Sequence[_Qualifying]) -> None:
+    """Lock budgets, then wallets, each in one order, so that nobody waits in a circle."""
+    for one in sorted(coming, key=lambda one: one.referral.program_id):
+        lock_budgets(one.referrer)
+    referrers, customers = {one.referrer_id for one in moved}, {one.customer_id for one in moved}
+    theirs = Q(member_id__in=referrers) | Q(member__customer_id__in=customers, member__program_id__in={one.program_id for one in moved})
+    list(Wallet.objects.filter(theirs).order_by("member_id").select_for_update(of=("self",)).values_list("pk"))
+
+
+def _reward(one: _Qualifying, *, now: datetime) -> bool:
+    referral = one.referral
+    if (reason := _late_rejection(referral)) is not None:
+        reject(referral, reason, now=now, actor=SYSTEM)
+        return False
+    key = f"referral:{referral.pk}:{{}}:{one.sale.pk}"
+    ours = post_earning(one.referrer, key=key.format("referrer"), now=now, actor=SYSTEM)
+    theirs = post_earning(one.referee, key=key.format("referee"), now=now, actor=SYSTEM)
+    entries = [earned.receipt.entry_id if earned else None for earned in (ours, theirs)]
+    referral.referrer_entry_id, referral.referee_entry_id = entries
+    referral.referrer_points, referral.referee_points = (sum(earned.points.values()) if earned else 0 for earned in (ours, theirs))
+    maturing = Lot.objects.filter(pk__in=[entry for entry in entries if entry]).aggregate(at=Max("matures_at"))["at"]
+    referral.state, referral.rejection, referral.purchase = ReferralState.QUALIFIED, "", one.sale
+    referral.rewarded_at = maturing or now
+    referral.save()
+    tell_referral("referral.qualified", referral, referral.referrer, now)
+    if referral.rewarded_at <= now:
+        _finish(referral)
+    return True
+
+
+def _late_rejection(referral: Referral) -> Rejection | None:
+    """Whether the two have turned out to be one person, or the referred somebody who was referred before."""
+    known = people({referral.customer_id or 0, referral.referrer.customer_id})
+    referee = known[referral.customer_id or 0]
+    if referee.is_also(known[referral.referrer.customer_id]):
+        return Rejection.SELF
+    return None if claim(referral, referee) else Rejection.REFERRED_BEFORE
+
+
+def _take_back(referral: Referral, *, now: datetime) -> None:
+    """The purchase came back, and so do both sides' points: from the pending ones, or by a clawback."""
+    referee = (
+        Member.objects.filter(program_id=referral.program_id, customer_id=referral.customer_id or 0).values_list("pk", flat=True).first()
+    )
+    sides = (
+        ("referrer", referral.referrer_id, referral.referrer_entry_id, referral.referrer_points),
+        ("referee", referee, referral.referee_entry_id, referral.referee_points),
+    )
+    for side, member_id, entry_id, points in sides:
+        if member_id and entry_id:
+            key = f"referral:{referral.pk}:{side}:{referral.purchase_id}:back"
+            try:
+                cancel_pending(member_id=member_id, entry_id=entry_id, key=key, now=now, actor=SYSTEM)
+            except NotEarnedError:
+                claw_back_points(member_id=member_id, amount=points, earned_by=entry_id, key=key, now=now, actor=SYSTEM)
+    referral.purchase = referral.referrer_entry = referral.referee_entry = referral.rewarded_at = None
+    referral.referrer_points = referral.referee_points = 0
+    reject(referral, Rejection.REFUNDED, now=now, actor=SYSTEM)
+
+
+def _finish(referral: Referral) -> None:
+    referral.state = ReferralState.REWARDED
+    referral.save(update_fields=["state"])
+    assert referral.rewarded_at is not None
+    after = {"referrer_points": referral.referrer_points, "referee_points": referral.referee_points}
+    record_audit(action="referral.rewarded", subject=referral, actor=SYSTEM, after=after)
+    tell_referral("referral.rewarded", referral, referral.referrer, referral.rewarded_at)

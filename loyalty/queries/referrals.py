@@ -1,0 +1,124 @@
+"""Who is behind a referral, and what referrals came to."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Coalesce
+
+from accounts.tenancy import current_organization_id
+from crm.models import Customer, Identity, IdentityKind, Purchase
+from loyalty.codes import plain_code
+from loyalty.models import Member, Referral, ReferralCode, ReferralRejection, ReferralState
+from loyalty.rules.referrals import Person, identities
+
+# What still says who brought whom: a refunded purchase does not unmake it.
+STANDING = Q(customer__isnull=False) & (~Q(state=ReferralState.REJECTED) | Q(rejection=ReferralRejection.REFUNDED))
+_ANCESTORS = """
+with recursive chain as (
+    select m.customer_id from loyalty_referral as r
+    join loyalty_member as m on m.organization_id = r.organization_id and m.id = r.referrer_id
+    where r.organization_id = %(organization)s and r.program_id = %(program)s and r.customer_id = %(customer)s
+        and (r.state <> 'rejected' or r.rejection = 'refunded')
+    union
+    select m.customer_id from chain
+    join loyalty_referral as r on r.organization_id = %(organization)s and r.program_id = %(program)s and r.customer_id = chain.customer_id
+        and (r.state <> 'rejected' or r.rejection = 'refunded')
+    join loyalty_member as m on m.organization_id = r.organization_id and m.id = r.referrer_id
+)
+select customer_id from chain
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralFigures:
+    """Referrals by where they stand, each in one place; what they cost in points and brought in money."""
+
+    invited: int = 0
+    joined: int = 0
+    qualified: int = 0
+    rewarded: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    flagged: int = 0
+    points: int = 0
+    revenue_minor: int = 0
+
+
+def referral_code(typed: str) -> ReferralCode | None:
+    """The code, as it stands in a link or was typed."""
+    return ReferralCode.objects.select_related("member__program", "member__customer").filter(code=plain_code(typed)).first()
+
+
+def people(customer_ids: Collection[int]) -> dict[int, Person]:
+    """Customers as referrals see them, with their further e-mail addresses and phone numbers."""
+    further: dict[int, dict[str, list[str]]] = {}
+    kinds = [IdentityKind.EMAIL, IdentityKind.PHONE]
+    for customer_id, kind, value in Identity.objects.filter(customer_id__in=customer_ids, kind__in=kinds).values_list(
+        "customer_id", "kind", "value"
+    ):
+        further.setdefault(customer_id, {}).setdefault(kind, []).append(value)
+    found = {}
+    for one in Customer.objects.filter(pk__in=customer_ids):
+        more = further.get(one.pk, {})
+        known = identities(one.pk, emails=[one.email, *more.get("email", ())], phones=[one.phone, *more.get("phone", ())])
+        found[one.pk] = Person(one.pk, known, _address(one))
+    return found
+
+
+def ancestors(program_id: int, customer_id: int) -> set[int]:
+    """Who brought a customer, who brought those, and so on."""
+    with connection.cursor() as cursor:
+        values = {"organization": current_organization_id(), "program": program_id, "customer": customer_id}
+        cursor.execute(_ANCESTORS, values)
+        return {row[0] for row in cursor.fetchall()}
+
+
+def program_figures(program_id: int) -> ReferralFigures:
+    """What referrals came to in a program."""
+    return _figures(Q(program_id=program_id))
+
+
+def member_figures(member_id: int) -> ReferralFigures:
+    """What the referrals of one member came to."""
+    return _figures(Q(referrer_id=member_id))
+
+
+def best_referrers(program_id: int, *, limit: int = 20) -> list[tuple[Member, ReferralFigures]]:
+    """The members who brought the most customers that bought something, with their figures."""
+    bought = Q(referrals__state__in=[ReferralState.QUALIFIED, ReferralState.REWARDED])
+    members = Member.objects.filter(program_id=program_id, referrals__isnull=False).select_related("customer")
+    ranked = members.annotate(bought=Count("referrals", filter=bought), all=Count("referrals")).order_by("-bought", "-all", "pk")
+    return [(member, member_figures(member.pk)) for member in ranked[:limit]]
+
+
+def _figures(which: Q) -> ReferralFigures:
+    rows = Referral.objects.filter(which).order_by()
+    states = dict(rows.values_list("state").annotate(count=Count("pk")))
+    rejected = dict(rows.filter(state=ReferralState.REJECTED).values_list("rejection").annotate(count=Count("pk")))
+    points = rows.aggregate(sum=Coalesce(Sum(F("referrer_points") + F("referee_points")), 0))["sum"]
+    return ReferralFigures(
+        invited=states.get(ReferralState.INVITED, 0),
+        joined=states.get(ReferralState.JOINED, 0),
+        qualified=states.get(ReferralState.QUALIFIED, 0),
+        rewarded=states.get(ReferralState.REWARDED, 0),
+        rejected=rejected,
+        flagged=rows.filter(STANDING).exclude(flags=[]).count(),
+        points=points,
+        revenue_minor=_revenue(rows.filter(STANDING).values_list("customer_id", "joined_at")),
+    )
+
+
+def _revenue(referred: Iterable[tuple[int | None, datetime | None]]) -> int:
+    """What the referred bought since they came, less what they gave back."""
+    since = {customer_id: joined_at for customer_id, joined_at in referred if customer_id}
+    rows = Purchase.objects.filter(customer_id__in=since).order_by().values_list("customer_id", "purchased_at", "total_minor")
+    return sum(total for customer_id, at, total in rows if (joined_at := since[customer_id or 0]) and at >= joined_at)
+
+
+def _address(customer: Customer) -> str:
+    if not (customer.street and (customer.postal_code or customer.city)):
+        return ""
+    parts = (customer.street, customer.postal_code, customer.city, customer.country)
+    return "|".join(" ".join(part.lower().split()) for part in parts)
