@@ -64,4 +64,12 @@ CHECKS: Final[dict[str, str]] = {
         select f.id from loyalty_filledcard as f
         join loyalty_voucher as v on v.organization_id = f.organization_id and v.id = f.voucher_id
         where f.organization_id = %(organization)s and (v.state = 'cancelled' or v.points > 0)""",
+    "a referral that counts brought both sides what their entries say, any other nothing": """
+        select r.id from loyalty_referral as r
+        left join loyalty_entry as ours on ours.organization_id = r.organization_id and ours.id = r.referrer_entry_id and ours.kind = 'earn'
+        left join loyalty_entry as theirs on theirs.organization_id = r.organization_id and theirs.id = r.referee_entry_id
+            and theirs.kind = 'earn'
+        where r.organization_id = %(organization)s and (
+            r.referrer_points <> coalesce(ours.amount, 0) or r.referee_points <> coalesce(theirs.amount, 0)
+            or (r.state in ('qualified', 'rewarded')) <> (r.purchase_id is not null))""",
 }
