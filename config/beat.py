@@ -18,6 +18,7 @@ _TABLE: tuple[tuple[str, str, Schedule], ...] = (
     ("React to what happened", "config.tasks.react_to_events", timedelta(seconds=5)),
     ("Ring for imports that wait or whose worker died", "crm.tasks.sweep_imports", timedelta(seconds=30)),
     ("Let points mature and expire", "loyalty.tasks.settle_due_wallets", timedelta(seconds=60)),
+    ("Expire vouchers, finish referrals", "loyalty.tasks.sweep_rewards", timedelta(seconds=60)),
     ("Award birthdays", "loyalty.tasks.award_birthdays", crontab(minute=20)),
     ("Let tiers fall whose time has come", "loyalty.tasks.sweep_tiers", timedelta(minutes=5)),
     ("Tell of points that expire soon", "loyalty.tasks.tell_of_expiring_points", crontab(hour=5, minute=10)),

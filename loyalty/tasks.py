@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.queries import organization_ids
 from accounts.tenancy import tenant
-from loyalty.actions import expiring, sweeping, tiers
+from loyalty.actions import expiring, referral_rewards, stamps, sweeping, tiers, vouchers
 
 
 @shared_task(soft_time_limit=600, time_limit=660)
@@ -29,6 +29,16 @@ def settle_due_wallets() -> None:
     """Post what matured, lapsed or expired meanwhile."""
     for organization_id in organization_ids():
         sweeping.settle_due_wallets(organization_id=organization_id, now=timezone.now())
+
+
+@shared_task(soft_time_limit=600, time_limit=660)
+def sweep_rewards() -> None:
+    """Mark expired vouchers and referrals whose points have come, and give vouchers that were waiting for stock."""
+    for organization_id in organization_ids():
+        # A transaction each: they lock cards and vouchers in different orders.
+        for sweep in (vouchers.expire_vouchers, stamps.give_owed_vouchers, referral_rewards.finish_referrals):
+            with tenant(organization_id):
+                sweep(now=timezone.now())
 
 
 @shared_task(soft_time_limit=1_800, time_limit=1_860)

@@ -1,8 +1,10 @@
 """A voucher is used exactly once."""
 
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
@@ -12,6 +14,7 @@ from loyalty.ledger.bought import VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.models import Voucher, VoucherState
 from loyalty.queries.vouchers import find_voucher, vouchers_of
+from loyalty.tasks import sweep_rewards
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import make_member
 from tests.loyalty.reward_stage import RewardStage, left
@@ -114,3 +117,20 @@ def test_another_organization_neither_finds_nor_uses_a_voucher(cast: Cast) -> No
         assert expire_vouchers(now=datetime(2030, 1, 1, tzinfo=UTC)) == 0
     with tenant(cast.saffron.pk):
         assert Voucher.objects.get().state == VoucherState.ISSUED
+
+
+def test_the_sweep_expires_vouchers_and_verification_looks_at_rewards(committed_cast: Cast) -> None:
+    with tenant(committed_cast.saffron.pk):
+        stage = RewardStage(make_member())
+        stage.earn(100)
+        voucher = stage.buy(stage.reward(60, voucher_days=1)).voucher
+    sweep_rewards()
+    report = StringIO()
+    call_command("verify_ledger", organization="saffron", stdout=report)
+    assert "sold is what was not cancelled, and no more than the stock: ok" in report.getvalue()
+    with tenant(committed_cast.saffron.pk):
+        assert Voucher.objects.get().state == VoucherState.EXPIRED
+        Voucher.objects.update(points=61)
+    with pytest.raises(CommandError, match="1 promises are broken"):
+        call_command("verify_ledger", organization="saffron", stdout=report)
+    assert f"came back: BROKEN, first {voucher.pk}" in report.getvalue()

@@ -1,4 +1,5 @@
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -8,6 +9,7 @@ from accounts.queries import organization_id_by_slug, organization_ids
 from accounts.tenancy import tenant
 from loyalty.ledger.replay import Findings
 from loyalty.ledger.verification import verify_ledger
+from loyalty.queries.reward_checks import CHECKS, BrokenPromise, broken_promises
 
 
 class Command(BaseCommand):
@@ -26,9 +28,10 @@ class Command(BaseCommand):
                 with connection.cursor() as cursor:
                     cursor.execute("set transaction isolation level repeatable read, read only")
                 with tenant(organization_id):
-                    findings = verify_ledger()
+                    findings, promises = verify_ledger(), broken_promises()
             self._report(organization_id, findings)
-            broken += sum(verdict.failed > 0 for verdict in findings.values())
+            self._report_rewards(promises)
+            broken += sum(verdict.failed > 0 for verdict in findings.values()) + len(promises)
         if broken:
             raise CommandError(f"{broken} promises are broken; the first wrong entry of each stands above.")
 
@@ -37,6 +40,12 @@ class Command(BaseCommand):
         for check, verdict in findings.items():
             state = f"BROKEN {verdict.failed:,} times, first {verdict.first}" if verdict.failed else "ok"
             self.stdout.write(f"{verdict.made:>13,}  {check}: {state}")
+
+    def _report_rewards(self, promises: Sequence[BrokenPromise]) -> None:
+        broken = {promise.check: promise.ids for promise in promises}
+        for check in CHECKS:
+            ids = broken.get(check, ())
+            self.stdout.write(f"{'':13}  {check}: {f'BROKEN, first {ids[0]}' if ids else 'ok'}")
 
 
 def _wanted(slug: str | None) -> list[int]:

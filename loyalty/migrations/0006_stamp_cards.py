@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0005_spoken_constraints"),
-        ("loyalty", "0004_rewards"),
+        ("loyalty", "0005_restored_and_prolonged"),
     ]
 
     operations = [

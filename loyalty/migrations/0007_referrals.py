@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0005_spoken_constraints"),
         ("crm", "0010_lean_imports"),
-        ("loyalty", "0005_stamp_cards"),
+        ("loyalty", "0006_stamp_cards"),
     ]
 
     operations = [
