@@ -12,6 +12,7 @@ from accounts.formats import JALALI_MONTHS, digits, format_number, format_percen
 from loyalty.models import Entry, EntryKind
 from loyalty.queries.members import HistoryLine
 from loyalty.rules.months import read_day
+from loyalty.rules.rewards import Refusal
 from loyalty.rules.terms import Benefit, BenefitKind, Calendar
 
 TONES = {
@@ -67,6 +68,19 @@ def benefit_words(benefit: Benefit) -> str:
         BenefitKind.EXCLUSIVE_OFFERS: _("Offers for members alone"),
     }
     return benefit.text or words[benefit.kind]
+
+
+def refusal_words(reason: Refusal) -> str:
+    """Why a member cannot have a reward."""
+    words = {
+        Refusal.NOT_OFFERED: _("It is not offered now."),
+        Refusal.NOT_FOR_POINTS: _("It cannot be bought with points."),
+        Refusal.TIER: _("It is for members of another tier."),
+        Refusal.MEMBER_LIMIT: _("They had it as often as one member may."),
+        Refusal.PERIOD_LIMIT: _("They had it as often as one member may for now."),
+        Refusal.SOLD_OUT: _("None is left."),
+    }
+    return words[reason]
 
 
 def signed(count: int) -> str:

@@ -12,7 +12,10 @@ from accounts.models import Membership, Role
 from accounts.models.audit import ActorKind
 from accounts.queries import current_organization
 from loyalty.actions.points import NotUndoableError, claw_back_points, earn_points, redeem_points, undo_redemption
+from loyalty.actions.rewards import Redemption, redeem_reward
+from loyalty.ledger.bought import VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError, Receipt
+from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.store import open_wallet
 from loyalty.models import Entry, EntryKind, LotRemainder, Member
 from loyalty.queries.programs import terms_in_force
@@ -20,6 +23,7 @@ from loyalty.refusals import PointsRefusedError, over_limit, too_few
 from loyalty.rules.expiry import expires_at
 from loyalty.rules.limits import limit_of, most_now
 from loyalty.rules.postings import InsufficientPointsError
+from loyalty.words import refusal_words
 
 
 class FormUsedError(PointsRefusedError):
@@ -83,6 +87,23 @@ def redeem_at_counter(*, member: Member, amount: int, reason: str, token: str, n
 
 
 @transaction.atomic
+def redeem_reward_at_counter(*, member: Member, reward_id: int, token: str, now: datetime, actor: Actor) -> Redemption:
+    """Spend a member's points on a reward; a voucher is issued.
+
+    Raises:
+        PointsRefusedError: with the reason why they cannot have it now.
+    """
+    try:
+        return redeem_reward(member_id=member.pk, reward_id=reward_id, key=_key(token), now=now, actor=actor)
+    except RewardRefusedError as error:
+        raise PointsRefusedError(f"{refusal_words(error.reason)} " + _("Nothing was changed.")) from error
+    except InsufficientPointsError as error:
+        raise too_few(error) from error
+    except KeyReusedError as error:
+        raise FormUsedError from error
+
+
+@transaction.atomic
 def undo_at_counter(*, member: Member, entry_id: int, token: str, now: datetime, actor: Actor) -> Receipt:
     """Undo a redemption, or points that were given and not touched since.
 
@@ -95,6 +116,8 @@ def undo_at_counter(*, member: Member, entry_id: int, token: str, now: datetime,
             receipt = _undo_gift(entry, token=token, now=now, actor=actor)
         else:
             receipt = undo_redemption(member_id=member.pk, entry_id=entry_id, key=_key(token), now=now, actor=actor)
+    except VoucherNotOpenError as error:
+        raise PointsRefusedError(_("The voucher was used already, or has expired. Nothing was changed.")) from error
     except (NotUndoableError, KeyReusedError) as error:
         raise PointsRefusedError(_("There is nothing to undo here any more. Nothing was changed.")) from error
     return _audited("points.undone", member, receipt, actor, undone=entry_id)

@@ -17,6 +17,7 @@ class Program(TenantModel):
     slug = models.SlugField(_("slug"), max_length=60)
     points_name = models.CharField(_("name of a point"), max_length=40, default="points")
     state = models.CharField(_("state"), max_length=10, choices=ProgramState, default=ProgramState.DRAFT)
+    draft = models.JSONField(null=True, editable=False, help_text="Terms that are being written; whatever they still lack.")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

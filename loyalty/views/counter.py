@@ -13,11 +13,11 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.formats import format_number
 from accounts.permissions import Permission, requires
 from crm.views.asking import asking, customer_or_404
-from loyalty.actions.counter import give_points, redeem_at_counter, take_points, undo_at_counter
+from loyalty.actions.counter import give_points, redeem_at_counter, redeem_reward_at_counter, take_points, undo_at_counter
 from loyalty.actions.members import enrol_member
 from loyalty.forms.counter import EnrolForm, ReasonForm, RedeemForm, TokenForm
 from loyalty.ledger.posting import Receipt
-from loyalty.models import Member
+from loyalty.models import Member, Reward
 from loyalty.queries.members import find_people, member_number, members
 from loyalty.refusals import PointsRefusedError, points
 from loyalty.views.member import member_page
@@ -74,6 +74,26 @@ def redeem(request: HttpRequest, pk: int) -> HttpResponse:
         return redeem_at_counter(**values)
 
     return _act(request, pk, "redeem", RedeemForm, act, _("%(points)s redeemed."))
+
+
+@require_POST
+@requires(Permission.POINTS_CHANGE)
+def redeem_reward(request: HttpRequest, pk: int, reward: int) -> HttpResponse:
+    """Spend points on a reward."""
+    member, form = _member(pk), TokenForm(request.POST)
+    get_object_or_404(Reward, pk=reward)
+    try:
+        if not form.is_valid():
+            raise PointsRefusedError(" ".join(map(str, form.errors["token"])))
+        done = redeem_reward_at_counter(
+            member=member, reward_id=reward, token=form.cleaned_data["token"], now=timezone.now(), actor=asking(request).actor
+        )
+    except PointsRefusedError as error:
+        messages.error(request, str(error))
+    else:
+        words = _("%(reward)s: the voucher is %(code)s.") % {"reward": done.voucher.reward, "code": done.voucher.code}
+        _tell(request, done.receipt, words)
+    return redirect("loyalty:member", pk=pk)
 
 
 @require_POST

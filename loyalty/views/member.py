@@ -19,13 +19,16 @@ from loyalty.links import member_url
 from loyalty.models import Member, Program, ProgramState
 from loyalty.queries.members import HistoryLine, find_members, history, history_lines, members, open_lots
 from loyalty.queries.programs import TermsBook, Version
+from loyalty.queries.rewards import catalogue_for
+from loyalty.queries.vouchers import vouchers_of
 from loyalty.queries.wallets import spendable
 from loyalty.rules.limits import limit_of, most_now
-from loyalty.words import expiry_chart, headline, signed, tone_of, why
+from loyalty.words import expiry_chart, headline, refusal_words, signed, tone_of, why
 
 MOST_TEXT = 100
 PANEL_ENTRIES = 5
 LOTS_SHOWN = 10
+VOUCHERS_SHOWN = 5
 ACTIONS = ("redeem", "give", "take")
 
 
@@ -97,6 +100,10 @@ def member_page(request: HttpRequest, member: Member, *, action: str, form: Toke
         "has_more_lots": lots.count() > LOTS_SHOWN,
         "expiries": expiry_chart(list(expiring)),
         "own_page": member_url(member.pk),
+        "rewards": [
+            (offered, refusal_words(offered.refusal) if offered.refusal else "") for offered in catalogue_for(member, now=timezone.now())
+        ],
+        "vouchers": vouchers_of(member.pk)[:VOUCHERS_SHOWN],
         **_standing(member, TermsBook()),
     }
     if asking(request).allows(Permission.POINTS_CHANGE) and member.is_active:

@@ -21,6 +21,7 @@ from loyalty.links import member_token, read_member_token
 from loyalty.models import Member
 from loyalty.queries.members import history, history_lines, members, open_lots
 from loyalty.queries.programs import TermsBook
+from loyalty.queries.rewards import catalogue_for
 from loyalty.queries.tiers import standing_of
 from loyalty.queries.wallets import spendable
 from loyalty.views.member import told_lines, worth_minor
@@ -30,6 +31,7 @@ from messaging.tracking.keys import signer_for
 
 PER_MINUTE = 60
 HISTORY_PAGE = 15
+REWARDS_SHOWN = 12
 TOO_MANY = 429
 Page = Callable[[HttpRequest, Member, str], HttpResponse]
 
@@ -78,6 +80,7 @@ def show_own_page(request: HttpRequest, member: Member, language: str) -> HttpRe
         "basis": version.terms.tiers.basis.value if version and version.terms.tiers else "",
         "benefits": [benefit_words(benefit) for benefit in standing.level.benefits] if standing and standing.level else [],
         "progress": _progress(standing.counted, standing.missing) if standing else 0,
+        "rewards": [offered for offered in catalogue_for(member, now=now) if offered.refusal is None][:REWARDS_SHOWN],
         "page": page,
         "lines": told_lines(history_lines(member, list(page.object_list))),
         "preferences": _preferences_token(member),

@@ -35,7 +35,7 @@ OPEN_TABLES = {
 # The tenants themselves: walled by their own id, and tested by name.
 TENANTS = "accounts_organization"
 # Values that a check or a meaning asks for, where any value of the type would not do.
-FITTING: dict[tuple[str, str], Any] = {("loyalty_wallet", "debt"): 0}
+FITTING: dict[tuple[str, str], Any] = {("loyalty_wallet", "debt"): 0, ("loyalty_referral", "rejection"): ""}
 
 
 def tables() -> dict[str, bool]:
