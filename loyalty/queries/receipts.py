@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from fractions import Fraction
 
 from django.db.models import Q
 
@@ -16,7 +15,7 @@ def lines_of(purchase_ids: Collection[int]) -> Mapping[int, tuple[Line, ...]]:
     rows = PurchaseLine.objects.filter(purchase_id__in=purchase_ids).order_by("pk")
     columns = ("purchase_id", "product_code", "category", "unit_price_minor", "quantity", "amount_minor")
     for purchase, product, category, price, quantity, amount in rows.values_list(*columns):
-        found[purchase].append(Line(product, category, price, Fraction(quantity), Fraction(amount)))
+        found[purchase].append(Line(product, category, price, quantity, amount))
     return {purchase: tuple(lines) for purchase, lines in found.items()}
 
 

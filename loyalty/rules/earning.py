@@ -70,9 +70,9 @@ def base(rule: EarnRule, lines: Iterable[Line]) -> Fraction:
         return Fraction(rule.points)
     matching = [line for line in lines if _matches(rule, line)]
     if rule.per_minor is None:
-        units = sum((line.quantity for line in matching), Fraction())
+        units = Fraction(sum(line.quantity for line in matching))
     else:
-        units = sum((line.amount for line in matching), Fraction()) / rule.per_minor
+        units = Fraction(sum(line.amount for line in matching)) / rule.per_minor
     return max(units, Fraction()) * rule.points
 
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
+# Whole as long as it can be: a sale of many lines is looked at often.
+Exact = int | Fraction
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -20,8 +23,8 @@ class Line:
     product: str
     category: str
     price: int
-    quantity: Fraction
-    amount: Fraction
+    quantity: Exact
+    amount: Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,8 @@ class _Back:
 
     product: str
     price: int
-    quantity: Fraction
-    amount: Fraction
+    quantity: Exact
+    amount: Exact
 
 
 class _Due:
@@ -86,9 +89,9 @@ class _Due:
 
     def __init__(self, refund: Receipt, sale: "_Left | None") -> None:
         self.at, self.sale = refund.at, sale
-        self.amount = max(-sum((line.amount for line in refund.lines), Fraction()), Fraction())
+        self.amount = max(-sum(line.amount for line in refund.lines), 0)
         self.backs = [
-            _Back(line.product, abs(line.price), abs(line.quantity), -line.amount)
+            _Back(line.product, abs(line.price), max(line.quantity, -line.quantity), -line.amount)
             for line in refund.lines
             if line.product and line.quantity and line.amount <= 0
         ]
@@ -96,10 +99,14 @@ class _Due:
     def match(self, matches: Matches, by_product: Mapping[str, Sequence["_Left"]]) -> None:
         for back in self.backs:
             for left in self._candidates(by_product.get(back.product, ())):
+                if not back.quantity:
+                    break
                 self.amount -= left.give_back(back, matches, most=self.amount)
 
     def match_amount(self, latest_first: Sequence["_Left"]) -> None:
         for left in self._candidates(latest_first):
+            if not self.amount:
+                break
             given = min(self.amount, left.amount)
             left.unspecified += given
             self.amount -= given
@@ -113,29 +120,30 @@ class _Left:
     """What is left of a sale while refunds are matched."""
 
     sale: Receipt
-    quantities: list[Fraction] = field(init=False)
-    amounts: list[Fraction] = field(init=False)
-    itemised: Fraction = field(init=False)
-    unspecified: Fraction = Fraction()
+    quantities: list[Exact] = field(init=False)
+    amounts: list[Exact] = field(init=False)
+    itemised: Exact = field(init=False)
+    unspecified: Exact = 0
 
     def __post_init__(self) -> None:
         self.quantities = [line.quantity for line in self.sale.lines]
         self.amounts = [line.amount for line in self.sale.lines]
-        self.itemised = sum(self.amounts, Fraction())
+        self.itemised = sum(self.amounts)
 
     @property
-    def amount(self) -> Fraction:
-        return max(self.itemised - self.unspecified, Fraction())
+    def amount(self) -> Exact:
+        return max(self.itemised - self.unspecified, 0)
 
-    def give_back(self, back: _Back, matches: Matches, *, most: Fraction) -> Fraction:
+    def give_back(self, back: _Back, matches: Matches, *, most: Exact) -> Exact:
         """Take pieces off the lines that match; returns the amount that took with it."""
-        total = Fraction()
+        total: Exact = 0
         for index, line in enumerate(self.sale.lines):
             pieces = min(back.quantity, self.quantities[index])
             if pieces <= 0 or line.amount < 0 or not matches(back, line):
                 continue
-            amount = min(pieces * back.amount / back.quantity, self.amounts[index], self.amount, most - total)
-            back.amount -= pieces * back.amount / back.quantity
+            worth = back.amount if pieces == back.quantity else Fraction(pieces * back.amount) / back.quantity
+            amount = min(worth, self.amounts[index], self.amount, most - total)
+            back.amount -= worth
             back.quantity -= pieces
             self.quantities[index] -= pieces
             self.amounts[index] -= amount
@@ -145,7 +153,7 @@ class _Left:
 
     def lines(self) -> tuple[Line, ...]:
         """The lines that are left; an amount that names no line lowers all of them by the same share."""
-        share = self.amount / self.itemised if self.itemised > 0 else Fraction()
+        share = Fraction(self.amount) / self.itemised if self.unspecified else 1
         return tuple(
             Line(line.product, line.category, line.price, quantity * share, amount * share)
             for line, quantity, amount in zip(self.sale.lines, self.quantities, self.amounts, strict=True)

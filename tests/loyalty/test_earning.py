@@ -158,3 +158,9 @@ def test_a_refund_before_its_sale_waits_and_a_stranger_takes_nothing() -> None:
     assert left_points([back]) == {}
     assert left_points([sale(1, line(1_000, product="OIL")), back]) == {1: 0}
     assert left_points([sale(1, line(2_000, product="OIL"), at=AT + timedelta(days=3)), back]) == {1: 2 + 3}
+
+
+def test_a_sale_of_nothing_in_sum_keeps_what_its_pieces_earned() -> None:
+    gift = sale(1, line(700, product="OIL"), line(-700))
+    assert left_points([gift]) == {1: earning([PER_TEN_DOLLARS, PER_PIECE, WINE], PLAIN, gift.lines).total} == {1: 3}
+    assert left_points([gift, refund(9, line(-300))]) == {1: 3}
