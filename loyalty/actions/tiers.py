@@ -1,7 +1,9 @@
 """Members' tiers, kept on their rows so that rules and lists can ask for them; the truth is ``queries.tiers.standing_of``."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,8 +14,14 @@ from crm.models import Event
 from loyalty.models import Member
 from loyalty.queries.programs import TermsBook
 from loyalty.queries.tiers import standing_of
+from loyalty.rules.terms import TierBasis
 
 BATCH = 500
+COUNTING_KINDS: Final = {
+    TierBasis.SPEND: frozenset(["purchase.completed", "purchase.refunded"]),
+    TierBasis.VISITS: frozenset(["visit.completed"]),
+    TierBasis.POINTS: frozenset(["points.earned", "points.clawed_back", "points.cancelled"]),
+}
 
 
 @transaction.atomic
@@ -37,17 +45,30 @@ def update_tier(*, member_id: int, now: datetime, book: TermsBook) -> bool:
 
 
 def follow_tiers(events: Sequence[Event]) -> None:
-    """Look at the tiers of everybody in a batch of events again (a reaction)."""
-    _update(Member.objects.filter(customer_id__in={event.customer_id for event in events}, is_active=True), timezone.now())
+    """Look again at the tiers of those for whom something in a batch of events counts (a reaction)."""
+    book, now = TermsBook(), timezone.now()
+    happened: dict[int, list[Event]] = defaultdict(list)
+    for event in events:
+        happened[event.customer_id or 0].append(event)
+    members = Member.objects.filter(customer_id__in=happened, is_active=True)
+    _update([member for member in members if _counts(member, happened[member.customer_id], book, now)], book, now)
+
+
+def _counts(member: Member, events: Iterable[Event], book: TermsBook, now: datetime) -> bool:
+    version = book.in_force(member.program_id, now)
+    if version is None or version.terms.tiers is None:
+        return False
+    kinds = COUNTING_KINDS[version.terms.tiers.basis]
+    return any(event.kind in kinds and event.occurred_at >= member.joined_at for event in events)
 
 
 def sweep_tiers(*, now: datetime) -> int:
     """Let those fall whose time has come, at most a batch at once; returns how many were looked at."""
-    return _update(Member.objects.filter(tier_until__lte=now, is_active=True).order_by("tier_until")[:BATCH], now)
+    return _update(Member.objects.filter(tier_until__lte=now, is_active=True).order_by("tier_until")[:BATCH], TermsBook(), now)
 
 
-def _update(members: Iterable[Member], now: datetime) -> int:
-    ids, book = sorted(member.pk for member in members), TermsBook()
+def _update(members: Iterable[Member], book: TermsBook, now: datetime) -> int:
+    ids = sorted(member.pk for member in members)
     for member_id in ids:
         update_tier(member_id=member_id, now=now, book=book)
     return len(ids)

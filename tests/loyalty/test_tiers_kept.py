@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from accounts.audit import SYSTEM
 from accounts.models import AuditEntry
 from crm.actions import NewLine, record_purchase, refund_purchase
 from crm.models import Event, Purchase
-from loyalty.actions.tiers import sweep_tiers, update_tier
+from loyalty.actions.tiers import follow_tiers, sweep_tiers, update_tier
 from loyalty.models import Member, Terms
 from loyalty.queries.programs import TermsBook
 from loyalty.queries.tiers import benefits_of, members_by_tier
@@ -64,6 +65,18 @@ def test_a_refund_takes_back_the_tier_its_sale_had_brought(member: Member) -> No
     refund_purchase(purchase=sale, amount_minor=450_00, refunded_at=NOW + 2 * DAY, actor=SYSTEM)
     assert tier_of(member, days_later=3) == ""
     assert changes(member) == [("", "gold"), ("gold", "")]
+
+
+def test_the_reaction_follows_what_counts_and_nothing_else(member: Member) -> None:
+    with time_machine.travel(NOW + DAY):
+        buy(member, 500_00, days_later=-1)
+        follow_tiers(list(Event.objects.all()))
+        member.refresh_from_db()
+        assert member.tier == ""  # before they joined
+        buy(member, 100_00)
+        follow_tiers(list(Event.objects.all()))
+    member.refresh_from_db()
+    assert member.tier == "silver"
 
 
 def test_the_sweep_lets_a_tier_go_when_its_time_has_come(member: Member) -> None:
