@@ -12,11 +12,13 @@ from accounts.audit import SYSTEM, record_audit
 from accounts.tenancy import current_organization_id, tenant
 from config.demo.business import staff_business
 from config.demo.history import History, write_history
+from config.demo.loyalty import open_program
 from config.demo.people import Shopper, invent_people
 from config.reactions import REACTIONS, consumer_of
 from crm.events import NewEvent, ensure_months
 from crm.models import Consent, ConsentChange, Customer, CustomerFacts, EventCursor, Purchase, PurchaseLine, Visit, VisitState
 from crm.models.event import CurrentTransactionId
+from crm.statistics import refresh_statistics
 
 CUSTOMERS = 5_000
 SEED = 20_261_120
@@ -44,6 +46,8 @@ def fill_business(organization_id: int, *, now: datetime, progress: Progress, co
         _save_history(history, progress)
         _tell(shoppers, history, progress)
         _date_back()
+        refresh_statistics()
+        open_program(now=now, progress=progress)
         _begin_reactions()
         record_audit(action="demo.filled", subject=business.organization, actor=SYSTEM, after={"customers": count, "seed": SEED})
 

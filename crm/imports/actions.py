@@ -33,6 +33,7 @@ from crm.imports.tables import Table, first_rows, open_table
 from crm.imports.writing import Chunk, open_chunks, write_chunk
 from crm.models import AttributeDefinition, ImportChunk, ImportFinding, ImportJob, ImportJobState
 from crm.normalisation.amounts import DateOrder
+from crm.statistics import MANY_ROWS, refresh_statistics
 
 EMAIL_TEMPLATE: Final = re.compile(r"[A-Za-z0-9._+\-]*\{id\}[A-Za-z0-9._+\-]*@[A-Za-z0-9.\-]+")
 PREVIEW_ROWS: Final = 200
@@ -253,6 +254,8 @@ def _take_steps(job: ImportJob, run: Run) -> None:
         _finish(run, actor)
         return
     _write_chunks(run)
+    if run.counts["read"] >= MANY_ROWS:
+        refresh_statistics()
     _finish(run, actor)
 
 

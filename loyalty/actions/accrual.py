@@ -18,7 +18,7 @@ from loyalty.rules.terms import Counted
 
 def accrue_purchases(*, purchase_ids: Collection[int], now: datetime, actor: Actor = SYSTEM) -> list[Earned | ClawedBack]:
     """Post what receipts earn in every active program, and what refunds take back; what was posted before stays as it is."""
-    named = Purchase.objects.filter(pk__in=purchase_ids, customer__isnull=False).select_related("customer__facts", "location")
+    named = Purchase.objects.filter(pk__in=purchase_ids, customer__isnull=False).prefetch_related("customer__facts", "location")
     purchases = list(named.order_by("customer_id", "purchased_at", "pk"))
     batch = Batch([one.customer for one in purchases if one.customer], now=now, actor=actor)
     if not purchases or not batch.book.versions:
