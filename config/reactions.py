@@ -37,6 +37,8 @@ REACTIONS: dict[str, tuple[Handler, ...]] = {
     ANY_KIND: (follow_events,),
 }
 BATCH = 1_000
+# A batch of earnings holds its members' wallets until its end, and somebody may stand at a till.
+SHORT_BATCHES: dict[Handler, int] = {follow_events: 200}
 
 
 def react(*, organization_id: int) -> int:
@@ -70,7 +72,7 @@ def _hand_out(organization_id: int, handler: Handler, kinds: frozenset[str]) -> 
     handed, has_more = 0, True
     while has_more:
         # Closed before the scope is left, whatever happens: a batch holds a savepoint.
-        with tenant(organization_id), closing(unread_events(consumer_of(handler), limit=BATCH)) as batches:
+        with tenant(organization_id), closing(unread_events(consumer_of(handler), limit=SHORT_BATCHES.get(handler, BATCH))) as batches:
             batch = next(batches, None)
             if batch is None:
                 return handed

@@ -6,7 +6,7 @@ from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline, Tenan
 from accounts.audit import Actor
 from accounts.permissions import Permission
 from loyalty.actions.programs import create_program, update_program
-from loyalty.models import Program, Terms
+from loyalty.models import BudgetUse, Program, Terms
 
 
 class TermsInline(ReadOnlyTenantInline):
@@ -46,3 +46,14 @@ class TermsAdmin(ReadOnlyTenantAdmin):
     list_filter = ("program",)
     list_select_related = ("program",)
     fields = ("program", "version", "valid_from", "written_by", "created_at", "document")
+
+
+@admin.register(BudgetUse)
+class BudgetUseAdmin(ReadOnlyTenantAdmin):
+    """What rules with a budget have brought all members together."""
+
+    view_permission = Permission.LOYALTY_VIEW
+    list_display = ("rule", "program", "used")
+    list_filter = ("program",)
+    list_select_related = ("program",)
+    fields = ("program", "rule", "used")
