@@ -1,6 +1,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 from threading import Event as Signal
 
 from django.db import connection, connections
@@ -32,6 +33,21 @@ def test_a_month_without_a_partition_gets_one(in_saffron: Cast) -> None:
     for year in (1999, 2011, 2031):
         record_event(NewEvent("order.placed", datetime(year, 2, 3, tzinfo=UTC)))
     assert list(Event.objects.values_list("occurred_at__year", flat=True)) == [2031, 2011, 1999]
+
+
+def test_writers_of_a_months_first_event_make_its_partition_once(committed_cast: Cast) -> None:
+    together = Barrier(8)
+
+    def write(_number: int) -> None:
+        with tenant(committed_cast.saffron.pk):
+            together.wait()
+            record_event(NewEvent("order.placed", datetime(1977, 2, 3, tzinfo=UTC)))
+        connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    with tenant(committed_cast.saffron.pk):
+        assert Event.objects.count() == 8
 
 
 def test_a_consumer_never_skips_a_writer_that_commits_late(committed_cast: Cast) -> None:
