@@ -4,18 +4,23 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
-from accounts.postgresql.prepared import run_prepared
 from accounts.tenancy import current_organization_id
 from crm.models import Event, EventCursor
 
 # Databases and months whose partition this process has seen; a partition is never dropped while the product runs.
 _known_months: set[tuple[str, int, int]] = set()
 MAX_PROPERTIES_BYTES = 16_384
+# For a writer whose own statement appends its event too; a FROM or WHERE may follow.
+APPEND_EVENT: Final = """
+    insert into crm_event (organization_id, customer_id, kind, occurred_at, source, properties)
+    select %(organization)s, %(event_customer)s::bigint, %(event_kind)s::text, %(event_at)s::timestamptz, %(event_source)s::text,
+        %(event_properties)s::jsonb
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +41,16 @@ def record_event(event: NewEvent) -> Event | None:
     return recorded[0] if recorded else None
 
 
-def append_event(event: NewEvent) -> None:
-    """Write one event without a key where thousands a second are written."""
+def event_parameters(event: NewEvent) -> dict[str, Any]:
+    """What ``APPEND_EVENT`` wants to know beside the organization; the month's partition is seen to."""
     ensure_months([event.occurred_at])
-    run_prepared(
-        "insert into crm_event (organization_id, customer_id, kind, occurred_at, source, properties)"
-        " values (%(organization)s, %(customer)s, %(kind)s, %(occurred_at)s, %(source)s, %(properties)s)",
-        {
-            "organization": current_organization_id(),
-            "customer": event.customer_id,
-            "kind": event.kind,
-            "occurred_at": event.occurred_at,
-            "source": event.source,
-            "properties": Jsonb(event.properties),
-        },
-    )
+    return {
+        "event_customer": event.customer_id,
+        "event_kind": event.kind,
+        "event_at": event.occurred_at,
+        "event_source": event.source,
+        "event_properties": Jsonb(event.properties),
+    }
 
 
 @transaction.atomic

@@ -1,8 +1,7 @@
 """Statements that PostgreSQL plans once per connection, for the few that run thousands of times a second."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
@@ -14,15 +13,8 @@ Rows = psycopg.Cursor[Row]
 _NEVER_BY_ITSELF: Final = sys.maxsize
 
 
-@contextmanager
-def sent_together() -> Iterator[None]:
-    """Send the statements of the block without waiting for the answer to each; an error comes at its end at the latest."""
-    with connection.wrap_database_errors, _driver().pipeline():
-        yield
-
-
 def run_prepared(statement: str, parameters: Mapping[str, Any]) -> Rows:
-    """Run a statement with ``%(name)s`` placeholders; inside ``sent_together`` its rows are there after the block."""
+    """Run a statement with ``%(name)s`` placeholders."""
     with connection.wrap_database_errors:
         cursor = psycopg.Cursor(_driver())
         return cursor.execute(statement.encode(), parameters, prepare=True)

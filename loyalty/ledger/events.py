@@ -1,10 +1,14 @@
-"""The event that tells of an entry, in the entry's own transaction."""
+"""The event that tells of an entry."""
 
-from typing import Final
+from __future__ import annotations
 
-from crm.events import NewEvent, append_event
-from loyalty.ledger.store import NewEntry, OpenWallet
+from typing import TYPE_CHECKING, Final
+
+from crm.events import NewEvent
 from loyalty.models import EntryKind
+
+if TYPE_CHECKING:
+    from loyalty.ledger.store import NewEntry, OpenWallet
 
 # Reservations come and go at the till within minutes: they stay in the ledger.
 EVENT_KINDS: Final[dict[EntryKind, str]] = {
@@ -22,10 +26,10 @@ EVENT_KINDS: Final[dict[EntryKind, str]] = {
 }
 
 
-def record_entry_event(wallet: OpenWallet, entry: NewEntry, entry_id: int) -> None:
-    """Write the event of an entry that was just posted, if its kind has one."""
+def entry_event(wallet: OpenWallet, entry: NewEntry, entry_id: int) -> NewEvent | None:
+    """The event of an entry, if its kind has one; the wallet stands as after it."""
     if (kind := EVENT_KINDS.get(entry.kind)) is None:
-        return
+        return None
     properties = {
         "program": wallet.program_id,
         "member": wallet.member_id,
@@ -34,4 +38,4 @@ def record_entry_event(wallet: OpenWallet, entry: NewEntry, entry_id: int) -> No
         "balance": wallet.balance,
         "purchase": entry.purchase_id,
     }
-    append_event(NewEvent(kind, entry.occurred_at, wallet.customer_id, "loyalty", properties))
+    return NewEvent(kind, min(entry.occurred_at, wallet.now), wallet.customer_id, "loyalty", properties)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from loyalty.ledger.events import record_entry_event
 from loyalty.ledger.hashing import body_hash
 from loyalty.ledger.settling import settle_wallet
 from loyalty.ledger.store import KeyTakenError, NewEntry, OpenWallet, open_wallet, post_entry
@@ -57,7 +56,6 @@ def post_once(*, member_id: int, key: str, body: Mapping[str, Any], now: datetim
         entry_id = post_entry(wallet, entry)
     except KeyTakenError as error:  # this wallet's own requests wait on its lock
         raise KeyReusedError(key) from error
-    record_entry_event(wallet, entry, entry_id)
     settle_wallet(wallet)
     return _receipt(wallet, entry_id)
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from accounts.audit import SYSTEM
 from loyalty.ledger.bought import return_reserved
-from loyalty.ledger.events import record_entry_event
 from loyalty.ledger.store import (
     NewEntry,
     OpenWallet,
@@ -30,9 +29,8 @@ def settle_wallet(wallet: OpenWallet) -> int:
         return 0
     settled = 0
     while (due := first_due(wallet.member_id)) and due[0] <= wallet.now:
-        at, _rank, hold_id = due
-        entry = _lapse(wallet, at, hold_id) if hold_id else (_mature if due[1] == 1 else _expire)(wallet, at)
-        record_entry_event(wallet, entry, post_entry(wallet, entry))
+        at, rank, hold_id = due
+        post_entry(wallet, _lapse(wallet, at, hold_id) if hold_id else (_mature if rank == 1 else _expire)(wallet, at))
         settled += 1
     set_next_due(wallet, due[0] if due else None)
     return settled

@@ -1,19 +1,21 @@
 # ruff: noqa: S608 - the names put into statements are those of our own tables and columns
 """The ledger's SQL."""
 
+from functools import cache
 from typing import Final
 
-# A statement of its own: those that come after it see what the transaction that held the lock has committed.
-LOCK: Final = """
-select balance, held, pending, debt, sequence, head, next_due_at, updated_at from loyalty_wallet
-where organization_id = %(organization)s and member_id = %(member)s for no key update
-"""
-# Who the wallet is, the entry that has the key already, and the id of the entry that may follow.
-LOOK: Final = """
-select m.program_id, m.customer_id, e.id, e.body_hash, nextval('loyalty_entry_id_seq')
-from loyalty_member as m
+from crm.events import APPEND_EVENT
+
+# The lock, who the wallet is, the entry that has the key already, and the id of the entry that may follow. Whoever waited for the
+# lock gets the wallet as it is now beside all else as it was before: then the two sequences differ, and the statement is repeated.
+OPEN: Final = """
+select m.program_id, m.customer_id, w.balance, w.held, w.pending, w.debt, w.sequence, w.head, w.next_due_at, w.updated_at,
+    nextval('loyalty_entry_id_seq'), e.id, e.body_hash, w.sequence = (
+        select seen.sequence from loyalty_wallet as seen where seen.organization_id = %(organization)s and seen.member_id = %(member)s
+    )
+from loyalty_wallet as w join loyalty_member as m on m.organization_id = w.organization_id and m.id = w.member_id
 left join loyalty_entry as e on e.organization_id = m.organization_id and e.program_id = m.program_id and e.key = %(key)s
-where m.organization_id = %(organization)s and m.id = %(member)s
+where w.organization_id = %(organization)s and w.member_id = %(member)s for no key update of w
 """
 NEXT_ID: Final = "select nextval('loyalty_entry_id_seq')"
 SET_DUE: Final = """
@@ -109,6 +111,7 @@ _RESOLVED: Final = """, resolved as (
     update loyalty_hold as h set state = %(state)s, captured = %(captured)s, resolved_at = %(occurred_at)s
     from entry where h.organization_id = %(organization)s and h.id = %(hold)s
 )"""
+_EVENT: Final = f""", event as ({APPEND_EVENT} from entry)"""
 _WALLET: Final = """
 update loyalty_wallet set balance = %(balance)s, held = %(held)s, pending = %(pending)s, debt = %(debt)s, sequence = %(sequence)s,
     head = %(hash)s, next_due_at = %(next_due_at)s, updated_at = %(recorded_at)s
@@ -116,7 +119,8 @@ from entry where organization_id = %(organization)s and member_id = %(member)s
 """
 
 
-def post_statement(*, touches_lots: bool, lot: bool, hold: bool, resolves: bool) -> str:
+@cache
+def post_statement(*, touches_lots: bool, lot: bool, hold: bool, resolves: bool, event: bool) -> str:
     """One statement that writes an entry and all that comes with it."""
-    parts = ((_REMAINDERS, touches_lots), (_NEW_LOT, lot), (_NEW_HOLD, hold), (_RESOLVED, resolves))
+    parts = ((_REMAINDERS, touches_lots), (_NEW_LOT, lot), (_NEW_HOLD, hold), (_RESOLVED, resolves), (_EVENT, event))
     return _ENTRY + "".join(part for part, is_there in parts if is_there) + _WALLET

@@ -8,9 +8,11 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from accounts.audit import Actor
-from accounts.postgresql.prepared import run_prepared, sent_together
+from accounts.postgresql.prepared import run_prepared
 from accounts.tenancy import current_organization_id
+from crm.events import event_parameters
 from loyalty.ledger import statements
+from loyalty.ledger.events import entry_event
 from loyalty.ledger.hashing import entry_hash
 from loyalty.models import EntryKind, HoldState
 from loyalty.rules.postings import Account, Leg, LotState, Part, by_lot, total
@@ -114,16 +116,14 @@ def open_wallet(member_id: int, *, now: datetime, key: str | None = None) -> tup
     Raises:
         UnknownMemberError: there is no such member.
     """
-    parameters = _here(member=member_id, key=key)
-    with sent_together():
-        locked = run_prepared(statements.LOCK, parameters)
-        found = run_prepared(statements.LOOK, parameters)
-    row, about = locked.fetchone(), found.fetchone()
-    if row is None or about is None:
-        raise UnknownMemberError(member_id)
-    program_id, customer_id, entry_id, body_hash, spare_id = about
-    wallet = OpenWallet(member_id, program_id, customer_id, *row)
-    wallet.now, wallet.spare_id = max(now, wallet.now), spare_id
+    parameters, is_fresh = _here(member=member_id, key=key), False
+    while not is_fresh:
+        row = run_prepared(statements.OPEN, parameters).fetchone()
+        if row is None:
+            raise UnknownMemberError(member_id)
+        *of_wallet, entry_id, body_hash, is_fresh = row
+    wallet = OpenWallet(member_id, *of_wallet)
+    wallet.now = max(now, wallet.now)
     return wallet, KnownEntry(entry_id, body_hash or b"") if entry_id else None
 
 
@@ -198,8 +198,14 @@ def post_entry(wallet: OpenWallet, new: NewEntry) -> int:
     }
     if new.resolution:
         values |= {"state": str(new.resolution.state), "captured": new.resolution.captured}
+    if event := entry_event(wallet, new, entry_id):
+        values |= event_parameters(event)
     statement = statements.post_statement(
-        touches_lots=touched, lot=new.lot is not None, hold=new.lapses_at is not None, resolves=new.resolution is not None
+        touches_lots=touched,
+        lot=new.lot is not None,
+        hold=new.lapses_at is not None,
+        resolves=new.resolution is not None,
+        event=event is not None,
     )
     if run_prepared(statement, values).rowcount != 1:
         raise KeyTakenError(new.key)

@@ -104,7 +104,7 @@ class Entry(TenantModel):
     matures, cancels, undoes, claws back or answers.
     """
 
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="+", db_index=False)
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="entries", db_index=False)
     sequence = models.BigIntegerField()
     kind = models.CharField(_("kind"), max_length=10, choices=EntryKind)

@@ -56,6 +56,17 @@ def test_the_clock_of_a_wallet_never_runs_backwards(stage: Stage) -> None:
     assert Entry.objects.get(sequence=5).kind == EntryKind.EXPIRE
 
 
+def test_an_undoing_at_a_slow_clock_lets_lapsed_points_expire_at_the_wallets_own(stage: Stage) -> None:
+    stage.earn(10, expires_in=DAY)
+    redemption = stage.redeem(10)
+    stage.now += DAY
+    stage.earn(5)
+    stage.now -= timedelta(seconds=5)
+    undone = stage.undo(redemption)
+    assert stage.wallet() == (5, 0, 0, 0)
+    assert Entry.objects.get(pk=undone.entry_id).occurred_at == stage.now + timedelta(seconds=5)
+
+
 def test_an_entry_counts_no_later_than_it_is_written(stage: Stage) -> None:
     earned = earn_points(member_id=stage.member.pk, amount=5, key="k", now=stage.now, actor=SYSTEM, occurred_at=stage.now + DAY)
     assert Entry.objects.get().occurred_at == stage.now

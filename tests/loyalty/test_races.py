@@ -99,6 +99,14 @@ def test_one_request_sent_fifty_times_at_once_is_one_entry(saffron: int) -> None
     assert broken(saffron) == {}
 
 
+def test_one_redemption_sent_by_sixteen_at_once_is_never_refused_for_what_it_took_itself(saffron: int) -> None:
+    (member,) = make_members(saffron, 1, slug="race")
+    give(saffron, member, 100)
+    receipts = at_once(saffron, [partial(redeem_points, member_id=member, amount=60, key="till", now=NOW, actor=SYSTEM)] * 16)
+    assert sorted(receipt.is_replay for receipt in receipts) == [False] + [True] * 15
+    assert balance(saffron, member) == 40
+
+
 def test_one_key_sent_for_many_members_at_once_is_one_members(saffron: int) -> None:
     members = make_members(saffron, 20, slug="race")
     jobs = [partial(earn_points, member_id=member, amount=7, key="sale", now=NOW, actor=SYSTEM) for member in members]
