@@ -15,7 +15,7 @@ from segmentation.rules.problems import gettext_noop as _
 
 MAX_POINTS = 10**9
 # Points for these would bring about more of them.
-OWN_NOUNS = frozenset(["member", "points", "reward", "tier"])
+OWN_NOUNS = frozenset(["member", "points", "referral", "reward", "stamp", "tier", "voucher"])
 Points = Annotated[int, Whole(1, MAX_POINTS)]
 Minor = Annotated[int, Whole(1, 10**12)]
 Months = Annotated[int, Whole(0, 120)]
