@@ -2,7 +2,7 @@ from loyalty.models.budget import BudgetUse
 from loyalty.models.ledger import Entry, EntryKind, Hold, HoldState, Lot, LotRemainder, Posting, Wallet
 from loyalty.models.member import Member
 from loyalty.models.program import Program, ProgramState, Terms
-from loyalty.models.referral import Referral, ReferralCode, ReferralRejection, ReferralState, ReferredIdentity
+from loyalty.models.referral import Referral, ReferralCode, ReferralFlag, ReferralRejection, ReferralState, ReferredIdentity
 from loyalty.models.reward import LimitPeriod, Reward, RewardKind, Voucher, VoucherState
 from loyalty.models.stamp import FilledCard, MemberCard, Stamp, StampCard, StampedFor
 
@@ -23,6 +23,7 @@ __all__ = [
     "ProgramState",
     "Referral",
     "ReferralCode",
+    "ReferralFlag",
     "ReferralRejection",
     "ReferralState",
     "ReferredIdentity",

@@ -27,6 +27,14 @@ class ReferralRejection(models.TextChoices):
     REFUNDED = "refunded", _("The purchase was refunded")
 
 
+class ReferralFlag(models.TextChoices):
+    """What people should look at; by itself it rejects nothing."""
+
+    ADDRESS = "address", _("Same address as the referrer")
+    DEVICE = "device", _("Same device as the referrer or others they brought")
+    KNOWN_CUSTOMER = "known_customer", _("Had bought here before")
+
+
 class ReferralCode(TenantModel):
     """A member's code, in their link and on their card. ``device`` says from where they last asked for it."""
 
@@ -63,7 +71,7 @@ class Referral(TenantModel):
     contact = models.CharField(max_length=64, blank=True, help_text="The invited identity, hashed as in ReferredIdentity.")
     state = models.CharField(_("state"), max_length=10, choices=ReferralState, default=ReferralState.JOINED)
     rejection = models.CharField(_("reason"), max_length=20, choices=ReferralRejection, blank=True)
-    flags = ArrayField(models.CharField(max_length=20), verbose_name=_("noticed"), default=list)
+    flags = ArrayField(models.CharField(max_length=20, choices=ReferralFlag), verbose_name=_("noticed"), default=list)
     device = models.CharField(max_length=64, blank=True)
     invited_at = models.DateTimeField(_("invited"), null=True)
     joined_at = models.DateTimeField(_("joined"), null=True)

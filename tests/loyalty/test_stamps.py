@@ -1,6 +1,7 @@
 """Stamp cards: a stamp per source, a voucher per full card, both taken back with refunds."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,13 +19,14 @@ from loyalty.actions.stamping import follow_stamps, stamp_sales
 from loyalty.actions.stamps import CardInUseError, StampRefusedError, change_stamp_card, create_stamp_card, give_owed_vouchers, give_stamps
 from loyalty.actions.vouchers import use_voucher
 from loyalty.ledger.posting import KeyReusedError
+from loyalty.ledger.stock import RewardRefusedError
 from loyalty.models import FilledCard, MemberCard, Stamp, StampCard, Voucher
 from loyalty.queries.reward_checks import broken_promises
 from loyalty.queries.stamps import cards_of
 from loyalty.rules.stamps import CardStanding
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import DAY, make_member
-from tests.loyalty.reward_stage import RewardStage, at_once, left
+from tests.loyalty.reward_stage import RewardStage, at_once, left, side_by_side
 
 COFFEE = NewLine(300, category="coffee", product_code="flat-white")
 CAKE = NewLine(450, category="cake")
@@ -196,6 +198,36 @@ def test_16_stamps_at_once_fill_one_card_once(committed_cast: Cast) -> None:
     assert [answer for answer in at_once(committed_cast.saffron.pk, give) if isinstance(answer, Exception)] == []
     with tenant(committed_cast.saffron.pk):
         assert (seen(stage), Voucher.objects.count(), left(card.reward), broken_promises()) == ((CardStanding(10, 2), 1), 1, (5, 1), [])
+
+
+def test_cards_that_fill_and_empty_beside_redemptions_of_one_reward_wait_in_no_circle(committed_cast: Cast) -> None:
+    organization_id = committed_cast.saffron.pk
+    with tenant(organization_id):
+        stage = staged()
+        reward = stage.reward(10, stock=6)
+        card_of(stage, size=1, reward=reward)
+        members = [stage, *(RewardStage(make_member(stage.member.program), keys=stage.keys) for _ in range(5))]
+        for member in members:
+            member.earn(1_000)
+
+    def collect(member: RewardStage) -> None:
+        for _ in range(4):
+            with tenant(organization_id):
+                first, second = buy(member), buy(member)
+            with tenant(organization_id):
+                refund(member, first, 300)
+                refund(member, second, 300)
+
+    def redeem(member: RewardStage) -> None:
+        for _ in range(4):
+            with tenant(organization_id), suppress(RewardRefusedError):
+                voucher = member.buy(reward).voucher
+                member.give_back(voucher)
+
+    acts = [partial(collect if place % 2 else redeem, member) for place, member in enumerate(members)]
+    assert side_by_side(acts) == [None] * 6
+    with tenant(organization_id):
+        assert (broken_promises(), left(reward), FilledCard.objects.count()) == ([], (6, 0), 0)
 
 
 def test_another_organization_sees_no_card_and_stamps_none(cast: Cast) -> None:
