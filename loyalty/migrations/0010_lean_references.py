@@ -25,7 +25,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalty", "0005_restored_and_prolonged")]
+    dependencies = [("loyalty", "0009_referral_flags")]
 
     operations = [
         migrations.SeparateDatabaseAndState(
