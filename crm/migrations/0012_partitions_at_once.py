@@ -30,6 +30,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0010_lean_imports")]
+    dependencies = [("crm", "0011_statistics")]
 
     operations = [migrations.RunSQL(PARTITIONS, migrations.RunSQL.noop)]
