@@ -20,12 +20,17 @@ from crm.api.events import EventViewSet
 from crm.api.imports import FindingViewSet, ImportViewSet
 from crm.api.purchases import PurchaseViewSet
 from crm.api.visits import VisitViewSet
+from loyalty.api.members import EntryViewSet, LotViewSet, MemberViewSet
+from loyalty.api.programs import ProgramViewSet, TermsViewSet
+from loyalty.api.rewards import RewardViewSet, VoucherViewSet
+from loyalty.api.till import HoldViewSet, TillOperationViewSet, TillViewSet
 from messaging.api.senders import SenderViewSet
 from messaging.api.templates import TemplateViewSet, VersionViewSet
 from segmentation.api import SegmentCustomerViewSet, SegmentViewSet
 
 OF_CUSTOMER = r"customers/(?P<customer_id>[0-9]+)"
 OF_CAMPAIGN = r"campaigns/(?P<campaign_id>[0-9]+)"
+OF_MEMBER = r"members/(?P<member_id>[0-9]+)"
 RESOURCES: list[tuple[str, Any, str]] = [
     ("locations", LocationViewSet, "location"),
     ("customers", CustomerViewSet, "customer"),
@@ -46,6 +51,16 @@ RESOURCES: list[tuple[str, Any, str]] = [
     ("campaigns", CampaignViewSet, "campaign"),
     (f"{OF_CAMPAIGN}/recipients", RecipientViewSet, "campaign-recipient"),
     (f"{OF_CAMPAIGN}/events", CampaignEventViewSet, "campaign-event"),
+    ("programs", ProgramViewSet, "program"),
+    (r"programs/(?P<program_id>[0-9]+)/terms", TermsViewSet, "program-terms"),
+    ("members", MemberViewSet, "member"),
+    (f"{OF_MEMBER}/entries", EntryViewSet, "member-entry"),
+    (f"{OF_MEMBER}/lots", LotViewSet, "member-lot"),
+    ("rewards", RewardViewSet, "reward"),
+    ("vouchers", VoucherViewSet, "voucher"),
+    ("till", TillViewSet, "till"),
+    ("till-operations", TillOperationViewSet, "till-operation"),
+    ("holds", HoldViewSet, "hold"),
 ]
 
 

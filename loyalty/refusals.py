@@ -34,3 +34,21 @@ def over_limit(limit: Limit, *, most: int) -> PointsRefusedError:
     else:
         words = _("Your role gives and takes %(action)s at a time at most. Nothing was changed; ask somebody who may do more.")
     return PointsRefusedError(words % {"day": points(limit.per_day), "most": format_number(most), "action": points(limit.per_action)})
+
+
+class TillRefusedError(PointsRefusedError):
+    """What a till asked for cannot be; ``code`` says why to programs."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def fewer_than_smallest(smallest: int) -> TillRefusedError:
+    """Fewer points than the terms let be redeemed."""
+    return TillRefusedError(_("At least %(smallest)s have to be redeemed.") % {"smallest": points(smallest)}, code="below_smallest")
+
+
+def worth_more_than_goods(most: int) -> TillRefusedError:
+    """More points than the goods cost."""
+    return TillRefusedError(_("The goods can be paid with %(most)s at most.") % {"most": points(most)}, code="above_total")

@@ -38,14 +38,23 @@ Place = tuple[str | int, ...]
 
 
 class Conflict(APIException):
-    """What was asked contradicts how things stand; ``problems`` lists what has to be mended first."""
+    """What was asked contradicts how things stand.
+
+    ``problems`` lists what has to be mended first; ``facts`` are further members of the answer that say how things stand.
+    """
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
 
-    def __init__(self, detail: str, code: str | None = None, problems: Sequence[Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        code: str | None = None,
+        problems: Sequence[Mapping[str, Any]] | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(detail, code)
-        self.problems = problems
+        self.problems, self.facts = problems, facts
 
 
 class BodyTooLarge(APIException):
@@ -82,6 +91,7 @@ def problem(exc: APIException, *, instance: str = "") -> dict[str, Any]:
         return _body("invalid", exc.status_code, _first(errors), instance, errors)
     detail = exc.detail if isinstance(exc.detail, ErrorDetail) else ErrorDetail(str(exc.detail), code=exc.default_code)
     body = _body(detail.code or "error", exc.status_code, str(detail), instance)
+    body |= getattr(exc, "facts", None) or {}
     problems = getattr(exc, "problems", None)
     return body if problems is None else {**body, "problems": list(problems)}
 

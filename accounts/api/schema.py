@@ -66,7 +66,8 @@ class OperationSchema(AutoSchema):
             return given
         text = "Any text of your own: the same request with it is done once and answered again."
         schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": r"^[\x20-\x7E]+$"}
-        return [*given, OpenApiParameter(HEADER, schema, OpenApiParameter.HEADER, description=text)]
+        is_required = getattr(self.view, "action", "") in getattr(self.view, "keyed", ())
+        return [*given, OpenApiParameter(HEADER, schema, OpenApiParameter.HEADER, required=is_required, description=text)]
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

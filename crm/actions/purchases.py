@@ -5,6 +5,7 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, record_audit
@@ -19,13 +20,21 @@ MAX_LINES = 500
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
-    """A line of a receipt; the amount is quantity × unit price, in minor units."""
+    """A line of a receipt; the amount is quantity × unit price, in minor units.
+
+    ``refund_of_id`` is the line of the sale that comes back with it.
+    """
 
     unit_price_minor: int
     quantity: int = 1
     product_code: str = ""
     description: str = ""
     category: str = ""
+    refund_of_id: int | None = None
+
+    @property
+    def amount_minor(self) -> int:
+        return self.quantity * self.unit_price_minor
 
 
 @transaction.atomic
@@ -52,7 +61,7 @@ def record_purchase(
         raise ValidationError({"lines": _("Give between 1 and %(most)s lines.") % {"most": MAX_LINES}})
     if currency not in ("", home):
         raise ValidationError({"currency": _("Purchases of this organization are in %(currency)s.") % {"currency": home}})
-    total = sum(line.quantity * line.unit_price_minor for line in lines)
+    total = sum(line.amount_minor for line in lines)
     purchase = Purchase(
         customer=customer,
         location=location,
@@ -76,12 +85,33 @@ def refund_purchase(
     Raises:
         ValidationError: not a sale, or more than is left of it.
     """
+    line = NewLine(unit_price_minor=-amount_minor, description=_("Refund of %(number)s") % {"number": purchase})
+    return _refund(purchase, [line], "amount_minor", least=1, refunded_at=refunded_at, actor=actor, number=number, source=source)
+
+
+@transaction.atomic
+def refund_lines(
+    *, purchase: Purchase, lines: Sequence[NewLine], refunded_at: datetime, actor: Actor, number: str = "", source: str = "page"
+) -> Purchase:
+    """Give back lines of a sale: goods with a negative quantity, amounts, and discounts that come back with them.
+
+    Raises:
+        ValidationError: not a sale, or more than is left of it or of a line.
+    """
+    return _refund(purchase, lines, "lines", least=0, refunded_at=refunded_at, actor=actor, number=number, source=source)
+
+
+def _refund(
+    purchase: Purchase, lines: Sequence[NewLine], field: str, *, least: int, refunded_at: datetime, actor: Actor, number: str, source: str
+) -> Purchase:
     purchase = Purchase.objects.select_for_update(of=("self",)).get(pk=purchase.pk)
     if purchase.kind != PurchaseKind.SALE:
         raise ValidationError({"purchase": _("Only a sale can be refunded.")})
+    amount = -sum(line.amount_minor for line in lines)
     left = purchase.total_minor + (purchase.refunds.aggregate(total=Sum("total_minor"))["total"] or 0)
-    if not 0 < amount_minor <= left:
-        raise ValidationError({"amount_minor": _("Between 1 and %(left)s can be refunded.") % {"left": left}})
+    if not least <= amount <= left:
+        raise ValidationError({field: _("Between 1 and %(left)s can be refunded.") % {"left": left}})
+    _check_pieces(purchase, lines)
     refund = Purchase(
         customer_id=purchase.customer_id,
         location_id=purchase.location_id,
@@ -90,12 +120,24 @@ def refund_purchase(
         number=number,
         purchased_at=refunded_at,
         currency=purchase.currency,
-        total_minor=-amount_minor,
+        total_minor=-amount,
         payment_method=purchase.payment_method,
         source=source,
     )
-    line = NewLine(unit_price_minor=-amount_minor, description=_("Refund of %(number)s") % {"number": purchase})
-    return _save(refund, [line], actor)
+    return _save(refund, lines, actor)
+
+
+def _check_pieces(purchase: Purchase, lines: Sequence[NewLine]) -> None:
+    """No line gives back more pieces than are left of the sale's line, by this refund and the earlier ones together."""
+    if not any(line.refund_of_id for line in lines):
+        return
+    sold = purchase.lines.annotate(back=Coalesce(Sum("refunds__quantity"), 0)).order_by()
+    left = {key: quantity + back for key, quantity, back in sold.values_list("pk", "quantity", "back")}
+    for line in lines:
+        if line.refund_of_id:
+            left[line.refund_of_id] = left.get(line.refund_of_id, 0) + line.quantity
+            if left[line.refund_of_id] < 0:
+                raise ValidationError({"lines": _("More pieces come back than are left of the sale.")})
 
 
 def _save(purchase: Purchase, lines: Sequence[NewLine], actor: Actor) -> Purchase:
@@ -109,7 +151,8 @@ def _save(purchase: Purchase, lines: Sequence[NewLine], actor: Actor) -> Purchas
             category=line.category,
             quantity=line.quantity,
             unit_price_minor=line.unit_price_minor,
-            amount_minor=line.quantity * line.unit_price_minor,
+            amount_minor=line.amount_minor,
+            refund_of_id=line.refund_of_id,
         )
         for line in lines
     )

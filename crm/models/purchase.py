@@ -63,9 +63,13 @@ class Purchase(TenantModel):
 
 
 class PurchaseLine(TenantModel):
-    """One line of a receipt; ``amount_minor`` is quantity × unit price, negative where goods came back."""
+    """One line of a receipt; ``amount_minor`` is quantity × unit price, negative where goods came back.
+
+    ``refund_of`` is the line of the sale that a refund's line gives back, where it says so.
+    """
 
     purchase = models.ForeignKey(Purchase, on_delete=models.CASCADE, related_name="lines")
+    refund_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="refunds", db_index=False)
     product_code = models.CharField(_("product code"), max_length=60, blank=True)
     description = models.CharField(_("description"), max_length=200, blank=True)
     category = models.CharField(_("category"), max_length=80, blank=True)
@@ -77,6 +81,7 @@ class PurchaseLine(TenantModel):
         verbose_name = _("purchase line")
         verbose_name_plural = _("purchase lines")
         ordering = ["id"]
+        indexes = [models.Index(fields=["organization", "refund_of"], name="line_refunds", condition=Q(refund_of__isnull=False))]
 
     def __str__(self) -> str:
         return self.description or self.product_code or f"#{self.pk}"

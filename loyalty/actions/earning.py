@@ -79,6 +79,11 @@ def post_earning(what: Occurrence, *, key: str, now: datetime, actor: Actor) -> 
     return Earned(what.member.pk, decided[0].points, receipt, what.purchase_id)
 
 
+def expected_earning(what: Occurrence) -> Earning:
+    """What an occurrence would earn as things stand; nothing is written and nothing locked."""
+    return earning(what.rules, what.factor, what.lines, _rooms(what))
+
+
 def lock_budgets(what: Occurrence) -> None:
     """Lock the rows of the budgets that are asked for: always before a wallet, so that nobody waits in a circle."""
     wanted = {rule.key for rule in what.rules if rule.budget}

@@ -20,7 +20,15 @@ class CaptureError(ValueError):
 
 
 def hold_points(
-    *, member_id: int, amount: int, lapses_at: datetime, key: str, now: datetime, actor: Actor, reason: str = ""
+    *,
+    member_id: int,
+    amount: int,
+    lapses_at: datetime,
+    key: str,
+    now: datetime,
+    actor: Actor,
+    occurred_at: datetime | None = None,
+    reason: str = "",
 ) -> tuple[Receipt, int]:
     """Reserve points until ``lapses_at``; returns the receipt and the hold's id, which is its entry's.
 
@@ -32,7 +40,7 @@ def hold_points(
 
     def entry(wallet: OpenWallet) -> NewEntry:
         parts = postings.take(spendable_lots(member_id, amount), amount)
-        return NewEntry(EntryKind.HOLD, amount, postings.hold(parts), wallet.now, actor, lapses_at=lapses_at, reason=reason)
+        return NewEntry(EntryKind.HOLD, amount, postings.hold(parts), occurred_at or wallet.now, actor, lapses_at=lapses_at, reason=reason)
 
     receipt = post_once(member_id=member_id, key=key, body={"kind": EntryKind.HOLD, "amount": amount}, now=now, build=entry)
     return receipt, receipt.entry_id
@@ -46,6 +54,7 @@ def capture_hold(
     now: datetime,
     actor: Actor,
     amount: int | None = None,
+    occurred_at: datetime | None = None,
     purchase_id: int | None = None,
     reason: str = "",
 ) -> Receipt:
@@ -65,13 +74,16 @@ def capture_hold(
         if not 0 < captured <= held:
             raise CaptureError(captured)
         then = issue_reserved(hold_id, captured=captured, held=held, at=wallet.now, actor=actor)
-        return replace(_resolve(wallet, hold_id, captured, actor), purchase_id=purchase_id, reason=reason, then=then)
+        resolved = _resolve(wallet, hold_id, captured, occurred_at or wallet.now, actor)
+        return replace(resolved, purchase_id=purchase_id, reason=reason, then=then)
 
     body = {"kind": EntryKind.CAPTURE, "hold": hold_id, "amount": amount, "purchase": purchase_id}
     return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
 
 
-def release_hold(*, member_id: int, hold_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:
+def release_hold(
+    *, member_id: int, hold_id: int, key: str, now: datetime, actor: Actor, occurred_at: datetime | None = None, reason: str = ""
+) -> Receipt:
     """Give everything that is held back.
 
     Raises:
@@ -81,7 +93,7 @@ def release_hold(*, member_id: int, hold_id: int, key: str, now: datetime, actor
 
     def entry(wallet: OpenWallet) -> NewEntry:
         _held(member_id, hold_id)
-        return replace(_resolve(wallet, hold_id, 0, actor), reason=reason, then=return_reserved(hold_id))
+        return replace(_resolve(wallet, hold_id, 0, occurred_at or wallet.now, actor), reason=reason, then=return_reserved(hold_id))
 
     return post_once(member_id=member_id, key=key, body={"kind": EntryKind.RELEASE, "hold": hold_id}, now=now, build=entry)
 
@@ -92,14 +104,14 @@ def _held(member_id: int, hold_id: int) -> int:
     return amount
 
 
-def _resolve(wallet: OpenWallet, hold_id: int, captured: int, actor: Actor) -> NewEntry:
+def _resolve(wallet: OpenWallet, hold_id: int, captured: int, occurred_at: datetime, actor: Actor) -> NewEntry:
     parts = held_parts(hold_id)
     kind, state = (EntryKind.CAPTURE, HoldState.CAPTURED) if captured else (EntryKind.RELEASE, HoldState.RELEASED)
     return NewEntry(
         kind,
         captured or sum(part.amount for part in parts),
         postings.resolve_hold(parts, captured, debt=wallet.debt, at=wallet.now),
-        wallet.now,
+        occurred_at,
         actor,
         hold_id=hold_id,
         resolution=Resolution(state, captured),

@@ -99,7 +99,15 @@ def redeem_points(
 
 
 def undo_redemption(
-    *, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, amount: int | None = None, reason: str = ""
+    *,
+    member_id: int,
+    entry_id: int,
+    key: str,
+    now: datetime,
+    actor: Actor,
+    amount: int | None = None,
+    occurred_at: datetime | None = None,
+    reason: str = "",
 ) -> Receipt:
     """Give redeemed points back to the lots they were taken from, with their expiries; lapsed ones expire at once.
 
@@ -122,7 +130,9 @@ def undo_redemption(
         then = cancel_bought(entry_id, in_full=wanted == left, at=wallet.now, actor=actor, reason=reason)
         legs = postings.undo(consumed, wanted, debt=wallet.debt, at=wallet.now)
         due_at = [part.lot.expires_at for part in consumed if not part.lot.has_lapsed(wallet.now)]
-        return NewEntry(EntryKind.UNDO, wanted, legs, wallet.now, actor, origin_id=entry_id, reason=reason, due_at=due_at, then=then)
+        return NewEntry(
+            EntryKind.UNDO, wanted, legs, occurred_at or wallet.now, actor, origin_id=entry_id, reason=reason, due_at=due_at, then=then
+        )
 
     body = {"kind": EntryKind.UNDO, "entry": entry_id, "amount": amount}
     return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)

@@ -5,6 +5,7 @@ from loyalty.models.program import Program, ProgramState, Terms
 from loyalty.models.referral import Referral, ReferralCode, ReferralFlag, ReferralRejection, ReferralState, ReferredIdentity
 from loyalty.models.reward import LimitPeriod, Reward, RewardKind, Voucher, VoucherState
 from loyalty.models.stamp import FilledCard, MemberCard, Stamp, StampCard, StampedFor
+from loyalty.models.till import OperationState, Till, TillOperation
 
 __all__ = [
     "BudgetUse",
@@ -18,6 +19,7 @@ __all__ = [
     "LotRemainder",
     "Member",
     "MemberCard",
+    "OperationState",
     "Posting",
     "Program",
     "ProgramState",
@@ -33,6 +35,8 @@ __all__ = [
     "StampCard",
     "StampedFor",
     "Terms",
+    "Till",
+    "TillOperation",
     "Voucher",
     "VoucherState",
     "Wallet",

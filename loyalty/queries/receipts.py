@@ -13,9 +13,9 @@ def lines_of(purchase_ids: Collection[int]) -> Mapping[int, tuple[Line, ...]]:
     """The lines of receipts, by receipt."""
     found: dict[int, list[Line]] = defaultdict(list)
     rows = PurchaseLine.objects.filter(purchase_id__in=purchase_ids).order_by("pk")
-    columns = ("purchase_id", "product_code", "category", "unit_price_minor", "quantity", "amount_minor")
-    for purchase, product, category, price, quantity, amount in rows.values_list(*columns):
-        found[purchase].append(Line(product, category, price, quantity, amount))
+    columns = ("purchase_id", "product_code", "category", "unit_price_minor", "quantity", "amount_minor", "pk", "refund_of_id")
+    for purchase, *values in rows.values_list(*columns):
+        found[purchase].append(Line(*values))
     return {purchase: tuple(lines) for purchase, lines in found.items()}
 
 

@@ -18,13 +18,15 @@ Exact = int | Fraction
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a sale, or what is left of it."""
+    """A line of a sale, or what is left of it; in a refund, ``of`` is the sale's line that comes back, where that is known."""
 
     product: str
     category: str
     price: int
     quantity: Exact
     amount: Exact
+    id: int | None = None
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ def remaining_lines(receipts: Sequence[Receipt]) -> dict[int, tuple[Line, ...]]:
     # Those that name their sale come first; without one, a refund's place among the others is by its time.
     refunds = sorted((receipt for receipt in receipts if receipt.is_refund), key=lambda refund: (refund.refund_of is None, _order(refund)))
     dues = [_Due(refund, sales.get(refund.refund_of or 0)) for refund in refunds if refund.refund_of is None or refund.refund_of in sales]
+    for due in dues:
+        due.give_back_named()
     for matches in (_same_product_and_price, _same_product):
         for due in dues:
             due.match(matches, by_product)
@@ -90,11 +94,18 @@ class _Due:
     def __init__(self, refund: Receipt, sale: "_Left | None") -> None:
         self.at, self.sale = refund.at, sale
         self.amount = max(-sum(line.amount for line in refund.lines), 0)
+        self.named = [line for line in refund.lines if sale and line.of]
         self.backs = [
             _Back(line.product, abs(line.price), max(line.quantity, -line.quantity), -line.amount)
             for line in refund.lines
-            if line.product and line.quantity and line.amount <= 0
+            if line.product and line.quantity and line.amount <= 0 and not (sale and line.of)
         ]
+
+    def give_back_named(self) -> None:
+        for line in self.named:
+            assert self.sale is not None
+            self.amount -= self.sale.give_back_line(line)
+        self.amount = max(self.amount, 0)
 
     def match(self, matches: Matches, by_product: Mapping[str, Sequence["_Left"]]) -> None:
         for back in self.backs:
@@ -133,6 +144,16 @@ class _Left:
     @property
     def amount(self) -> Exact:
         return max(self.itemised - self.unspecified, 0)
+
+    def give_back_line(self, back: Line) -> Exact:
+        """Take what comes back off the line it names; returns the amount, less than nothing where a discount comes back too."""
+        for index, line in enumerate(self.sale.lines):
+            if line.id == back.of:
+                self.quantities[index] -= min(max(back.quantity, -back.quantity), self.quantities[index])
+                self.amounts[index] += back.amount
+                self.itemised += back.amount
+                return -back.amount
+        return 0
 
     def give_back(self, back: _Back, matches: Matches, *, most: Exact) -> Exact:
         """Take pieces off the lines that match; returns the amount that took with it."""

@@ -1,17 +1,24 @@
 """One thing of every kind in Saffron, by the address of its resource."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from accounts.audit import Actor
 from accounts.tenancy import tenant
 from campaigns.actions import create_campaign
 from crm.actions import NewLine, book_visit, record_purchase, set_consent
-from crm.models import Channel, ConsentState, ImportFinding, ImportJob, Purpose
+from crm.models import Channel, ConsentState, Customer, ImportFinding, ImportJob, Purpose
+from loyalty.actions.catalogue import create_reward
+from loyalty.actions.holds import hold_points
+from loyalty.actions.members import enrol_member
+from loyalty.actions.points import earn_points
+from loyalty.actions.rewards import redeem_reward
 from messaging.actions.templates import create_template, save_version
 from messaging.content.frame import MessageSource
 from messaging.models import SenderAccount, SenderKind
 from segmentation.actions import create_segment
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
+from tests.loyalty.program_stage import open_program
 
 SPENDERS = {"all": [{"field": "spent", "op": "at_least", "value": 500}]}
 SPRING = MessageSource(
@@ -44,7 +51,8 @@ def make_world(cast: Cast) -> dict[str, int]:
         version = save_version(template=template, source=SPRING, actor=alice)
         sender = SenderAccount.objects.create(name="Front door", from_email="hello@saffron.example", kind=SenderKind.ANYMAIL_TEST)
         campaign = create_campaign(actor=alice, name="Spring", template=template, account=sender)
-    return {
+        loyalty = _loyalty(customer, alice)
+    return loyalty | {
         "locations": cast.downtown.pk,
         "campaigns": campaign.pk,
         "campaign_id": campaign.pk,
@@ -60,4 +68,22 @@ def make_world(cast: Cast) -> dict[str, int]:
         "template_id": template.pk,
         "number": version.number,
         "senders": sender.pk,
+    }
+
+
+def _loyalty(customer: Customer, actor: Actor) -> dict[str, int]:
+    program = open_program("world")
+    member = enrol_member(program=program, customer=customer, now=NOON, actor=actor)
+    earn_points(member_id=member.pk, amount=1_000, key="world", now=NOON, actor=actor)
+    reward = create_reward(program=program, actor=actor, name="Wax", points=100)
+    voucher = redeem_reward(member_id=member.pk, reward_id=reward.pk, key="world:reward", now=NOON, actor=actor).voucher
+    _receipt, hold_id = hold_points(member_id=member.pk, amount=50, lapses_at=NOON + timedelta(days=900), key="hold", now=NOON, actor=actor)
+    return {
+        "programs": program.pk,
+        "program_id": program.pk,
+        "members": member.pk,
+        "member_id": member.pk,
+        "rewards": reward.pk,
+        "vouchers": voucher.pk,
+        "holds": hold_id,
     }

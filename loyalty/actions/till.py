@@ -1,0 +1,269 @@
+"""Sales and refunds at the till, with the points that pay for them: each one transaction, identified by its key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q, Sum
+from django.utils.translation import gettext as _
+
+from accounts.audit import Actor
+from accounts.models import Location, Membership
+from crm.actions import NewLine, record_purchase, refund_lines
+from crm.answers import act_on_purchase
+from crm.models import Customer, Purchase, PurchaseLine
+from loyalty.actions.holds import HoldResolvedError, capture_hold, hold_points
+from loyalty.actions.points import redeem_points, undo_redemption
+from loyalty.ledger.posting import Receipt
+from loyalty.models import Entry, EntryKind, Hold, Member, Voucher
+from loyalty.queries.programs import terms_in_force
+from loyalty.refusals import TillRefusedError, fewer_than_smallest, worth_more_than_goods
+from loyalty.rules.terms import Redemption
+from loyalty.rules.till import POINTS_CODE, share_back, worth_minor
+
+SOURCE = "till"
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Points that paid for a part of a sale."""
+
+    points: int
+    minor: int
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """A sale, the points that paid for it, and what the apps above did about it (see ``crm.answers``)."""
+
+    purchase: Purchase
+    paid: Paid | None
+    answers: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Pieces of a line of the sale that come back; lines count from 1."""
+
+    line: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """A refund: the receipt with the money, the points that were given back, and what the apps above did about it."""
+
+    refund: Purchase
+    restored: int
+    answers: dict[str, list[Any]]
+
+
+def hold_at_till(
+    *, member: Member, points: int, minutes: int, key: str, now: datetime, actor: Actor, occurred_at: datetime | None = None
+) -> tuple[Receipt, int]:
+    """Reserve points for a sale that is being rung up; returns the receipt and the hold's id.
+
+    Raises:
+        TillRefusedError: fewer than may be redeemed.
+        InsufficientPointsError, PointsError, KeyReusedError: see ``hold_points``.
+    """
+    check_smallest(points, redemption_rate(member, now))
+    lapses_at = now + timedelta(minutes=minutes)
+    return hold_points(member_id=member.pk, amount=points, lapses_at=lapses_at, key=key, now=now, actor=actor, occurred_at=occurred_at)
+
+
+@transaction.atomic
+def sell(
+    *,
+    lines: Sequence[NewLine],
+    key: str,
+    now: datetime,
+    actor: Actor,
+    member: Member | None = None,
+    customer: Customer | None = None,
+    points: int = 0,
+    hold_id: int | None = None,
+    purchased_at: datetime | None = None,
+    number: str = "",
+    payment_method: str = "",
+    location: Location | None = None,
+    staff: Membership | None = None,
+    currency: str = "",
+) -> Sold:
+    """Record a sale, redeem what pays for it, and let it earn.
+
+    Args:
+        points: to be spent: of ``hold_id`` where there is one, which is spent whole when no number is given.
+
+    Raises:
+        TillRefusedError: fewer points than may be redeemed, or worth more than the goods.
+        HoldResolvedError, CaptureError: see ``capture_hold``.
+        InsufficientPointsError, PointsError, KeyReusedError: see ``redeem_points``.
+        ValidationError: see ``record_purchase``.
+    """
+    at = min(purchased_at or now, now)
+    spent = _to_spend(member, points, hold_id)
+    minor = _worth(member, spent, lines, at) if member and spent and not _is_of_reward(hold_id) else 0
+    paying = [NewLine(-minor, product_code=POINTS_CODE, description=_("Paid with points"))] if minor else []
+    purchase = record_purchase(
+        lines=[*lines, *paying],
+        purchased_at=purchased_at or now,
+        actor=actor,
+        customer=member.customer if member else customer,
+        number=number,
+        payment_method=payment_method,
+        location=location,
+        staff=staff,
+        source=SOURCE,
+        currency=currency,
+    )
+    paid = None
+    if member and spent:
+        receipt = _spend(member, spent, hold_id, purchase, key=key, at=at, now=now, actor=actor)
+        paid = Paid(spent, minor, receipt)
+    return Sold(purchase, paid, act_on_purchase(purchase, actor=actor, now=now))
+
+
+@transaction.atomic
+def refund_sale(
+    *,
+    sale: Purchase,
+    key: str,
+    now: datetime,
+    actor: Actor,
+    lines: Sequence[Back] = (),
+    amount_minor: int = 0,
+    points: int | None = None,
+    refunded_at: datetime | None = None,
+    number: str = "",
+) -> Refunded:
+    """Give goods of a sale back, with the points that paid for their share and without those they had earned.
+
+    Args:
+        amount_minor: of goods that come back without naming their lines.
+        points: to give back; in proportion to the goods when ``None``.
+
+    Raises:
+        ValidationError: see ``refund_lines``, or a line that the sale does not have.
+        NotUndoableError: fewer points are left of what was redeemed.
+    """
+    sale = Purchase.objects.select_for_update(of=("self",)).get(pk=sale.pk)
+    sold = list(sale.lines.order_by("pk"))
+    paying = next((line for line in sold if line.product_code == POINTS_CODE), None)
+    goods = [line for line in sold if line is not paying]
+    back = [_line_back(goods, one) for one in lines]
+    if amount_minor:
+        back.append(NewLine(-amount_minor, description=_("Refund of %(number)s") % {"number": sale}))
+    goods_minor = sum(line.amount_minor for line in goods)
+    back_minor = _given_back(sale, paying) - sum(line.amount_minor for line in back)
+    if paying and (due := share_back(-paying.amount_minor, back_minor=back_minor, goods_minor=goods_minor) - _discount_back(paying)) > 0:
+        back.append(NewLine(due, product_code=POINTS_CODE, description=paying.description, refund_of_id=paying.pk))
+    refund = refund_lines(purchase=sale, lines=back, refunded_at=refunded_at or now, actor=actor, number=number, source=SOURCE)
+    restored = _restore(sale, points, back_minor, goods_minor, key=key, at=refund.purchased_at, now=now, actor=actor)
+    return Refunded(refund, restored, act_on_purchase(refund, actor=actor, now=now))
+
+
+def redemption_rate(member: Member, at: datetime) -> Redemption:
+    """What the points of a member's program are worth at a moment.
+
+    Raises:
+        TillRefusedError: the program has no terms then.
+    """
+    if (version := terms_in_force(member.program, at)) is None:
+        raise TillRefusedError(_("The program has no terms that hold then."), code="no_terms")
+    return version.terms.redemption
+
+
+def check_smallest(points: int, rate: Redemption) -> None:
+    """Refuse to redeem fewer points than the terms allow."""
+    if points < rate.smallest:
+        raise fewer_than_smallest(rate.smallest)
+
+
+def _to_spend(member: Member | None, points: int, hold_id: int | None) -> int:
+    if member is None or hold_id is None or points:
+        return points
+    held = Hold.objects.filter(pk=hold_id, member=member).values_list("amount", flat=True).first()
+    if held is None:
+        raise HoldResolvedError(hold_id)
+    return held
+
+
+def _is_of_reward(hold_id: int | None) -> bool:
+    """Whether a hold reserves a reward: its points are the price of the reward, not of the goods."""
+    return hold_id is not None and Voucher.objects.filter(hold_id=hold_id).exists()
+
+
+def _worth(member: Member, points: int, lines: Sequence[NewLine], at: datetime) -> int:
+    rate, goods_minor = redemption_rate(member, at), sum(line.amount_minor for line in lines)
+    check_smallest(points, rate)
+    if (minor := worth_minor(points, rate)) > goods_minor:
+        raise worth_more_than_goods(goods_minor * rate.points // rate.minor)
+    return minor
+
+
+def _spend(
+    member: Member, points: int, hold_id: int | None, purchase: Purchase, *, key: str, at: datetime, now: datetime, actor: Actor
+) -> Receipt:
+    if hold_id is None:
+        return redeem_points(
+            member_id=member.pk, amount=points, key=f"{key}:redeem", now=now, actor=actor, occurred_at=at, purchase_id=purchase.pk
+        )
+    return capture_hold(
+        member_id=member.pk,
+        hold_id=hold_id,
+        amount=points,
+        key=f"{key}:capture",
+        now=now,
+        actor=actor,
+        occurred_at=at,
+        purchase_id=purchase.pk,
+    )
+
+
+def _line_back(goods: Sequence[PurchaseLine], back: Back) -> NewLine:
+    if not 1 <= back.line <= len(goods) or not 1 <= back.quantity <= goods[back.line - 1].quantity:
+        raise ValidationError({"lines": _("The sale has no such line, or not so many pieces of it.")})
+    line = goods[back.line - 1]
+    return NewLine(line.unit_price_minor, -back.quantity, line.product_code, line.description, line.category, line.pk)
+
+
+def _given_back(sale: Purchase, paying: PurchaseLine | None) -> int:
+    """What earlier refunds gave back of the goods, before what points had paid of them."""
+    lines = PurchaseLine.objects.filter(purchase__refund_of=sale)
+    lines = lines.exclude(refund_of=paying) if paying else lines
+    return -(lines.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
+
+
+def _discount_back(paying: PurchaseLine) -> int:
+    return paying.refunds.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+
+
+def _restore(
+    sale: Purchase, points: int | None, back_minor: int, goods_minor: int, *, key: str, at: datetime, now: datetime, actor: Actor
+) -> int:
+    redeemed = Entry.objects.filter(purchase=sale, kind__in=[EntryKind.REDEEM, EntryKind.CAPTURE], vouchers=None).order_by("pk")
+    undone = Sum("followers__amount", filter=Q(followers__kind=EntryKind.UNDO), default=0)
+    left = {entry: entry.amount - entry.undone for entry in redeemed.annotate(undone=undone)}
+    whole = sum(entry.amount for entry in left)
+    due = points if points is not None else share_back(whole, back_minor=back_minor, goods_minor=goods_minor) - whole + sum(left.values())
+    if points and points > sum(left.values()):
+        raise TillRefusedError(_("Fewer points are left of what was redeemed."), code="not_undoable")
+    restored = 0
+    for entry, most in left.items():
+        if (amount := min(most, due - restored)) > 0:
+            undo_redemption(
+                member_id=entry.member_id,
+                entry_id=entry.pk,
+                amount=amount,
+                key=f"{key}:undo:{entry.pk}",
+                occurred_at=at,
+                now=now,
+                actor=actor,
+            )
+            restored += amount
+    return restored

@@ -1,0 +1,1 @@
+"""Loyalty over the API: programs, members and their points, rewards, tills."""

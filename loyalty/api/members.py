@@ -1,0 +1,214 @@
+"""Members over the API: found, enrolled, their points told and moved."""
+
+from collections.abc import Callable
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.functional import cached_property
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.filters import IdFilter, TextFilter
+from accounts.api.schema import PATH_ID
+from accounts.api.views import ApiViewSet
+from accounts.models import Role
+from accounts.permissions import Permission
+from loyalty.actions.counter import give_points, redeem_at_counter, take_points, undo_at_counter
+from loyalty.actions.members import enrol_member
+from loyalty.actions.rewards import redeem_reward
+from loyalty.api.inputs import EnrolInput, GiveInput, LookUpInput, RedeemInput, RedeemRewardInput, UndoInput
+from loyalty.api.keys import KeyedViewSet
+from loyalty.api.outputs import (
+    EntryOutput,
+    LotOutput,
+    MemberOutput,
+    MembersFoundOutput,
+    OffersOutput,
+    ReceiptOutput,
+    RewardReceiptOutput,
+)
+from loyalty.api.refusing import refusals_told
+from loyalty.ledger.posting import Receipt
+from loyalty.models import Entry, LotRemainder, Member
+from loyalty.queries.members import MEMBERS_SHOWN, find_members, history, history_lines
+from loyalty.queries.rewards import catalogue_for
+
+VIEW, CHANGE = Permission.LOYALTY_VIEW, Permission.POINTS_CHANGE
+MEMBER_PATH = OpenApiParameter("member_id", PATH_ID, OpenApiParameter.PATH)
+
+
+class MemberFilter(django_filters.FilterSet):
+    customer = IdFilter("customer_id")
+    program = IdFilter("program_id")
+    tier = TextFilter("tier", max_length=40)
+    number = TextFilter("number", max_length=20)
+
+    class Meta:
+        model = Member
+        fields: list[str] = []
+
+
+class MemberViewSet(KeyedViewSet):
+    """Customers in loyalty programs, and their points."""
+
+    queryset = Member.objects.select_related("wallet", "customer", "program")
+    serializer_class = MemberOutput
+    filterset_class = MemberFilter
+    permissions = {
+        "list": VIEW,
+        "retrieve": VIEW,
+        "look_up": (VIEW, Permission.CUSTOMERS_VIEW),
+        "offers": VIEW,
+        "create": CHANGE,
+        "give": CHANGE,
+        "take": CHANGE,
+        "redeem": CHANGE,
+        "undo": CHANGE,
+        "redeem_reward": CHANGE,
+    }
+    keyed = frozenset({"give", "take", "redeem", "undo", "redeem_reward"})
+
+    @extend_schema(summary="List members", description="Newest first.", responses=MemberOutput(many=True))
+    def list(self, request: Request) -> Response:
+        return self.listed(MemberOutput)
+
+    @extend_schema(summary="Show a member with their wallet", responses=MemberOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        return self.rendered(MemberOutput, self.found(pk))
+
+    @extend_schema(
+        summary="Find members at the till",
+        description=f"Up to {MEMBERS_SHOWN}. In the body, since addresses are logged.",
+        request=LookUpInput,
+        responses={200: MembersFoundOutput},
+    )
+    @action(detail=False, methods=["post"], url_path="lookup")
+    def look_up(self, request: Request) -> Response:
+        values = self.parsed(LookUpInput)
+        found = find_members(values["text"])
+        if "program" in values:
+            found = found.filter(program=values["program"])
+        return self.rendered(MembersFoundOutput, {"members": found[:MEMBERS_SHOWN]})
+
+    @extend_schema(
+        summary="Enrol a customer",
+        description="With the points that joining brings. One who is a member already stays as they are.",
+        request=EnrolInput,
+        responses={200: MemberOutput},
+    )
+    def create(self, request: Request) -> Response:
+        member = enrol_member(now=self.now, actor=self.actor, **self.parsed(EnrolInput))
+        return self.rendered(MemberOutput, self.found(member.pk))
+
+    @extend_schema(summary="List the rewards a member can have", responses=OffersOutput)
+    @action(detail=True, url_path="rewards", pagination_class=None)
+    def offers(self, request: Request, pk: int) -> Response:
+        return self.rendered(OffersOutput, {"rewards": catalogue_for(self.found(pk), now=self.now)})
+
+    @extend_schema(
+        summary="Give points", description="Within what the caller's role may give.", request=GiveInput, responses={200: ReceiptOutput}
+    )
+    @action(detail=True, methods=["post"])
+    def give(self, request: Request, pk: int) -> Response:
+        return self._moved(give_points, self.found(pk), self.parsed(GiveInput), role=self._role)
+
+    @extend_schema(
+        summary="Take points", description="With nothing in return; within what the caller's role may take.",
+        request=GiveInput, responses={200: ReceiptOutput},
+    )  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def take(self, request: Request, pk: int) -> Response:
+        return self._moved(take_points, self.found(pk), self.parsed(GiveInput), role=self._role)
+
+    @extend_schema(summary="Redeem points", description="409 says how many are available.", request=RedeemInput,
+                   responses={200: ReceiptOutput})  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def redeem(self, request: Request, pk: int) -> Response:
+        return self._moved(redeem_at_counter, self.found(pk), self.parsed(RedeemInput))
+
+    @extend_schema(summary="Undo a redemption", description="Or points that were given and not touched since.", request=UndoInput,
+                   responses={200: ReceiptOutput})  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, pk: int) -> Response:
+        member, values = self.found(pk), self.parsed(UndoInput)
+        with refusals_told():
+            receipt = undo_at_counter(member=member, entry_id=values["entry"], token=self.ledger_key, now=self.now, actor=self.actor)
+        return self.rendered(ReceiptOutput, receipt)
+
+    @extend_schema(summary="Redeem points for a reward", request=RedeemRewardInput, responses={200: RewardReceiptOutput})
+    @action(detail=True, methods=["post"], url_path="redeem-reward")
+    def redeem_reward(self, request: Request, pk: int) -> Response:
+        member, values = self.found(pk), self.parsed(RedeemRewardInput)
+        with refusals_told():
+            done = redeem_reward(
+                member_id=member.pk,
+                reward_id=values["reward"].pk,
+                key=self.ledger_key,
+                now=self.now,
+                actor=self.actor,
+                reason=values["reason"],
+            )
+        return self.rendered(RewardReceiptOutput, done)
+
+    @property
+    def _role(self) -> Role:
+        # Whoever made a key gave it the scope; how much its program gives is the program's own business.
+        return self.access.role or Role.OWNER
+
+    def _moved(self, move: Callable[..., Receipt], member: Member, values: dict[str, Any], **options: Any) -> Response:
+        with refusals_told():
+            receipt = move(
+                member=member,
+                amount=values["points"],
+                reason=values["reason"],
+                token=self.ledger_key,
+                now=self.now,
+                actor=self.actor,
+                **options,
+            )
+        return self.rendered(ReceiptOutput, receipt)
+
+
+class OfMemberViewSet(ApiViewSet):
+    """Something under ``members/{member_id}/``."""
+
+    @cached_property
+    def member(self) -> Member:
+        """The member of the path, or 404."""
+        return get_object_or_404(Member.objects.select_related("wallet"), pk=self.kwargs["member_id"])
+
+
+@extend_schema(parameters=[MEMBER_PATH])
+class EntryViewSet(OfMemberViewSet):
+    """A member's ledger: what came, what went, and why."""
+
+    queryset = Entry.objects.all()
+    serializer_class = EntryOutput
+    ordering = ("-sequence",)
+    permissions = {"list": VIEW}
+
+    @extend_schema(summary="List a member's entries", description="Latest first.", responses=EntryOutput(many=True))
+    def list(self, request: Request, member_id: int) -> Response:
+        page = self.paginate_queryset(history(self.member))
+        return self.get_paginated_response(EntryOutput(history_lines(self.member, page or []), many=True).data)
+
+
+@extend_schema(parameters=[MEMBER_PATH])
+class LotViewSet(OfMemberViewSet):
+    """The lots of which a member has something left."""
+
+    queryset = LotRemainder.objects.all()
+    serializer_class = LotOutput
+    ordering = ("-lot_id",)
+    permissions = {"list": VIEW}
+
+    @extend_schema(summary="List a member's open lots", description="Latest first.", responses=LotOutput(many=True))
+    def list(self, request: Request, member_id: int) -> Response:
+        return self.listed(LotOutput, self._open())
+
+    def _open(self) -> QuerySet[Any]:
+        return LotRemainder.objects.filter(Q(available__gt=0) | Q(pending__gt=0), member=self.member)

@@ -1,0 +1,115 @@
+"""Rewards and vouchers over the API."""
+
+import django_filters
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.errors import CONTENT_TYPE
+from accounts.api.filters import IdFilter
+from accounts.api.schema import ProblemSerializer
+from accounts.api.views import ApiViewSet
+from accounts.permissions import Permission
+from loyalty.actions.vouchers import use_voucher
+from loyalty.api.inputs import UseVoucherInput, VoucherInput
+from loyalty.api.keys import KeyedViewSet
+from loyalty.api.outputs import RewardOutput, VoucherOutput
+from loyalty.api.refusing import refusals_told
+from loyalty.models import Reward, Voucher
+from loyalty.queries.vouchers import find_voucher
+
+UNKNOWN = {(404, CONTENT_TYPE): ProblemSerializer}
+
+
+class RewardFilter(django_filters.FilterSet):
+    program = IdFilter("program_id")
+    is_active = django_filters.BooleanFilter("is_active")
+
+    class Meta:
+        model = Reward
+        fields: list[str] = []
+
+
+class RewardViewSet(ApiViewSet):
+    """What points buy."""
+
+    queryset = Reward.objects.all()
+    serializer_class = RewardOutput
+    filterset_class = RewardFilter
+    permissions = {"list": Permission.LOYALTY_VIEW, "retrieve": Permission.LOYALTY_VIEW}
+
+    @extend_schema(summary="List rewards", description="Newest first.", responses=RewardOutput(many=True))
+    def list(self, request: Request) -> Response:
+        return self.listed(RewardOutput)
+
+    @extend_schema(summary="Show a reward", responses=RewardOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        return self.rendered(RewardOutput, self.found(pk))
+
+
+class VoucherFilter(django_filters.FilterSet):
+    member = IdFilter("member_id")
+    reward = IdFilter("reward_id")
+
+    class Meta:
+        model = Voucher
+        fields: list[str] = []
+
+
+class VoucherViewSet(KeyedViewSet):
+    """Vouchers of rewards, each used exactly once."""
+
+    queryset = Voucher.objects.all()
+    serializer_class = VoucherOutput
+    filterset_class = VoucherFilter
+    permissions = {
+        "list": Permission.LOYALTY_VIEW,
+        "retrieve": Permission.LOYALTY_VIEW,
+        "look_up": Permission.LOYALTY_VIEW,
+        "use": Permission.POINTS_CHANGE,
+    }
+    keyed = frozenset({"use"})
+
+    @extend_schema(summary="List vouchers", description="Newest first.", responses=VoucherOutput(many=True))
+    def list(self, request: Request) -> Response:
+        return self.listed(VoucherOutput)
+
+    @extend_schema(summary="Show a voucher", responses=VoucherOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        return self.rendered(VoucherOutput, self.found(pk))
+
+    @extend_schema(
+        summary="Find a voucher by its code",
+        description="However it was typed. In the body, since codes are worth money and addresses are logged.",
+        request=VoucherInput,
+        responses={200: VoucherOutput, **UNKNOWN},
+    )
+    @action(detail=False, methods=["post"], url_path="lookup")
+    def look_up(self, request: Request) -> Response:
+        voucher = find_voucher(self.parsed(VoucherInput)["code"])
+        if voucher is None:
+            raise Http404
+        return self.rendered(VoucherOutput, voucher)
+
+    @extend_schema(
+        summary="Use a voucher",
+        description="Of two tills at once one succeeds.",
+        request=UseVoucherInput,
+        responses={200: VoucherOutput, **UNKNOWN},
+    )
+    @action(detail=False, methods=["post"])
+    def use(self, request: Request) -> Response:
+        values = self.parsed(UseVoucherInput)
+        location = values.get("location")
+        with refusals_told():
+            voucher = use_voucher(
+                code=values["code"],
+                key=self.ledger_key,
+                now=self.now,
+                actor=self.actor,
+                location_id=location.pk if location else None,
+                paid_minor=values["paid_minor"],
+            )
+        return self.rendered(VoucherOutput, voucher)
