@@ -9,12 +9,15 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from loyalty.models import Member, Program, Wallet
-from loyalty.queries.programs import TermsBook
+from loyalty.queries.programs import TermsBook, programs_that_mention
 from segmentation.fields import EventProperty, Label, SegmentEvent, SegmentField, register_event, register_field
+from segmentation.references import register_segment_use
 from segmentation.rules import Clock
 from segmentation.rules.operators import ValueType
 
 LOYALTY: Label = _("Loyalty")
+
+register_segment_use(programs_that_mention)
 
 
 def _sum_of(column: str) -> Expression:

@@ -16,7 +16,7 @@ from crm.events import NewEvent, record_event
 from crm.models import Customer
 from segmentation.models import Segment, SegmentKind, SegmentMember
 from segmentation.queries import read_rules, segment_customers
-from segmentation.references import References
+from segmentation.references import References, uses_elsewhere
 from segmentation.rules import Problem, RulesError
 
 WRITABLE = frozenset(["name", "description", "rules"])
@@ -65,11 +65,13 @@ def delete_segment(*, segment: Segment, actor: Actor, now: datetime) -> None:
     """Delete a segment that nothing uses.
 
     Raises:
-        ValidationError: other segments or campaigns use it.
+        ValidationError: other segments, campaigns or programs use it.
     """
     if users := References().users_of(segment.pk):
         names = ", ".join(Segment.objects.filter(pk__in=users[:5]).values_list("name", flat=True))
         raise ValidationError(_("These segments use it: %(names)s. Change them first.") % {"names": names})
+    if programs := uses_elsewhere(segment.pk):
+        raise ValidationError(_("It is in use by: %(names)s. Change them first.") % {"names": ", ".join(programs[:5])})
     before = {"name": segment.name, "kind": segment.kind, "rules": segment.rules}
     _tell("segment.deleted", segment, actor, now, before=before)
     try:

@@ -18,7 +18,7 @@ from accounts.permissions import Permission
 from segmentation.actions import create_segment, delete_segment, update_segment
 from segmentation.models import Segment, SegmentKind, SegmentMember
 from segmentation.queries import read_rules
-from segmentation.references import References
+from segmentation.references import References, uses_elsewhere
 from segmentation.rules import RulesError
 from segmentation.sentences import Narrator
 from segmentation.words import Words
@@ -38,8 +38,9 @@ class SegmentAdmin(TenantModelAdmin):
         return [*self.readonly_fields, *(["kind"] if obj else [])]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Not for one that other segments refer to; campaigns are named by the admin itself."""
-        return super().has_delete_permission(request, obj) and (obj is None or not References().users_of(obj.pk))
+        """Not for one that other segments or programs refer to; campaigns are named by the admin itself."""
+        in_use = obj is not None and (References().users_of(obj.pk) or uses_elsewhere(obj.pk))
+        return super().has_delete_permission(request, obj) and not in_use
 
     @admin.display(description=_("in words"))
     def sentence(self, segment: Segment) -> str:

@@ -1,6 +1,6 @@
 """Which segments refer to which, so that no rules go around in a circle and no segment in use is deleted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +8,18 @@ from segmentation.models import Segment, SegmentKind
 from segmentation.rules.vocabulary import Reference
 
 MAX_STEPS = 5
+SegmentUse = Callable[[int], Iterable[str]]
+_uses: list[SegmentUse] = []
+
+
+def register_segment_use(use: SegmentUse) -> None:
+    """Let an app above name what of it mentions a segment in rules of its own; such a segment is not deleted."""
+    _uses.append(use)
+
+
+def uses_elsewhere(segment_id: int) -> list[str]:
+    """Names of what mentions a segment outside of segments."""
+    return sorted({name for use in _uses for name in use(segment_id)})
 
 
 class References:

@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 
 from loyalty.models import Program, ProgramState, Terms
 from loyalty.rules.terms import Level, ProgramTerms, parse_terms
+from segmentation.references import mentioned
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,17 @@ class TermsBook:
     @cached_property
     def _rows(self) -> list[Terms]:
         return list(Terms.objects.select_related("program").order_by("program_id", "-version"))
+
+
+def programs_that_mention(segment_id: int) -> list[str]:
+    """Names of programs that are not closed and whose latest terms ask about a segment."""
+    book, found = TermsBook(), []
+    for program in book.programs.values():
+        latest = next(one for one in book.versions.values() if one.program_id == program.pk).terms
+        trees = [*(rule.rules for rule in latest.earn), *(multiplier.rules for multiplier in latest.multipliers)]
+        if program.state != ProgramState.CLOSED and segment_id in mentioned(trees):
+            found.append(program.name)
+    return found
 
 
 def terms_in_force(program: Program, at: datetime) -> Version | None:

@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from accounts.audit import SYSTEM
 from crm.models import Customer, Purchase
@@ -284,10 +285,13 @@ def test_conditions_of_a_batch_are_asked_for_all_its_customers_at_once() -> None
     assert [shop.wallet()[0] for shop in shops] == [10, 0, 10]
 
 
-def test_a_rule_whose_segment_is_gone_holds_for_nobody(in_saffron: Cast) -> None:
+def test_a_segment_that_terms_ask_about_is_not_deleted_and_one_that_is_gone_holds_for_nobody(in_saffron: Cast) -> None:
     everybody = create_segment(name="All", rules={"any": [{"field": "first_name", "op": "known"}]}, actor=SYSTEM, now=NOW)
     program = open_program(earn=[SALES | {"rules": {"all": [{"segment": everybody.pk}]}}])
     Shop(program).buy(10_000)
+    with pytest.raises(ValidationError, match="It is in use by: Points"):
+        delete_segment(segment=everybody, actor=SYSTEM, now=NOW)
+    write_terms(program=program, document={"earn": [SALES]}, actor=SYSTEM, now=NOW, valid_from=NOW + DAY)
     delete_segment(segment=everybody, actor=SYSTEM, now=NOW)
     Shop(program).buy(10_000)
     assert list(Entry.objects.values_list("amount", flat=True)) == [10]
