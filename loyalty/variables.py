@@ -14,6 +14,7 @@ from django.utils.translation import override
 
 from accounts.formats import format_day
 from accounts.queries import current_organization
+from loyalty.links import member_url
 from loyalty.models import LotRemainder, Member, ProgramState
 from loyalty.queries.programs import TermsBook
 from messaging.variables import Loading, Namespace, Variable, register
@@ -32,6 +33,7 @@ def _variables() -> Sequence[Variable]:
         Variable("pending_points", _("points that come later"), 80),
         Variable("tier", _("tier"), "Gold"),
         Variable("member_number", _("member number"), "7KQ2M9XWB4TD"),
+        Variable("page", _("address of their own page"), "https://example.org/t/m/1-7.sample"),
         Variable("program", _("name of the program"), "Saffron points"),
         Variable("expiring_points", _("points that expire within 30 days"), 300),
         Variable("expiring_on", _("day on which points expire next"), "Mar 31, 2026"),
@@ -49,6 +51,7 @@ def _load(loading: Loading) -> Mapping[int, dict[str, Any]]:
             "pending_points": member.wallet.pending,
             "tier": book.tier_name(member.program_id, member.tier, loading.now) or None,
             "member_number": member.number,
+            "page": member_url(member.pk),
             "program": member.program.name,
         }
         found[member.customer_id] = {name: value for name, value in values.items() if value is not None and name in loading.names}

@@ -47,6 +47,8 @@ def why(line: HistoryLine) -> list[str]:
     """The reasons and consequences of an entry, a short sentence each."""
     entry = line.entry
     told = [entry.reason] if entry.reason else []
+    told += [voucher.reward.name for voucher in entry.vouchers.all()]
+    told += _rules(entry)
     if entry.kind in (EntryKind.HOLD, EntryKind.CAPTURE, EntryKind.RELEASE, EntryKind.LAPSE):
         told.append(_("reservation %(number)s") % {"number": digits(str(entry.hold_id))})
     if line.debt < 0:
@@ -56,6 +58,14 @@ def why(line: HistoryLine) -> list[str]:
     if line.pending > 0:
         told.append(_("they become available later"))
     return told
+
+
+def _rules(entry: Entry) -> list[str]:
+    """The names of the rules that an earning came by, in the terms it was earned under."""
+    earned = entry.details.get("rules", {})
+    if entry.terms is None or not isinstance(earned, dict):
+        return []
+    return [rule.get("name") or rule["key"] for rule in entry.terms.document["earn"] if rule["key"] in earned]
 
 
 def benefit_words(benefit: Benefit) -> str:

@@ -19,7 +19,7 @@ from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.store import open_wallet
 from loyalty.models import Entry, EntryKind, LotRemainder, Member
 from loyalty.queries.programs import terms_in_force
-from loyalty.refusals import PointsRefusedError, over_limit, too_few
+from loyalty.refusals import PointsRefusedError, over_limit, points, too_few
 from loyalty.rules.expiry import expires_at
 from loyalty.rules.limits import limit_of, most_now
 from loyalty.rules.postings import InsufficientPointsError
@@ -80,8 +80,13 @@ def redeem_at_counter(*, member: Member, amount: int, reason: str, token: str, n
     """Spend a member's points for them.
 
     Raises:
-        PointsRefusedError: more than can be spent, or the form was used for something else.
+        PointsRefusedError: more than can be spent, fewer than the terms redeem, or the form was used for something else.
     """
+    version = terms_in_force(member.program, now)
+    if version and amount < version.terms.redemption.smallest:
+        raise PointsRefusedError(
+            _("Fewer than %(smallest)s are not redeemed. Nothing was changed.") % {"smallest": points(version.terms.redemption.smallest)}
+        )
     receipt = _spend(member, amount, EntryKind.REDEEM, reason=reason, token=token, now=now, actor=actor)
     return _audited("points.redeemed", member, receipt, actor, points=amount, reason=reason)
 

@@ -1,7 +1,7 @@
 """The steps in which terms are written. Each reads its part of the document and writes it back; what it does not show is kept."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.text import slugify
@@ -131,6 +131,7 @@ class RedemptionForm(StepForm):
 class RowForm(forms.Form):
     """One of several things of a step. Rows without a name are left out; a row's key is kept, or made of its name."""
 
+    seldom: ClassVar[tuple[str, ...]] = ()  # fields that are folded away until they say something
     key = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
     name = forms.CharField(label=_("Name"), max_length=120, required=False, help_text=_("Empty: it is taken away."))
 
@@ -149,6 +150,19 @@ class RowForm(forms.Form):
     def over(self, node: Document) -> Document:
         """The node with what was typed; what the form does not show stays."""
         raise NotImplementedError
+
+    @property
+    def main_fields(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if field.name not in self.seldom]
+
+    @property
+    def seldom_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.seldom]
+
+    @property
+    def is_unfolded(self) -> bool:
+        """Whether one of the folded fields says something, or is wrong."""
+        return any(field.errors or (field.value() and field.name not in ("of", "per")) for field in self.seldom_fields)
 
     @property
     def is_there(self) -> bool:
@@ -181,6 +195,7 @@ def _words(text: str) -> list[str]:
 
 
 class EarnForm(RowForm):
+    seldom = ("items", "event", "every", "of", "cap", "per", "budget")
     on = forms.ChoiceField(label=_("Points for"), choices=EARN_ON)
     points = forms.IntegerField(label=_("Points"), min_value=1, max_value=10**9, initial=1)
     items = forms.CharField(label=_("Products or categories"), required=False, help_text=_("Codes or names, with commas between."))
@@ -194,7 +209,7 @@ class EarnForm(RowForm):
     def add_fields(self, seat: Seat) -> None:
         self.fields["per_minor"] = MoneyField(seat=seat, label=_("For each"), required=False)
         self.fields["segment"] = segment_field()
-        self.order_fields(["key", "name", "on", "points", "per_minor", "items", "event", "every", "of", "segment", "cap", "per", "budget"])
+        self.order_fields(["key", "name", "on", "points", "per_minor", "segment"])
 
     @staticmethod
     def initial_of(node: Document) -> dict[str, Any]:

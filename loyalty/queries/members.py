@@ -62,7 +62,12 @@ class HistoryLine:
 
 def history(member: Member) -> QuerySet[Entry]:
     """A member's entries, the latest first."""
-    return Entry.objects.filter(member=member).select_related("purchase", "origin").order_by("-sequence")
+    return (
+        Entry.objects.filter(member=member)
+        .select_related("purchase", "origin", "terms")
+        .prefetch_related("vouchers__reward")
+        .order_by("-sequence")
+    )
 
 
 def history_lines(member: Member, entries: Sequence[Entry]) -> list[HistoryLine]:

@@ -1,8 +1,10 @@
 """The front desk and a customer's points, on a phone, in both languages."""
 
 import pytest
+from django.conf import settings
 
 from accounts.tenancy import tenant
+from loyalty.links import member_url
 from loyalty.models import Entry, Member, Wallet
 from tests.browser.conftest import Visitor
 from tests.crm.counter import NOW, Counter
@@ -86,11 +88,18 @@ def test_nobody_is_kept_out_of_a_page_of_loyalty(visitor: Visitor, counter: Coun
     barriers = {}
     paths = [
         "/loyalty/", "/loyalty/points/?q=dana", f"/loyalty/members/{member.pk}/?do=give", f"/customers/{counter.dana.pk}/",
+        f"/loyalty/members/{member.pk}/card/", "/loyalty/rewards/", "/loyalty/vouchers/?code=none", "/loyalty/programs/", f"/loyalty/programs/{member.program_id}/",
+        *(f"/loyalty/programs/{member.program_id}/setup/{step}/" for step in ("basics", "earning", "expiry", "tiers", "redemption", "review")),
     ]  # fmt: skip
     for width in (1440, 360):
         visitor.resize(width, 4_000)
         for path in paths:
             visitor.go(path)
+            barriers[f"{path} {width}"] = visitor.barriers() + ([f"{visitor.overflow()} px too wide"] if visitor.overflow() > 0 else [])
+        with tenant(counter.cast.saffron.pk):
+            own_page = member_url(member.pk).removeprefix(settings.PUBLIC_URL)
+        for path in (own_page, f"{own_page}/card"):
+            visitor.page.goto(f"{visitor.address}{path}?lang={language}")
             barriers[f"{path} {width}"] = visitor.barriers() + ([f"{visitor.overflow()} px too wide"] if visitor.overflow() > 0 else [])
     assert "\n".join(f"{path}: {found}" for path, found in barriers.items() if found) == ""
     assert visitor.complaints == []

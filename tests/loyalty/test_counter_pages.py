@@ -128,6 +128,14 @@ def test_what_is_given_expires_as_the_terms_in_force_say(cast: Cast, member: Mem
     assert (version, 27 <= (expires_at - timezone.now()).days <= 32) == (1, True)
 
 
+def test_fewer_points_than_the_terms_redeem_are_refused(cast: Cast, member: Member, as_bob: Client) -> None:
+    with tenant(cast.saffron.pk):
+        write_terms(program=member.program, document={"redemption": {"smallest": 100}}, actor=cast.alice_acts, now=timezone.now())
+    assert "Fewer than 100 points are not redeemed." in _post(as_bob, member, "redeem", "99").content.decode()
+    _post(as_bob, member, "redeem", "100", token=f"{TOKEN}-2")
+    assert _balance(cast) == 200
+
+
 def _undo(client: Client, member: Member, entry: Entry, token: str = TOKEN) -> str:
     url = reverse("loyalty:undo", args=[member.pk, entry.pk])
     return str(client.post(url, {"token": f"{token}-{entry.pk}"}, follow=True).content.decode())
@@ -236,7 +244,7 @@ def test_what_expires_when_is_told_by_month(cast: Cast, member: Member, as_alice
 
 
 # Ten of these are the session, the person, their seats and the tenant scope.
-BUDGETS = {"loyalty:members": 15, "loyalty:member": 28, "loyalty:customer_panel": 21}
+BUDGETS = {"loyalty:members": 15, "loyalty:member": 30, "loyalty:customer_panel": 23}
 
 
 @pytest.mark.parametrize("name", BUDGETS)

@@ -10,6 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.tenancy import tenant
+from crm.actions import NewLine, record_purchase
+from loyalty.actions.accrual import accrue_purchases
 from loyalty.actions.catalogue import create_reward
 from loyalty.actions.programs import write_terms
 from loyalty.models import Member, Program, Reward, Terms, Voucher, Wallet
@@ -178,6 +180,18 @@ def test_a_reward_is_redeemed_at_the_counter_and_its_voucher_used_once(
     assert "The voucher is used." in as_bob.post(use, {"token": "a-token-of-a-form-0002"}, follow=True).content.decode()
     assert "the voucher is “Used”" in as_bob.post(use, {"token": "a-token-of-a-form-0003"}, follow=True).content.decode()
     assert "No such voucher" in as_charlie.get(reverse("loyalty:vouchers"), {"code": voucher.code}).content.decode()
+
+
+def test_the_history_names_the_rule_and_the_reward(cast: Cast, member: Member, as_bob: Client) -> None:
+    with tenant(cast.saffron.pk):
+        rule = {"key": "sales", "name": "Every sale", "on": "amount", "points": 1, "per_minor": 100}
+        write_terms(program=member.program, document={"earn": [rule]}, actor=cast.alice_acts, now=timezone.now() - timedelta(days=1))
+        purchase = record_purchase(lines=[NewLine(900)], purchased_at=timezone.now(), actor=cast.alice_acts, customer=member.customer)
+        accrue_purchases(purchase_ids=[purchase.pk], now=timezone.now())
+        reward = Reward.objects.get()
+    _take(as_bob, member, reward)
+    lines = as_bob.get(reverse("loyalty:member", args=[member.pk])).context["lines"]
+    assert [one["why"] for one in lines[:2]] == [["Shave"], ["Every sale"]]
 
 
 def test_the_catalogue_tells_what_is_left(cast: Cast, member: Member, as_bob: Client, as_charlie: Client) -> None:
