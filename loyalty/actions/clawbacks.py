@@ -49,10 +49,11 @@ def claw_back_refunds(batch: Batch, customer_ids: Collection[int], sale_ids: Col
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """An earlier clawback; nothing when it was restored."""
+    """An earlier clawback, with nothing left when it was restored; or what was cancelled while it was pending, for good."""
 
     entry_id: int
     points: int
+    is_final: bool
 
 
 def _kept(batch: Batch, entry: Entry, left: Mapping[int, tuple[Line, ...]]) -> int:
@@ -62,14 +63,15 @@ def _kept(batch: Batch, entry: Entry, left: Mapping[int, tuple[Line, ...]]) -> i
 
 
 def _taken_back(earned: Collection[int]) -> dict[int, list[_Taken]]:
-    """Clawbacks of earnings in the order they were posted, the restored ones with nothing left."""
-    followers = Entry.objects.filter(kind__in=[EntryKind.CLAWBACK, EntryKind.RESTORE], origin_id__in=earned).order_by("pk")
-    entries = list(followers)
+    """What was taken back of earnings, in the order it was posted."""
+    kinds = [EntryKind.CLAWBACK, EntryKind.RESTORE, EntryKind.CANCEL]
+    entries = list(Entry.objects.filter(kind__in=kinds, origin_id__in=earned).order_by("pk"))
     restored = {entry.details["clawback"] for entry in entries if entry.kind == EntryKind.RESTORE}
     found: dict[int, list[_Taken]] = {}
     for entry in entries:
-        if entry.kind == EntryKind.CLAWBACK:
-            found.setdefault(entry.origin_id or 0, []).append(_Taken(entry.pk, 0 if entry.pk in restored else entry.amount))
+        if entry.kind != EntryKind.RESTORE:
+            points = 0 if entry.pk in restored else entry.amount
+            found.setdefault(entry.origin_id or 0, []).append(_Taken(entry.pk, points, entry.kind == EntryKind.CANCEL))
     return found
 
 
@@ -78,7 +80,7 @@ def _level(batch: Batch, entry: Entry, due: int, taken: list[_Taken]) -> list[Cl
     so_far, done = sum(one.points for one in taken), []
     actor, purchase_id = batch.actor, entry.purchase_id or 0
     for one in reversed(taken) if so_far > due else ():
-        if so_far > due and one.points:
+        if so_far > due and one.points and not one.is_final:
             so_far -= one.points
             receipt = restore_clawback(
                 member_id=entry.member_id, entry_id=one.entry_id, key=f"clawback:{one.entry_id}:restored", now=batch.now, actor=actor

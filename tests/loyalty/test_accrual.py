@@ -12,7 +12,7 @@ from accounts.audit import SYSTEM
 from crm.models import Customer, Purchase
 from loyalty.actions.accrual import accrue_purchases
 from loyalty.actions.members import enrol_member
-from loyalty.actions.points import redeem_points
+from loyalty.actions.points import cancel_pending, redeem_points
 from loyalty.actions.programs import close_program, write_terms
 from loyalty.actions.visits import accrue_visits
 from loyalty.ledger.posting import settle_member
@@ -214,6 +214,14 @@ def test_pending_points_of_a_purchase_come_at_the_end_of_a_local_day() -> None:
     assert shop.wallet() == (0, 0, 6, 0)
     settle_member(member_id=shop.member.pk, now=datetime(2026, 3, 17, 4, tzinfo=UTC))
     assert shop.wallet() == (6, 0, 0, 0)
+
+
+def test_what_was_cancelled_while_pending_is_not_taken_back_again() -> None:
+    shop = Shop(open_program(pending_days=14))
+    sale = shop.buy(10_000)
+    cancel_pending(member_id=shop.member.pk, entry_id=Entry.objects.get().pk, key="cancel", now=NOW, actor=SYSTEM)
+    shop.refund(sale, 10_000)
+    assert shop.wallet() == (0, 0, 0, 0)
 
 
 def test_activity_keeps_points_alive_and_inactivity_ends_them() -> None:
