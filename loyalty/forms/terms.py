@@ -135,12 +135,12 @@ class RowForm(forms.Form):
     key = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
     name = forms.CharField(label=_("Name"), max_length=120, required=False, help_text=_("Empty: it is taken away."))
 
-    def __init__(self, *args: Any, seat: Seat, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, seat: Seat, basis: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.add_fields(seat)
+        self.add_fields(seat, basis)
 
-    def add_fields(self, seat: Seat) -> None:
-        """Fields that need the organization."""
+    def add_fields(self, seat: Seat, basis: str) -> None:
+        """Fields that need the organization, or what tiers are reached by."""
 
     @staticmethod
     def initial_of(node: Document) -> dict[str, Any]:
@@ -206,7 +206,7 @@ class EarnForm(RowForm):
     per = forms.ChoiceField(label=_("Within"), choices=CAPS, required=False)
     budget = forms.IntegerField(label=_("At most for all together"), min_value=1, max_value=10**9, required=False)
 
-    def add_fields(self, seat: Seat) -> None:
+    def add_fields(self, seat: Seat, basis: str) -> None:
         self.fields["per_minor"] = MoneyField(seat=seat, label=_("For each"), required=False)
         self.fields["segment"] = segment_field()
         self.order_fields(["key", "name", "on", "points", "per_minor", "segment"])
@@ -245,7 +245,7 @@ class MultiplierForm(RowForm):
         label=_("On"), choices=WEEKDAYS, coerce=int, required=False, widget=forms.CheckboxSelectMultiple
     )
 
-    def add_fields(self, seat: Seat) -> None:
+    def add_fields(self, seat: Seat, basis: str) -> None:
         self.fields["segment"] = segment_field()
 
     @staticmethod
@@ -261,7 +261,7 @@ class MultiplierForm(RowForm):
 
 class LevelForm(RowForm):
     threshold = forms.IntegerField(
-        label=_("Reached at"), min_value=0, max_value=10**15, initial=0, help_text=_("Points, visits, or money in the smallest unit.")
+        label=_("Reached at"), min_value=0, max_value=10**15, initial=0, help_text=_("Points, visits or money, as chosen above.")
     )
     percent = forms.IntegerField(
         label=_("Percent of points"), min_value=0, max_value=10_000, initial=100, help_text=_("100: as everybody; 150: half as much again.")
@@ -269,6 +269,11 @@ class LevelForm(RowForm):
     discount = forms.IntegerField(label=_("Discount in percent"), min_value=0, max_value=100, required=False)
     free_shipping = forms.BooleanField(label=_("Free shipping"), required=False)
     benefit = forms.CharField(label=_("Another benefit"), max_length=200, required=False)
+
+    def add_fields(self, seat: Seat, basis: str) -> None:
+        if basis == TierBasis.SPEND:
+            count = self.fields["threshold"]
+            self.fields["threshold"] = MoneyField(seat=seat, label=count.label, help_text=count.help_text, initial=0)
 
     @staticmethod
     def initial_of(node: Document) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def _act(
 
 
 def _member(pk: int) -> Member:
-    return get_object_or_404(members(), pk=pk)
+    return get_object_or_404(members(), pk=pk, is_active=True)
 
 
 def _tell(request: HttpRequest, receipt: Receipt, words: str) -> None:

@@ -176,10 +176,11 @@ def _step(request: HttpRequest, step: str, document: Document, seat: Seat) -> St
     data = request.POST if request.method == "POST" else None
     form = FORMS[step](data, document=document, seat=seat) if step in FORMS else None
     lists = {}
+    basis = request.POST.get("basis") or (document.get("tiers") or {}).get("basis", "")
     for name, kind in LISTS.get(step, {}).items():
         nodes = (document if name != "levels" else document.get("tiers") or {}).get(name, [])
         rows: Any = forms.formset_factory(kind, extra=0 if nodes else 1, max_num=MOST_ROWS, absolute_max=MOST_ROWS)
-        lists[name] = rows(data, prefix=name, initial=[kind.initial_of(node) for node in nodes], form_kwargs={"seat": seat})
+        lists[name] = rows(data, prefix=name, initial=[kind.initial_of(node) for node in nodes], form_kwargs={"seat": seat, "basis": basis})
     return Step(document, form, lists)
 
 

@@ -204,6 +204,13 @@ def test_charlie_changes_nothing(cast: Cast, member: Member, as_charlie: Client)
     assert _balance(cast) == 300
 
 
+def test_who_left_is_given_nothing(cast: Cast, member: Member, as_alice: Client) -> None:
+    with tenant(cast.saffron.pk):
+        Member.objects.update(is_active=False)
+    assert {_post(as_alice, member, verb, "5").status_code for verb in VERBS} == {404}
+    assert reverse("loyalty:give", args=[member.pk]) not in as_alice.get(reverse("loyalty:member", args=[member.pk])).content.decode()
+
+
 def test_an_analyst_sees_and_is_offered_nothing_to_press(cast: Cast, member: Member) -> None:
     dora = User.objects.create_user("dora@example.com", PASSWORD, name="Dora")
     with tenant(cast.saffron.pk):

@@ -78,6 +78,16 @@ def test_the_steps_write_a_draft_and_publishing_it_the_next_version(cast: Cast, 
     assert levels == [("bronze", 0, 100, []), ("gold", 10, 150, [{"kind": "discount", "value": 5, "text": ""}])]
 
 
+def test_a_tier_reached_by_money_is_asked_for_in_money(cast: Cast, program: Program, as_alice: Client) -> None:
+    as_alice.post(_url("setup", program, "tiers"), TIERS | {"basis": "spend", "levels-1-threshold": "250"})
+    with tenant(cast.saffron.pk):
+        draft = Program.objects.get().draft
+    assert draft is not None
+    assert [level["threshold"] for level in draft["tiers"]["levels"]] == [0, 25_000]
+    _name, _heading, rows = as_alice.get(_url("setup", program, "tiers")).context["lists"][0]
+    assert rows.forms[1]["threshold"].value() == "250.00"
+
+
 def test_what_a_step_does_not_show_is_kept(cast: Cast, program: Program, as_alice: Client) -> None:
     rules = {"all": [{"field": "visit_count", "op": "at_least", "value": 3}]}
     rule = {"key": "old", "name": "Old", "on": "visit", "points": 3, "rules": rules, "locations": [cast.uptown.pk]}
