@@ -164,7 +164,9 @@ class SegmentViewSet(ApiViewSet):
         segment, values = self.found(pk), self.parsed(SegmentInput, partial=True)
         return self.rendered(SegmentOutput, update_segment(segment=segment, actor=self.actor, now=self.now, **values))
 
-    @extend_schema(summary="Delete a segment", description="Only one that no segment, campaign or loyalty program uses.", responses={204: None})
+    @extend_schema(
+        summary="Delete a segment", description="Only one that no segment, campaign or loyalty program uses.", responses={204: None}
+    )
     def destroy(self, request: Request, pk: int) -> Response:
         delete_segment(segment=self.found(pk), actor=self.actor, now=self.now)
         return Response(status=204)
