@@ -1,11 +1,10 @@
 """Who is behind a referral, and what referrals came to."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from django.db import connection
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.tenancy import current_organization_id
@@ -106,15 +105,15 @@ def _figures(which: Q) -> ReferralFigures:
         rejected=rejected,
         flagged=rows.filter(STANDING).exclude(flags=[]).count(),
         points=points,
-        revenue_minor=_revenue(rows.filter(STANDING).values_list("customer_id", "joined_at")),
+        revenue_minor=_revenue(which),
     )
 
 
-def _revenue(referred: Iterable[tuple[int | None, datetime | None]]) -> int:
+def _revenue(which: Q) -> int:
     """What the referred bought since they came, less what they gave back."""
-    since = {customer_id: joined_at for customer_id, joined_at in referred if customer_id}
-    rows = Purchase.objects.filter(customer_id__in=since).order_by().values_list("customer_id", "purchased_at", "total_minor")
-    return sum(total for customer_id, at, total in rows if (joined_at := since[customer_id or 0]) and at >= joined_at)
+    bought = Purchase.objects.filter(customer=OuterRef("customer"), purchased_at__gte=OuterRef("joined_at")).order_by().values("customer")
+    spent = Subquery(bought.values(sum=Sum("total_minor")))
+    return int(Referral.objects.filter(which, STANDING).aggregate(sum=Coalesce(Sum(spent), 0))["sum"])
 
 
 def _address(customer: Customer) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
+from config.reactions import react
 from crm.actions.purchases import NewLine, record_purchase, refund_purchase
 from crm.models import Customer, Event, Identity, Purchase
 from loyalty.actions.members import enrol_member
@@ -20,6 +21,7 @@ from loyalty.actions.referrals import UnknownCodeError, code_of, invite, join_by
 from loyalty.ledger.posting import settle_member
 from loyalty.models import Entry, Member, Program, Referral, ReferredIdentity, Wallet
 from loyalty.queries.referrals import ReferralFigures, best_referrers, member_figures, program_figures
+from loyalty.queries.reward_checks import broken_promises
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import DAY, NOW, make_program
@@ -110,6 +112,21 @@ def test_the_event_log_rewards_once_however_often_it_is_read_and_later_purchases
     for _ in range(3):
         follow_referrals(list(Event.objects.all()))
     assert Counter(Entry.objects.values_list("kind", "amount")) == {("earn", 500): 1, ("earn", 200): 1}
+
+
+def test_reactions_to_the_event_log_reward_and_take_back(committed_cast: Cast) -> None:
+    with tenant(committed_cast.saffron.pk):
+        town = make_town()
+        referral = town.join(town.member())
+        sale = record_purchase(lines=[NewLine(100)], purchased_at=town.now, actor=SYSTEM, customer=referral.customer)
+    react(organization_id=committed_cast.saffron.pk)
+    with tenant(committed_cast.saffron.pk):
+        assert (state(referral), Entry.objects.filter(kind="earn").count()) == (("rewarded", ""), 2)
+        refund_purchase(purchase=sale, amount_minor=100, refunded_at=town.now, actor=SYSTEM)
+    react(organization_id=committed_cast.saffron.pk)
+    with tenant(committed_cast.saffron.pk):
+        assert (state(referral), set(Wallet.objects.values_list("balance", "pending", "debt"))) == (("rejected", "refunded"), {(0, 0, 0)})
+        assert broken_promises() == []
 
 
 def test_a_purchase_before_they_came_does_not_count(town: Town) -> None:
