@@ -32,10 +32,11 @@ class Offered:
 
 
 def times_taken(member_id: int, rewards: Iterable[Reward], now: datetime) -> dict[int, Taken]:
-    """Per reward, how often a member took it."""
+    """Per reward, how often a member took it; counted only where it has a limit."""
     zone, by_id = organization_zone(), {reward.pk: reward for reward in rewards}
     moments: dict[int, list[datetime]] = {reward_id: [] for reward_id in by_id}
-    taken = Voucher.objects.filter(member_id=member_id, reward_id__in=by_id, points__gt=0).exclude(state=VoucherState.CANCELLED)
+    limited = [one.pk for one in by_id.values() if one.limit_per_member is not None or one.limit_per_period is not None]
+    taken = Voucher.objects.filter(member_id=member_id, reward_id__in=limited, points__gt=0).exclude(state=VoucherState.CANCELLED)
     for reward_id, issued_at in taken.order_by().values_list("reward_id", "issued_at"):
         moments[reward_id].append(issued_at)
     return {
