@@ -136,6 +136,7 @@ def refund_sale(
     now: datetime,
     actor: Actor,
     lines: Sequence[Back] = (),
+    goods: Sequence[NewLine] = (),
     amount_minor: int = 0,
     points: int | None = None,
     refunded_at: datetime | None = None,
@@ -144,7 +145,8 @@ def refund_sale(
     """Give goods of a sale back, with the points that paid for their share and without those they had earned.
 
     Args:
-        amount_minor: of goods that come back without naming their lines.
+        goods: that come back with a product and a price, without naming their lines.
+        amount_minor: of goods that come back without naming anything.
         points: to give back; in proportion to the goods when ``None``.
 
     Raises:
@@ -154,11 +156,11 @@ def refund_sale(
     sale = Purchase.objects.select_for_update(of=("self",)).get(pk=sale.pk)
     sold = list(sale.lines.order_by("pk"))
     paying = next((line for line in sold if line.product_code == POINTS_CODE), None)
-    goods = [line for line in sold if line is not paying]
-    back = [_line_back(goods, one) for one in lines]
+    bought = [line for line in sold if line is not paying]
+    back = [*goods, *(_line_back(bought, one) for one in lines)]
     if amount_minor:
         back.append(NewLine(-amount_minor, description=_("Refund of %(number)s") % {"number": sale}))
-    goods_minor = sum(line.amount_minor for line in goods)
+    goods_minor = sum(line.amount_minor for line in bought)
     back_minor = _given_back(sale, paying) - sum(line.amount_minor for line in back)
     if paying and (due := share_back(-paying.amount_minor, back_minor=back_minor, goods_minor=goods_minor) - _discount_back(paying)) > 0:
         back.append(NewLine(due, product_code=POINTS_CODE, description=paying.description, refund_of_id=paying.pk))

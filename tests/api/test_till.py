@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.audit import SYSTEM
+from accounts.models import IdempotencyKey
 from accounts.permissions import Permission
 from accounts.tenancy import tenant
 from crm.models import Purchase
@@ -201,8 +202,6 @@ def test_points_move_under_a_key_only(till: Caller, member: Member, assert_probl
 def test_a_key_is_known_to_the_ledger_when_its_answer_is_forgotten(
     cast: Cast, till: Caller, member: Member, assert_problem: Problem
 ) -> None:
-    from accounts.models import IdempotencyKey
-
     path = f"members/{member.pk}/redeem/"
     first = till.post(path, {"points": 150}, idempotency_key="k").json()
     with tenant(cast.saffron.pk):
