@@ -9,8 +9,8 @@ from loyalty.actions.points import earn_points
 
 
 def run(size: str) -> Result:
-    """Any client gives any member points."""
-    return compare("loyalty_post", size, _earn)
+    """Any client gives any member points; everybody has some already."""
+    return compare("loyalty_post", size, _earn, prepare=_earn)
 
 
 def _earn(member_id: int, key: str) -> None:

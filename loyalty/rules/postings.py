@@ -185,6 +185,35 @@ def restore(taken: Sequence[Part], *, debt: int, at: datetime) -> list[Leg]:
     return [Leg(Account.REVERSED, -sum(part.amount for part in taken)), *return_parts(taken, debt=debt, at=at)]
 
 
+def move_out(lot: LotState) -> list[Leg]:
+    """All that is left of a lot goes to another member."""
+    return [
+        *_legs((Account.WALLET, -lot.available, lot.id), (Account.PENDING, -lot.pending, lot.id)),
+        Leg(Account.MOVED, lot.available + lot.pending),
+    ]
+
+
+def move_in(lot: LotState, *, debt: int) -> list[Leg]:
+    """What was left of another member's lot comes; debt is repaid first."""
+    coming = [Part(lot, lot.available)] if lot.available else []
+    pending = _legs((Account.PENDING, lot.pending, lot.id))
+    return [Leg(Account.MOVED, -lot.available - lot.pending), *pending, *receive(coming, debt=debt)]
+
+
+def move_debt_out(amount: int, *, parts: Sequence[Part] = (), at: datetime | None = None) -> list[Leg]:
+    """Debt goes to another member, and with it points return that had repaid some of it."""
+    returning = return_parts(parts, debt=0, at=at) if at else []
+    owed = amount - sum(part.amount for part in parts)
+    return [Leg(Account.MOVED, -amount), *_legs((Account.DEBT, owed, None)), *returning]
+
+
+def move_debt_in(amount: int, lots: Iterable[LotState]) -> list[Leg]:
+    """Another member's debt comes; what can be spent repays it at once."""
+    parts = take_up_to(lots, amount)
+    owed = amount - sum(part.amount for part in parts)
+    return [Leg(Account.MOVED, amount), *_from_wallet(parts), *_legs((Account.DEBT, -owed, None))]
+
+
 def by_lot(legs: Iterable[Leg], account: Account) -> dict[int, int]:
     """What legs add to the lots on one account."""
     sums: dict[int, int] = {}
