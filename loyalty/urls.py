@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from loyalty.views import cards, counter, member, programs, rewards, setup
+from loyalty.views import cards, counter, member, programs, public, rewards, setup
 
 app_name = "loyalty"
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("customers/<int:pk>/", member.customer_panel, name="customer_panel"),
     path("customers/<int:pk>/enrol/", counter.enrol, name="enrol"),
     path("members/<int:pk>/", member.show_member, name="member"),
+    path("members/<int:pk>/seen/", public.show_to_staff, name="seen"),
     path("members/<int:pk>/card/", cards.show_card, name="card"),
     path("members/<int:pk>/give/", counter.give, name="give"),
     path("members/<int:pk>/take/", counter.take, name="take"),

@@ -73,7 +73,7 @@ class ReasonForm(TokenForm):
         label=_("Reason"),
         max_length=200,
         widget=forms.TextInput(attrs={"list": "reasons", "dir": "auto"}),
-        help_text=_("It stands in the member's history."),
+        help_text=_("It stands in the history, which the member can see."),
     )
 
 

@@ -32,7 +32,7 @@ EARN_ON = [
     (EarnOn.CATEGORY, _("Certain categories")),
     (EarnOn.SIGN_UP, _("Sign-up")),
     (EarnOn.BIRTHDAY, _("Birthday")),
-    (EarnOn.REVIEW, _("Review")),
+    (EarnOn.REVIEW, _("Review they write")),
     (EarnOn.REFERRAL, _("Referral")),
     (EarnOn.MILESTONE, _("Every so many visits or purchases")),
     (EarnOn.EVENT, _("Another event")),

@@ -15,7 +15,6 @@ from accounts.permissions import Permission, requires
 from crm.views.asking import asking, customer_or_404
 from loyalty.actions.counter import used_today
 from loyalty.forms.counter import REASONS, ReasonForm, RedeemForm, TokenForm, new_token
-from loyalty.links import member_url
 from loyalty.models import Member, Program, ProgramState
 from loyalty.queries.members import HistoryLine, find_members, history, history_lines, members, open_lots
 from loyalty.queries.programs import TermsBook, Version
@@ -99,7 +98,6 @@ def member_page(request: HttpRequest, member: Member, *, action: str, form: Toke
         "lots": lots[:LOTS_SHOWN],
         "has_more_lots": lots.count() > LOTS_SHOWN,
         "expiries": expiry_chart(list(expiring)),
-        "own_page": member_url(member.pk),
         "rewards": [
             (offered, refusal_words(offered.refusal) if offered.refusal else "") for offered in catalogue_for(member, now=timezone.now())
         ],

@@ -6,12 +6,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.pagination import BoundedPaginator
+from accounts.permissions import Permission, requires
 from accounts.public_pages import asked_language, known_language, render_not_found, render_public
 from accounts.queries import current_organization
 from accounts.tenancy import current_organization_id, tenant
@@ -67,10 +69,32 @@ def member_page(page: Page) -> Callable[..., HttpResponse]:
 @member_page
 def show_own_page(request: HttpRequest, member: Member, language: str) -> HttpResponse:
     """Balance, what expires, the way to the next tier, history."""
+    links = {"token": member_token(member.pk), "preferences": _preferences_token(member)}
+    return render_public(request, "loyalty/own_page.html", what_they_see(request, member) | links, language)
+
+
+@member_page
+def show_own_card(request: HttpRequest, member: Member, language: str) -> HttpResponse:
+    """The card, to be shown at the counter, kept on a phone or printed."""
+    return render_public(request, "loyalty/card.html", _card(member, TermsBook()), language)
+
+
+@require_safe
+@requires(Permission.LOYALTY_VIEW)
+def show_to_staff(request: HttpRequest, pk: int) -> HttpResponse:
+    """The member's own page as staff see it: without the links by which the member decides."""
+    member = get_object_or_404(members(), pk=pk)
+    language = known_language(asked_language(request), member.customer.language, current_organization().language)
+    with override(language):
+        return render_public(request, "loyalty/own_page.html", what_they_see(request, member), language)
+
+
+def what_they_see(request: HttpRequest, member: Member) -> dict[str, Any]:
+    """What a member's own page tells."""
     now, book = timezone.now(), TermsBook()
     version, standing, available = book.in_force(member.program_id, now), standing_of(member, at=now, book=book), spendable(member.pk, now)
     page = BoundedPaginator(history(member), HISTORY_PAGE).get_page(request.GET.get("page"))
-    context: dict[str, Any] = {
+    return {
         **_card(member, book),
         "wallet": member.wallet,
         "spendable": available,
@@ -83,22 +107,13 @@ def show_own_page(request: HttpRequest, member: Member, language: str) -> HttpRe
         "rewards": [offered for offered in catalogue_for(member, now=now) if offered.refusal is None][:REWARDS_SHOWN],
         "page": page,
         "lines": told_lines(history_lines(member, list(page.object_list))),
-        "preferences": _preferences_token(member),
     }
-    return render_public(request, "loyalty/own_page.html", context, language)
-
-
-@member_page
-def show_own_card(request: HttpRequest, member: Member, language: str) -> HttpResponse:
-    """The card, to be shown at the counter, kept on a phone or printed."""
-    return render_public(request, "loyalty/card.html", _card(member, TermsBook()), language)
 
 
 def _card(member: Member, book: TermsBook) -> dict[str, Any]:
     organization = current_organization()
     tier = book.tier_name(member.program_id, member.tier, timezone.now())
-    card = card_of(member, organization, tier=tier)
-    return {"organization": organization, "member": member, "card": card, "token": member_token(member.pk)}
+    return {"organization": organization, "member": member, "card": card_of(member, organization, tier=tier)}
 
 
 def _progress(counted: int, missing: int) -> int:

@@ -122,6 +122,18 @@ def test_a_link_names_its_member_and_organization(cast: Cast, member: Member) ->
     assert (ref.organization_id, ref.member_id) == (cast.saffron.pk, member.pk)
 
 
+def test_staff_see_what_the_member_sees_without_the_links_by_which_the_member_decides(
+    cast: Cast, member: Member, as_bob: Client, as_charlie: Client
+) -> None:
+    url = reverse("loyalty:seen", args=[member.pk])
+    page = as_bob.get(url, {"lang": "en"}).content.decode()
+    assert "Your tier: Bronze" in page
+    assert "/t/" not in page
+    assert as_charlie.get(url).status_code == 404
+    with tenant(cast.saffron.pk):
+        assert member_token(member.pk) not in as_bob.get(reverse("loyalty:member", args=[member.pk])).content.decode()
+
+
 def test_staff_print_the_card(member: Member, as_bob: Client, as_charlie: Client) -> None:
     url = reverse("loyalty:card", args=[member.pk])
     assert "Dana Reyes" in as_bob.get(url).content.decode()
