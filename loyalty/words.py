@@ -65,7 +65,7 @@ def _rules(entry: Entry) -> list[str]:
     earned = entry.details.get("rules", {})
     if entry.terms is None or not isinstance(earned, dict):
         return []
-    return [rule.get("name") or rule["key"] for rule in entry.terms.document["earn"] if rule["key"] in earned]
+    return [rule.get("name") or rule["key"] for rule in entry.terms.document["earn"] if earned.get(rule["key"])]
 
 
 def benefit_words(benefit: Benefit) -> str:

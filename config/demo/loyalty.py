@@ -44,11 +44,11 @@ TERMS: Final[dict[str, Any]] = {
         "soft_landing": True,
         "levels": [
             {"key": "regular", "name": "Regular", "threshold": 0},
-            {"key": "silver", "name": "Silver", "threshold": 10_000, "percent": 110},
+            {"key": "silver", "name": "Silver", "threshold": 4_000, "percent": 110},
             {
                 "key": "gold",
                 "name": "Gold",
-                "threshold": 20_000,
+                "threshold": 7_000,
                 "percent": 125,
                 "benefits": [
                     {"kind": "priority", "text": "First choice of appointments"},
