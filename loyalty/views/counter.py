@@ -10,17 +10,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.formats import format_number
+from accounts.formats import format_money, format_number
 from accounts.permissions import Permission, requires
-from crm.views.asking import asking, customer_or_404
+from crm.views.asking import asking, customer_or_404, seat_of
 from loyalty.actions.counter import give_points, redeem_at_counter, redeem_reward_at_counter, take_points, undo_at_counter
 from loyalty.actions.members import enrol_member
 from loyalty.forms.counter import EnrolForm, ReasonForm, RedeemForm, TokenForm
 from loyalty.ledger.posting import Receipt
 from loyalty.models import Member, Reward
 from loyalty.queries.members import find_people, member_number, members
+from loyalty.queries.programs import terms_in_force
 from loyalty.refusals import PointsRefusedError, points
-from loyalty.views.member import member_page
+from loyalty.views.member import member_page, worth_minor
 
 MOST_TEXT = 100
 
@@ -126,9 +127,16 @@ def _act(
             form.add_error("amount", str(error))
             form.renewed()
         else:
-            _tell(request, receipt, words % {"points": points(form.cleaned_data["amount"])})
+            told = words % {"points": points(form.cleaned_data["amount"])}
+            _tell(request, receipt, f"{told} {_worth(request, member, form.cleaned_data['amount'])}" if name == "redeem" else told)
             return redirect("loyalty:member", pk=pk)
     return member_page(request, member, action=name, form=form)
+
+
+def _worth(request: HttpRequest, member: Member, amount: int) -> str:
+    """What the till takes off for redeemed points; nothing without terms."""
+    minor, seat = worth_minor(terms_in_force(member.program, timezone.now()), amount), seat_of(request)
+    return _("They are worth %(worth)s.") % {"worth": format_money(minor, seat.currency, seat.money_unit)} if minor else ""
 
 
 def _member(pk: int) -> Member:
@@ -139,4 +147,4 @@ def _tell(request: HttpRequest, receipt: Receipt, words: str) -> None:
     if receipt.is_replay:
         messages.info(request, _("This was done before; nothing was done again."))
     else:
-        messages.success(request, f"{words} " + _("The balance is %(balance)s now.") % {"balance": format_number(receipt.balance)})
+        messages.success(request, f"{words.rstrip()} " + _("The balance is %(balance)s now.") % {"balance": format_number(receipt.balance)})

@@ -132,7 +132,8 @@ def test_fewer_points_than_the_terms_redeem_are_refused(cast: Cast, member: Memb
     with tenant(cast.saffron.pk):
         write_terms(program=member.program, document={"redemption": {"smallest": 100}}, actor=cast.alice_acts, now=timezone.now())
     assert "Fewer than 100 points are not redeemed." in _post(as_bob, member, "redeem", "99").content.decode()
-    _post(as_bob, member, "redeem", "100", token=f"{TOKEN}-2")
+    page = _post(as_bob, member, "redeem", "100", token=f"{TOKEN}-2")
+    assert "100 points redeemed. They are worth $1.00. The balance is 200 now." in page.content.decode()
     assert _balance(cast) == 200
 
 
