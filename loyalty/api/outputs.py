@@ -13,7 +13,7 @@ from loyalty.models import EntryKind, Hold, LotRemainder, Member, Program, Rewar
 class ProgramOutput(Output):
     class Meta:
         model = Program
-        exclude = ("organization",)
+        exclude = ("organization", "draft")
 
 
 class TermsOutput(Output):
