@@ -36,7 +36,7 @@ check: venv-dev ## the fast part of test: format, lint, floors, types, and the t
 bench: venv-dev ## measure beside the references, write benchmarks/results.json (ONLY=name, SIZE=small)
 	@REGULARS_HOME="$${REGULARS_HOME:-.local/bench}" $(VENV_PYTHON) -m benchmarks --size $(SIZE) $(if $(ONLY),--only $(ONLY))
 
-chaos: venv-dev ## kill workers, broker and database under a running campaign of 20,000 and count every message
+chaos: venv-dev ## kill workers, broker and database under a campaign of 20,000 and under 1,000,000 operations on points, and count everything
 	@REGULARS_HOME="$${REGULARS_HOME:-.local/chaos}" $(VENV_PYTHON) -m tests --chaos
 
 serve: venv ## web server, worker and beat on the data that is there

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -31,8 +32,8 @@ from tests.loyalty.ledger_stage import NOW, make_member, make_program
 from tests.loyalty.points_model import Purse, RefusedError
 
 REFUSALS = (InsufficientPointsError, NotUndoableError, NotEarnedError, HoldResolvedError, CaptureError)
-# make test looks at a few dozen histories of forty steps, make chaos at thousands.
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "25"))
+# make test looks at a few dozen histories of forty steps, make chaos at a thousand.
+EXAMPLES = 1_000 if os.environ.get("CHAOS") == "full" else 25
 Request = Callable[[str], Receipt]
 
 whose = st.integers(0, 1)
@@ -226,6 +227,7 @@ class LedgerMachine(RuleBasedStateMachine):
             raise AssertionError("a key was accepted twice")
 
 
+@pytest.mark.chaos
 def test_the_ledger_does_what_the_model_does(in_saffron: Cast) -> None:
     run_state_machine_as_test(
         LedgerMachine,
