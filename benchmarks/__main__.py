@@ -18,7 +18,7 @@ from benchmarks.machine import describe_machine, install_programs
 from benchmarks.table import table
 from tests.machine import embedded_servers
 
-NAMES = ("send_email", "plan_audience", "segment_count", "import_customers", "track", "loyalty_post", "loyalty_redeem")
+NAMES = ("send_email", "plan_audience", "segment_count", "import_customers", "track", "loyalty_post", "loyalty_redeem", "loyalty_till")
 KEPT = Path(__file__).resolve().parent / "results.json"
 
 

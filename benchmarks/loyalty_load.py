@@ -68,7 +68,7 @@ def compare(name: str, size: str, work: Work, *, prepare: Work | None = None) ->
     try:
         with benchmark_database(name):
             organization_id = benchmark_organization().pk
-            members = _make_members(organization_id, people)
+            members = make_members(organization_id, people)
             if prepare:
                 _run_clients(organization_id, members, prepare, "prepare")
             before = _entries(organization_id)
@@ -84,7 +84,8 @@ def compare(name: str, size: str, work: Work, *, prepare: Work | None = None) ->
     return _result(name, loads, reference, kept, people)
 
 
-def _make_members(organization_id: int, people: int) -> list[int]:
+def make_members(organization_id: int, people: int) -> list[int]:
+    """A program with this many members whose wallets are empty; returns their ids."""
     with tenant(organization_id):
         program = Program.objects.create(name="Bench", slug="bench", state=ProgramState.ACTIVE)
         with connection.cursor() as cursor:

@@ -75,24 +75,25 @@ def _pixels(organization_id: int, people: int) -> list[str]:
 
 
 def _serve_and_load(application: str, paths: list[str], folder: Path, database: str, seconds: float) -> tuple[Load, float]:
-    with _free_port() as port:
+    with free_port() as port:
         program = web_server(host="127.0.0.1", port=port, workers=WORKERS, threads=THREADS)
     program = replace(program, command=[*program.command[:-1], application])
     with Processes(folder / "logs", {"EMBEDDED_DATABASE": database, "DJANGO_SETTINGS_MODULE": "config.settings"}) as processes:
         processes.start(program)
         load_web(port, paths[:100], folder, seconds=1, connections=CONNECTIONS)
         load = load_web(port, paths, folder, seconds=seconds, connections=CONNECTIONS)
-        return load, _resident_mb(processes.running[program.name].pid)
+        return load, resident_mb(processes.running[program.name].pid)
 
 
 @contextmanager
-def _free_port() -> Iterator[int]:
+def free_port() -> Iterator[int]:
+    """A port that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         yield probe.getsockname()[1]
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> float:
     """The peak of the server's processes together."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
     pids = [pid, *map(int, children.read_text().split())] if children.exists() else [pid]

@@ -40,7 +40,8 @@ def refund(shared_data: Path) -> Json:
 def customer(in_saffron: Cast) -> Customer:
     """A customer of a program that gives a point for each dollar."""
     open_program(earn=[{**SALES, "per_minor": 100}])
-    return CustomerFactory.create()
+    customer: Customer = CustomerFactory.create()
+    return customer
 
 
 def balance() -> tuple[int, int]:
