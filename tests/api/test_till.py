@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.audit import SYSTEM
 from accounts.models import IdempotencyKey
@@ -20,6 +22,8 @@ from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import NOW
 from tests.loyalty.program_stage import SALES, open_program
 
+# Queries of one call, with the savepoints of the test around them.
+REDEMPTION, SALE = 20, 20
 Problem = Callable[..., dict[str, Any]]
 CUT = {"description": "Haircut", "category": "Cuts", "unit_price_minor": 5_000}
 WAX = {"description": "Wax", "product_code": "W1", "category": "Products", "quantity": 3, "unit_price_minor": 1_000}
@@ -255,3 +259,16 @@ def test_a_sale_needs_both_scopes(cast: Cast, member: Member, key_with: Callable
     for scope in (Permission.POINTS_CHANGE, Permission.PURCHASES_CHANGE):
         response = key_with(scope).post("till/sales/", {"member": member.pk, "lines": [CUT]}, idempotency_key="k")
         assert_problem(response, 403, "missing_scope")
+
+
+def test_a_redemption_and_a_sale_keep_to_their_queries(cast: Cast, till: Caller, member: Member) -> None:
+    calls = {
+        f"members/{member.pk}/redeem/": ({"points": 10}, REDEMPTION),
+        "till/sales/": ({"member": member.pk, "points": 100, "lines": [CUT, WAX]}, SALE),
+    }
+    till.get("programs/")  # writes when the key was used
+    for path, (body, budget) in calls.items():
+        till.post(path, body, idempotency_key=f"first {path}")
+        with CaptureQueriesContext(connection) as queries:
+            assert till.post(path, body, idempotency_key=f"second {path}").status_code in (200, 201)
+        assert len(queries) <= budget, [query["sql"][:150] for query in queries]
