@@ -1,4 +1,4 @@
-"""The signed link of a member's own page: short, without a look-up to forge, and good for nothing else."""
+"""The signed links of a member's own page and of their referral code: short, without a look-up to forge, and good for nothing else."""
 
 import re
 from dataclasses import dataclass
@@ -11,6 +11,15 @@ from django.urls import reverse
 from accounts.tenancy import current_organization_id
 
 _NAMES: Final = re.compile(r"([0-9a-f]{1,15})-([0-9a-f]{1,15})")
+_JOINS: Final = re.compile(r"([0-9a-f]{1,15})-([0-9A-Z]{1,20})")
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRef:
+    """A referral code as a verified token names it."""
+
+    organization_id: int
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,25 @@ def read_member_token(token: str) -> MemberRef | None:
 def member_url(member_id: int) -> str:
     """The whole address of a member's own page, to be put into messages."""
     return str(settings.PUBLIC_URL) + reverse("member_page", args=[member_token(member_id)])
+
+
+def join_url(code: str) -> str:
+    """The whole address at which a friend joins by a referral code of the current organization."""
+    token = _join_signer().sign(f"{current_organization_id():x}-{code}")
+    return str(settings.PUBLIC_URL) + reverse("join", args=[token])
+
+
+def read_join_token(token: str) -> JoinRef | None:
+    """The code that a token names, or ``None`` for anything forged."""
+    try:
+        names = _JOINS.fullmatch(_join_signer().unsign(token))
+    except BadSignature:
+        return None
+    return JoinRef(int(names[1], 16), names[2]) if names else None
+
+
+def _join_signer() -> Signer:
+    return Signer(salt="loyalty.join", sep=".")
 
 
 def _signer() -> Signer:

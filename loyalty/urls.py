@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from loyalty.views import cards, counter, member, programs, public, rewards, setup
+from loyalty.views import cards, counter, member, programs, public, referrals, rewards, setup
 
 app_name = "loyalty"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("programs/<int:pk>/", programs.show_program, name="program"),
     path("programs/<int:pk>/move/", programs.move_program, name="move_program"),
     path("programs/<int:pk>/board/", programs.show_board, name="board"),
+    path("programs/<int:pk>/referrals/", referrals.show_referrals, name="referrals"),
     path("programs/<int:pk>/publish/", setup.publish, name="publish"),
     path("programs/<int:pk>/simulation/", setup.show_simulation, name="simulation"),
     path("programs/<int:pk>/setup/<slug:step>/", setup.edit_step, name="setup"),
@@ -19,8 +20,10 @@ urlpatterns = [
     path("points/", counter.find_member, name="points"),
     path("customers/<int:pk>/", member.customer_panel, name="customer_panel"),
     path("customers/<int:pk>/enrol/", counter.enrol, name="enrol"),
+    path("customers/<int:pk>/code/", referrals.enter_code, name="enter_code"),
     path("members/<int:pk>/", member.show_member, name="member"),
     path("members/<int:pk>/seen/", public.show_to_staff, name="seen"),
+    path("members/<int:pk>/code/", referrals.make_code, name="make_code"),
     path("members/<int:pk>/card/", cards.show_card, name="card"),
     path("members/<int:pk>/give/", counter.give, name="give"),
     path("members/<int:pk>/take/", counter.take, name="take"),

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.tenancy import current_organization_id
@@ -15,6 +16,12 @@ from loyalty.rules.referrals import Person, identities
 
 # What still says who brought whom: a refunded purchase does not unmake it.
 STANDING = Q(customer__isnull=False) & (~Q(state=ReferralState.REJECTED) | Q(rejection=ReferralRejection.REFUNDED))
+_SPENT = Subquery(
+    Purchase.objects.filter(customer=OuterRef("customer"), purchased_at__gte=OuterRef("joined_at"))
+    .order_by()
+    .values("customer")
+    .values(sum=Sum("total_minor"))
+)
 _ANCESTORS = """
 with recursive chain as (
     select m.customer_id from loyalty_referral as r
@@ -86,34 +93,42 @@ def member_figures(member_id: int) -> ReferralFigures:
 
 def best_referrers(program_id: int, *, limit: int = 20) -> list[tuple[Member, ReferralFigures]]:
     """The members who brought the most customers that bought something, with their figures."""
+    return [(member, member_figures(member.pk)) for member in referrers(program_id)[:limit]]
+
+
+def referrers(program_id: int) -> QuerySet[Member, Any]:
+    """Members who referred somebody, those first whose friends bought; with how many came (``all``), how many ``bought``, and the ``points``."""
     bought = Q(referrals__state__in=[ReferralState.QUALIFIED, ReferralState.REWARDED])
+    points = Sum(F("referrals__referrer_points") + F("referrals__referee_points"))
     members = Member.objects.filter(program_id=program_id, referrals__isnull=False).select_related("customer")
-    ranked = members.annotate(bought=Count("referrals", filter=bought), all=Count("referrals")).order_by("-bought", "-all", "pk")
-    return [(member, member_figures(member.pk)) for member in ranked[:limit]]
+    counted = members.annotate(bought=Count("referrals", filter=bought), all=Count("referrals"), points=points)
+    return counted.order_by("-bought", "-all", "pk")
+
+
+def revenue_by_referrer(member_ids: Collection[int]) -> dict[int, int]:
+    """What those whom each of these members referred bought since they came; who brought nothing is left out."""
+    rows = Referral.objects.filter(STANDING, referrer__in=member_ids).order_by().values("referrer")
+    return {row["referrer"]: row["sum"] for row in rows.annotate(sum=Sum(_SPENT)) if row["sum"]}
 
 
 def _figures(which: Q) -> ReferralFigures:
-    rows = Referral.objects.filter(which).order_by()
-    states = dict(rows.values_list("state").annotate(count=Count("pk")))
-    rejected = dict(rows.filter(state=ReferralState.REJECTED).values_list("rejection").annotate(count=Count("pk")))
-    points = rows.aggregate(sum=Coalesce(Sum(F("referrer_points") + F("referee_points")), 0))["sum"]
+    points = Sum(F("referrer_points") + F("referee_points"))
+    flagged = Count("pk", filter=STANDING & ~Q(flags=[]))
+    found = Referral.objects.filter(which).order_by().values("state", "rejection")
+    rows = list(found.annotate(count=Count("pk"), points=points, flagged=flagged))
+    states = {row["state"]: row["count"] for row in rows if not row["rejection"]}
     return ReferralFigures(
-        invited=states.get(ReferralState.INVITED, 0),
-        joined=states.get(ReferralState.JOINED, 0),
-        qualified=states.get(ReferralState.QUALIFIED, 0),
-        rewarded=states.get(ReferralState.REWARDED, 0),
-        rejected=rejected,
-        flagged=rows.filter(STANDING).exclude(flags=[]).count(),
-        points=points,
+        **{state: states.get(state, 0) for state in ("invited", "joined", "qualified", "rewarded")},
+        rejected={row["rejection"]: row["count"] for row in rows if row["rejection"]},
+        flagged=sum(row["flagged"] for row in rows),
+        points=sum(row["points"] for row in rows),
         revenue_minor=_revenue(which),
     )
 
 
 def _revenue(which: Q) -> int:
     """What the referred bought since they came, less what they gave back."""
-    bought = Purchase.objects.filter(customer=OuterRef("customer"), purchased_at__gte=OuterRef("joined_at")).order_by().values("customer")
-    spent = Subquery(bought.values(sum=Sum("total_minor")))
-    return int(Referral.objects.filter(which, STANDING).aggregate(sum=Coalesce(Sum(spent), 0))["sum"])
+    return int(Referral.objects.filter(which, STANDING).aggregate(sum=Coalesce(Sum(_SPENT), 0))["sum"])
 
 
 def _address(customer: Customer) -> str:

@@ -21,6 +21,7 @@ from loyalty.queries.programs import TermsBook, Version
 from loyalty.queries.rewards import catalogue_for
 from loyalty.queries.vouchers import vouchers_of
 from loyalty.queries.wallets import spendable
+from loyalty.referring import referral_block
 from loyalty.rules.limits import limit_of, most_now
 from loyalty.words import expiry_chart, headline, refusal_words, signed, tone_of, why
 
@@ -102,6 +103,7 @@ def member_page(request: HttpRequest, member: Member, *, action: str, form: Toke
             (offered, refusal_words(offered.refusal) if offered.refusal else "") for offered in catalogue_for(member, now=timezone.now())
         ],
         "vouchers": vouchers_of(member.pk)[:VOUCHERS_SHOWN],
+        **referral_block(member),
         **_standing(member, TermsBook()),
     }
     if asking(request).allows(Permission.POINTS_CHANGE) and member.is_active:

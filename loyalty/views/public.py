@@ -6,11 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.pagination import BoundedPaginator
 from accounts.permissions import Permission, requires
@@ -18,6 +20,7 @@ from accounts.public_pages import asked_language, known_language, render_not_fou
 from accounts.queries import current_organization
 from accounts.tenancy import current_organization_id, tenant
 from accounts.throttling import count_asking
+from loyalty.actions.referrals import code_of
 from loyalty.cards import card_of
 from loyalty.links import member_token, read_member_token
 from loyalty.models import Member
@@ -26,6 +29,7 @@ from loyalty.queries.programs import TermsBook
 from loyalty.queries.rewards import catalogue_for
 from loyalty.queries.tiers import standing_of
 from loyalty.queries.wallets import spendable
+from loyalty.referring import device_of, referral_block
 from loyalty.views.member import told_lines, worth_minor
 from loyalty.words import benefit_words
 from messaging.models import Delivery
@@ -38,14 +42,13 @@ TOO_MANY = 429
 Page = Callable[[HttpRequest, Member, str], HttpResponse]
 
 
-def member_page(page: Page) -> Callable[..., HttpResponse]:
+def for_member(page: Page) -> Callable[..., HttpResponse]:
     """Open a page for the member its token names, in that organization's scope, on its clock and in the member's language.
 
     Who guesses tokens, or asks without end, is turned away for the rest of the minute.
     """
 
     @never_cache
-    @require_safe
     @wraps(page)
     def opened(request: HttpRequest, token: str) -> HttpResponse:
         ref = read_member_token(token)
@@ -66,17 +69,28 @@ def member_page(page: Page) -> Callable[..., HttpResponse]:
     return opened
 
 
-@member_page
+@require_safe
+@for_member
 def show_own_page(request: HttpRequest, member: Member, language: str) -> HttpResponse:
     """Balance, what expires, the way to the next tier, history."""
     links = {"token": member_token(member.pk), "preferences": _preferences_token(member)}
     return render_public(request, "loyalty/own_page.html", what_they_see(request, member) | links, language)
 
 
-@member_page
+@require_safe
+@for_member
 def show_own_card(request: HttpRequest, member: Member, language: str) -> HttpResponse:
     """The card, to be shown at the counter, kept on a phone or printed."""
     return render_public(request, "loyalty/card.html", _card(member, TermsBook()), language)
+
+
+@csrf_exempt  # the token is the whole authority, so there is no session to forge a request of
+@require_POST
+@for_member
+def make_own_code(request: HttpRequest, member: Member, language: str) -> HttpResponse:
+    """Give the member the code that they pass on to friends."""
+    code_of(member=member, now=timezone.now(), device=device_of(request))
+    return redirect(f"{reverse('member_page', args=[member_token(member.pk)])}?lang={language}#friends")
 
 
 @require_safe
@@ -106,6 +120,7 @@ def what_they_see(request: HttpRequest, member: Member) -> dict[str, Any]:
         "progress": _progress(standing.counted, standing.missing) if standing else 0,
         "rewards": [offered for offered in catalogue_for(member, now=now) if offered.refusal is None][:REWARDS_SHOWN],
         "page": page,
+        **referral_block(member),
         "lines": told_lines(history_lines(member, list(page.object_list))),
     }
 

@@ -32,6 +32,8 @@ OPEN_ADDRESSES = {
     "confirm_preferences": "customers' right; its signed token is its key",
     "member_page": "members' own; its signed token is its key",
     "member_card": "members' own; its signed token is its key",
+    "member_code": "members' own; its signed token is its key",
+    "join": "friends of members are strangers; its signed token is its key",
     "schema": "the description of the API holds no organization's data",
     "api-docs": "the description of the API holds no organization's data",
     "": "the API's answer to addresses that it does not know",

@@ -1,0 +1,36 @@
+"""What a member's pages tell of the friends they bring."""
+
+from typing import Any
+
+from django.db.models import Sum
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from loyalty.links import join_url
+from loyalty.models import Member, Referral, ReferralCode
+from loyalty.queries.referrals import member_figures
+
+
+def referral_block(member: Member) -> dict[str, Any]:
+    """The member's code and link, once they have one, and what their referrals came to."""
+    code = ReferralCode.objects.filter(member=member).first()
+    figures = member_figures(member.pk)
+    bought = figures.qualified + figures.rewarded
+    return {
+        "code": code,
+        "join_url": join_url(code.code) if code else "",
+        "referred": figures,
+        "came": figures.joined + bought,
+        "bought": bought,
+        "earned_by_friends": _earned(member),
+    }
+
+
+def device_of(request: HttpRequest) -> str:
+    """A hash of from where somebody asks; it tells the same device again, and nothing else."""
+    seen = f"{request.META.get('REMOTE_ADDR', '')}|{request.headers.get('User-Agent', '')}"
+    return salted_hmac("loyalty.device", seen, algorithm="sha256").hexdigest()
+
+
+def _earned(member: Member) -> int:
+    return int(Referral.objects.filter(referrer=member).aggregate(sum=Sum("referrer_points"))["sum"] or 0)
