@@ -32,3 +32,24 @@ class TenantModel(models.Model):
         self.clean_fields(exclude={"organization", *trusted})
         self.clean()
         self.validate_constraints()
+
+
+class BulkTenantModel(TenantModel):
+    """A tenant row written by the million: its organization is vouched for by the wall alone.
+
+    The policy admits a row only for the organization of the scope, which exists; asking again for each row took a third
+    of the time an import writes for, and locks one row that all writers share.
+    """
+
+    organization = models.ForeignKey(
+        "accounts.Organization",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        default=current_organization_id,
+        editable=False,
+    )
+
+    class Meta:
+        abstract = True

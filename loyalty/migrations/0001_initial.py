@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_spoken_constraints'),
-        ('crm', '0007_bulk_writes'),
+        ('crm', '0011_statistics'),
     ]
 
     operations = [
@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ('slug', models.SlugField(max_length=60, verbose_name='slug')),
                 ('points_name', models.CharField(default='points', max_length=40, verbose_name='name of a point')),
                 ('state', models.CharField(choices=[('draft', 'Draft'), ('active', 'Active'), ('closed', 'Closed')], default='draft', max_length=10, verbose_name='state')),
+                ('draft', models.JSONField(editable=False, help_text='Terms that are being written; whatever they still lack.', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
             ],
             options={
@@ -116,11 +117,11 @@ class Migration(migrations.Migration):
             name='Entry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('organization', models.ForeignKey(db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
-                ('program', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.program')),
+                ('organization', models.ForeignKey(db_constraint=False, db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
+                ('program', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.program')),
                 ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='loyalty.member')),
                 ('sequence', models.BigIntegerField()),
-                ('kind', models.CharField(choices=[('earn', 'Earned'), ('mature', 'Became available'), ('cancel', 'Cancelled'), ('redeem', 'Redeemed'), ('hold', 'Reserved'), ('capture', 'Redeemed from a reservation'), ('release', 'Reservation released'), ('lapse', 'Reservation lapsed'), ('expire', 'Expired'), ('undo', 'Redemption undone'), ('clawback', 'Taken back after a refund'), ('give', 'Given'), ('take', 'Taken'), ('move_out', 'Moved to another member'), ('move_in', 'Moved from another member')], max_length=10, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('earn', 'Earned'), ('mature', 'Became available'), ('cancel', 'Cancelled'), ('redeem', 'Redeemed'), ('hold', 'Reserved'), ('capture', 'Redeemed from a reservation'), ('release', 'Reservation released'), ('lapse', 'Reservation lapsed'), ('expire', 'Expired'), ('undo', 'Redemption undone'), ('clawback', 'Taken back after a refund'), ('restore', 'Given back: the refund was of something else'), ('prolong', 'Kept alive by activity'), ('give', 'Given'), ('take', 'Taken'), ('move_out', 'Moved to another member'), ('move_in', 'Moved from another member')], max_length=10, verbose_name='kind')),
                 ('amount', models.BigIntegerField(help_text='Points that the entry is about, never negative.', verbose_name='points')),
                 ('occurred_at', models.DateTimeField(verbose_name='when')),
                 ('recorded_at', models.DateTimeField(verbose_name='recorded')),
@@ -149,7 +150,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Lot',
             fields=[
-                ('organization', models.ForeignKey(db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
+                ('organization', models.ForeignKey(db_constraint=False, db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
                 ('entry', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='lot', serialize=False, to='loyalty.entry')),
                 ('member', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lots', to='loyalty.member')),
                 ('amount', models.BigIntegerField(verbose_name='points')),
@@ -167,7 +168,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='LotRemainder',
             fields=[
-                ('organization', models.ForeignKey(db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
+                ('organization', models.ForeignKey(db_constraint=False, db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
                 ('lot', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='remainder', serialize=False, to='loyalty.lot')),
                 ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.member')),
                 ('available', models.BigIntegerField(default=0)),
@@ -185,7 +186,7 @@ class Migration(migrations.Migration):
             name='Posting',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('organization', models.ForeignKey(db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
+                ('organization', models.ForeignKey(db_constraint=False, db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
                 ('entry', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='loyalty.entry')),
                 ('account', models.CharField(choices=[('wallet', 'wallet'), ('held', 'held'), ('pending', 'pending'), ('debt', 'debt'), ('issued', 'issued'), ('redeemed', 'redeemed'), ('expired', 'expired'), ('reversed', 'reversed'), ('moved', 'moved')], max_length=10, verbose_name='account')),
                 ('lot', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='loyalty.lot')),
@@ -197,6 +198,21 @@ class Migration(migrations.Migration):
                 'ordering': ['id'],
                 'indexes': [models.Index(fields=['organization', 'entry'], name='posting_entry'), models.Index(condition=models.Q(('lot__isnull', False)), fields=['organization', 'lot'], name='posting_lot')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='posting_amount')],
+            },
+        ),
+        migrations.CreateModel(
+            name='BudgetUse',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('organization', models.ForeignKey(db_index=False, default=accounts.tenancy.current_organization_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
+                ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='budgets', to='loyalty.program', verbose_name='program')),
+                ('rule', models.CharField(max_length=40, verbose_name='rule')),
+                ('used', models.BigIntegerField(default=0, verbose_name='used')),
+            ],
+            options={
+                'verbose_name': 'use of a budget',
+                'verbose_name_plural': 'uses of budgets',
+                'constraints': [models.UniqueConstraint(fields=('organization', 'program', 'rule'), name='budget_rule'), models.CheckConstraint(condition=models.Q(('used__gte', 0)), name='budget_not_negative')],
             },
         ),
     ]

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel
+from accounts.models import BulkTenantModel, TenantModel
 from accounts.models.audit import ActorKind
 from crm.models import Purchase
 from loyalty.models.member import Member
@@ -97,7 +97,7 @@ class EntryKind(models.TextChoices):
     MOVE_IN = "move_in", _("Moved from another member")
 
 
-class Entry(TenantModel):
+class Entry(BulkTenantModel):
     """One thing that happened to a wallet. ``hash`` covers it, its postings and, by ``previous``, everything before it.
 
     ``occurred_at`` is when it counts, ``recorded_at`` when it was written. ``origin`` is the entry that this one
@@ -145,7 +145,7 @@ class Entry(TenantModel):
         return f"{self.kind} {self.amount}"
 
 
-class Lot(TenantModel):
+class Lot(BulkTenantModel):
     """Points that came in together; its id is that of the entry they came in by. Without ``expires_at`` they never expire."""
 
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, primary_key=True, related_name="lot")
@@ -165,7 +165,7 @@ class Lot(TenantModel):
         return f"#{self.pk}"
 
 
-class LotRemainder(TenantModel):
+class LotRemainder(BulkTenantModel):
     """What a lot's postings add up to: what can be spent and what is pending. Its dates are copies for one index."""
 
     lot = models.OneToOneField(Lot, on_delete=models.PROTECT, primary_key=True, related_name="remainder")
@@ -190,7 +190,7 @@ class LotRemainder(TenantModel):
         return f"{self.available}"
 
 
-class Posting(TenantModel):
+class Posting(BulkTenantModel):
     """A leg of an entry: points that came to an account (positive) or left it."""
 
     entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="postings", db_index=False)
