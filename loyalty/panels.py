@@ -8,6 +8,7 @@ from crm.panels import CustomerPanel, Group, NavigationItem, PhoneJob, register_
 register_navigation(
     NavigationItem(Group.LOYALTY, _("Loyalty members"), "loyalty:members", "loyalty", Permission.LOYALTY_VIEW, 0),
     NavigationItem(Group.LOYALTY, _("Rewards"), "loyalty:rewards", "redeem", Permission.LOYALTY_VIEW, 10),
+    NavigationItem(Group.LOYALTY, _("Stamp cards"), "loyalty:stamp_cards", "approval", Permission.LOYALTY_VIEW, 15),
     NavigationItem(Group.LOYALTY, _("Vouchers"), "loyalty:vouchers", "confirmation_number", Permission.POINTS_CHANGE, 20),
     NavigationItem(Group.LOYALTY, _("Programs"), "loyalty:programs", "military_tech", Permission.LOYALTY_VIEW, 30),
 )

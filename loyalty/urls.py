@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from loyalty.views import cards, counter, member, programs, public, referrals, rewards, setup
+from loyalty.views import cards, counter, member, programs, public, referrals, rewards, setup, stamps
 
 app_name = "loyalty"
 urlpatterns = [
@@ -29,6 +29,9 @@ urlpatterns = [
     path("members/<int:pk>/take/", counter.take, name="take"),
     path("members/<int:pk>/redeem/", counter.redeem, name="redeem"),
     path("members/<int:pk>/rewards/<int:reward>/", counter.redeem_reward, name="redeem_reward"),
+    path("members/<int:pk>/cards/<int:card>/stamp/", stamps.give_stamp, name="give_stamp"),
+    path("members/<int:pk>/stamps/<int:stamp>/back/", stamps.take_stamp, name="take_stamp"),
+    path("stamps/", stamps.list_stamp_cards, name="stamp_cards"),
     path("rewards/", rewards.list_rewards, name="rewards"),
     path("rewards/<int:pk>/picture/", rewards.show_picture, name="picture"),
     path("vouchers/", rewards.check_voucher, name="vouchers"),

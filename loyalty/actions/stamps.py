@@ -17,7 +17,7 @@ from loyalty.ledger.bought import VoucherNotOpenError, check_open, locked_vouche
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.ledger.stock import RewardRefusedError, find_piece, return_piece, take_piece, tell, tell_cancelled
 from loyalty.models import FilledCard, Member, MemberCard, Program, Stamp, StampCard
-from loyalty.rules.stamps import is_stamped
+from loyalty.rules.stamps import BY_HAND, is_stamped
 
 # What decides how many stamps somebody has: changing it would make their stamps wrong.
 FIXED = ("size", "stamped_for", "products", "categories", "least_minor")
@@ -93,7 +93,7 @@ def give_stamps(*, member: Member, card: StampCard, key: str, now: datetime, act
         or not 1 <= count <= MOST_BY_HAND
     ):
         raise StampRefusedError(card.pk)
-    key = f"hand:{key}"
+    key = f"{BY_HAND}{key}"
     ((_pair, member_card),) = _locked_cards([(card.pk, member.pk)]).items()
     known = Stamp.objects.filter(member_card=member_card, key=key).first()
     if known is None:
@@ -108,7 +108,7 @@ def give_stamps(*, member: Member, card: StampCard, key: str, now: datetime, act
 @transaction.atomic
 def take_stamps_back(*, member: Member, card: StampCard, key: str, now: datetime, actor: Actor) -> None:
     """Undo stamps given by hand; doing it again changes nothing."""
-    if set_stamps([StampCount(member.pk, card, f"hand:{key}", 0, now)], now=now, actor=actor):
+    if set_stamps([StampCount(member.pk, card, f"{BY_HAND}{key}", 0, now)], now=now, actor=actor):
         record_audit(action="stamp.taken_back", subject=card, actor=actor, after={"member": member.pk, "key": key})
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
-from loyalty.models import Member, MemberCard, StampCard
-from loyalty.rules.stamps import CardStanding, is_stamped, standing
+from loyalty.models import Member, MemberCard, Stamp, StampCard
+from loyalty.rules.stamps import BY_HAND, CardStanding, is_stamped, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,12 @@ class CardSeen:
     card: StampCard
     standing: CardStanding
     filled: int
+    takes_stamps: bool
+
+    @property
+    def slots(self) -> list[bool]:
+        """Each place on the card, and whether it is stamped."""
+        return [place < self.standing.stamps for place in range(self.standing.size)]
 
 
 def cards_of(member: Member, *, now: datetime) -> list[CardSeen]:
@@ -25,6 +31,13 @@ def cards_of(member: Member, *, now: datetime) -> list[CardSeen]:
     seen = []
     for card in StampCard.objects.filter(program_id=member.program_id).select_related("reward"):
         stamps, filled = theirs.get(card.pk, (0, 0))
-        if stamps or (card.is_active and is_stamped(card, now)):
-            seen.append(CardSeen(card, standing(stamps=stamps, filled=filled, size=card.size), filled))
+        takes_stamps = card.is_active and is_stamped(card, now)
+        if stamps or takes_stamps:
+            seen.append(CardSeen(card, standing(stamps=stamps, filled=filled, size=card.size), filled, takes_stamps))
     return seen
+
+
+def stamps_by_hand(member: Member) -> QuerySet[Stamp]:
+    """What was stamped by hand and not taken back, the latest first."""
+    given = Stamp.objects.filter(member_card__member=member, key__startswith=BY_HAND, count__gt=0)
+    return given.select_related("member_card__card").order_by("-pk")

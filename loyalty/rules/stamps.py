@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from math import floor
-from typing import Protocol
+from typing import Final, Protocol
 
 from loyalty.rules.receipts import Line
+
+BY_HAND: Final = "hand:"  # how the keys of stamps begin that nothing bought or visited stands for
 
 
 class Card(Protocol):

@@ -19,6 +19,7 @@ from loyalty.models import Member, Program, ProgramState
 from loyalty.queries.members import HistoryLine, find_members, history, history_lines, members, open_lots
 from loyalty.queries.programs import TermsBook, Version
 from loyalty.queries.rewards import catalogue_for
+from loyalty.queries.stamps import cards_of, stamps_by_hand
 from loyalty.queries.vouchers import vouchers_of
 from loyalty.queries.wallets import spendable
 from loyalty.referring import referral_block
@@ -29,6 +30,7 @@ MOST_TEXT = 100
 PANEL_ENTRIES = 5
 LOTS_SHOWN = 10
 VOUCHERS_SHOWN = 5
+HAND_STAMPS_SHOWN = 5
 ACTIONS = ("redeem", "give", "take")
 
 
@@ -103,6 +105,8 @@ def member_page(request: HttpRequest, member: Member, *, action: str, form: Toke
             (offered, refusal_words(offered.refusal) if offered.refusal else "") for offered in catalogue_for(member, now=timezone.now())
         ],
         "vouchers": vouchers_of(member.pk)[:VOUCHERS_SHOWN],
+        "stamp_cards": cards_of(member, now=timezone.now()),
+        "hand_stamps": stamps_by_hand(member)[:HAND_STAMPS_SHOWN],
         **referral_block(member),
         **_standing(member, TermsBook()),
     }

@@ -27,6 +27,7 @@ from loyalty.models import Member
 from loyalty.queries.members import history, history_lines, members, open_lots
 from loyalty.queries.programs import TermsBook
 from loyalty.queries.rewards import catalogue_for
+from loyalty.queries.stamps import cards_of
 from loyalty.queries.tiers import standing_of
 from loyalty.queries.wallets import spendable
 from loyalty.referring import device_of, referral_block
@@ -120,6 +121,7 @@ def what_they_see(request: HttpRequest, member: Member) -> dict[str, Any]:
         "progress": _progress(standing.counted, standing.missing) if standing else 0,
         "rewards": [offered for offered in catalogue_for(member, now=now) if offered.refusal is None][:REWARDS_SHOWN],
         "page": page,
+        "stamp_cards": cards_of(member, now=now),
         **referral_block(member),
         "lines": told_lines(history_lines(member, list(page.object_list))),
     }
