@@ -25,27 +25,14 @@ def set_consent(
     Args:
         proof: what shows it later: the words, the page, the address it came from.
     """
+    named: dict[str, Any] = {"channel": channel, "purpose": purpose}
     Customer.objects.select_for_update(of=("self",)).only("pk").get(pk=customer.pk)
-    consent = Consent.objects.filter(customer=customer, channel=channel, purpose=purpose).first()
+    consent = Consent.objects.filter(customer=customer, **named).first()
     before = consent.state if consent else None
     if consent and before == state:
         return consent
-    consent, _created = Consent.objects.update_or_create(
-        customer=customer,
-        channel=channel,
-        purpose=purpose,
-        defaults={"state": state, "changed_at": now},
-    )
-    ConsentChange.objects.create(
-        customer=customer,
-        channel=channel,
-        purpose=purpose,
-        state=state,
-        at=now,
-        source=source,
-        proof=proof or {},
-    )
-    named = {"channel": channel, "purpose": purpose}
+    consent, _created = Consent.objects.update_or_create(customer=customer, **named, defaults={"state": state, "changed_at": now})
+    ConsentChange.objects.create(customer=customer, **named, state=state, at=now, source=source, proof=proof or {})
     record_audit(
         action=f"consent.{state}", subject=customer, actor=actor, before={**named, "state": before}, after={**named, "state": state}
     )
