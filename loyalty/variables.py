@@ -17,6 +17,7 @@ from accounts.queries import current_organization
 from loyalty.links import member_url
 from loyalty.models import LotRemainder, Member, ProgramState
 from loyalty.queries.programs import TermsBook
+from loyalty.rules.months import last_day
 from messaging.variables import Loading, Namespace, Variable, register
 
 EXPIRING_WITHIN = timedelta(days=30)
@@ -79,7 +80,5 @@ def _add_expiring(found: dict[int, dict[str, Any]], loading: Loading) -> None:
     )  # fmt: skip
     zone = ZoneInfo(current_organization().time_zone)
     for customer_id, points, first in rows:
-        # Lots go at the end of a day, which is the first moment of the next.
-        day = (first - timedelta(seconds=1)).astimezone(zone).date()
         with override(loading.language):
-            found[customer_id] |= {"expiring_points": int(points), "expiring_on": format_day(day)}
+            found[customer_id] |= {"expiring_points": int(points), "expiring_on": format_day(last_day(first, zone))}

@@ -1,7 +1,7 @@
 """How entries, lots and tiers are told in words."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 from accounts.formats import JALALI_MONTHS, digits, format_number, format_percent, is_persian
 from loyalty.models import Entry, EntryKind
 from loyalty.queries.members import HistoryLine
-from loyalty.rules.months import read_day
+from loyalty.rules.months import last_moment, read_day
 from loyalty.rules.rewards import Refusal
 from loyalty.rules.terms import Benefit, BenefitKind, Calendar
 
@@ -104,11 +104,6 @@ def month_of(moment: datetime) -> tuple[int, int]:
     """Year and month of a moment in the reader's calendar."""
     year, month, _day = read_day(timezone.localtime(moment).date(), Calendar.JALALI if is_persian() else Calendar.GREGORIAN)
     return year, month
-
-
-def last_moment(expires_at: datetime) -> datetime:
-    """The last moment at which points that are gone from ``expires_at`` on are there: it names the day people expect."""
-    return expires_at - timedelta(microseconds=1)
 
 
 def month_label(month: tuple[int, int]) -> str:

@@ -9,6 +9,7 @@ from accounts.queries import current_organization
 from crm.events import NewEvent, record_events
 from loyalty.models import LotRemainder
 from loyalty.queries.programs import TermsBook
+from loyalty.rules.months import last_day
 
 
 def tell_of_expiring_points(*, now: datetime) -> int:
@@ -43,7 +44,7 @@ def _events(program_id: int, after: datetime, until: datetime, days: int, now: d
                 "program": program_id,
                 "member": member_id,
                 "points": int(points),
-                "expires_on": (expires_at - timedelta(seconds=1)).astimezone(zone).date().isoformat(),
+                "expires_on": last_day(expires_at, zone).isoformat(),
                 "days": days,
             },
             key=f"expiring:{member_id}:{expires_at.timestamp():.0f}:{days}",

@@ -11,6 +11,7 @@ from loyalty.actions.accrual import accrue_purchases
 from loyalty.actions.awards import award_points
 from loyalty.actions.batch import Batch
 from loyalty.actions.visits import accrue_visits
+from loyalty.queries.programs import TermsBook
 from loyalty.rules.terms import EarnOn
 
 PURCHASES = frozenset(["purchase.completed", "purchase.refunded"])
@@ -29,9 +30,7 @@ def follow_events(events: Sequence[Event]) -> None:
 
 def award_events(events: Sequence[Event], *, now: datetime) -> None:
     """Award what rules on events name."""
-    batch = Batch([], now=now, actor=SYSTEM)
-    versions = batch.book.versions.values()
-    named = {rule.event for version in versions for rule in version.terms.rules_on(EarnOn.EVENT)}
+    named = {rule.event for version in TermsBook().versions.values() for rule in version.terms.rules_on(EarnOn.EVENT)}
     if not (wanted := [event for event in events if event.kind in named]):
         return
     customers = Customer.objects.in_bulk({event.customer_id for event in wanted})

@@ -16,6 +16,16 @@ def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(min(day, FURTHEST) + timedelta(days=1), time(), zone).astimezone(UTC)
 
 
+def last_moment(expires_at: datetime) -> datetime:
+    """The last moment at which points that are gone from ``expires_at`` on are there: it names the day people expect."""
+    return expires_at - timedelta(microseconds=1)
+
+
+def last_day(expires_at: datetime, zone: ZoneInfo) -> date:
+    """The local day at whose end something expires, which is the last one it holds on."""
+    return last_moment(expires_at).astimezone(zone).date()
+
+
 def months_later(day: date, months: int, calendar: Calendar) -> date:
     """The same day so many months later, or the last day of a shorter month: 31 January + 1 is the end of February."""
     year, month, of_month = read_day(day, calendar)

@@ -5,7 +5,7 @@ from datetime import datetime
 from django import template
 
 from accounts.formats import format_day
-from loyalty.words import last_moment
+from loyalty.rules.months import last_moment
 
 register = template.Library()
 

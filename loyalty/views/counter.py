@@ -81,37 +81,37 @@ def redeem(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(Permission.POINTS_CHANGE)
 def redeem_reward(request: HttpRequest, pk: int, reward: int) -> HttpResponse:
     """Spend points on a reward."""
-    member, form = _member(pk), TokenForm(request.POST)
     get_object_or_404(Reward, pk=reward)
-    try:
-        if not form.is_valid():
-            raise PointsRefusedError(" ".join(map(str, form.errors["token"])))
-        done = redeem_reward_at_counter(
-            member=member, reward_id=reward, token=form.cleaned_data["token"], now=timezone.now(), actor=asking(request).actor
-        )
-    except PointsRefusedError as error:
-        messages.error(request, str(error))
-    else:
-        words = _("%(reward)s: the voucher is %(code)s.") % {"reward": done.voucher.reward, "code": done.voucher.code}
-        _tell(request, done.receipt, words)
-    return redirect("loyalty:member", pk=pk)
+
+    def act(**values: Any) -> tuple[Receipt, str]:
+        done = redeem_reward_at_counter(reward_id=reward, **values)
+        return done.receipt, _("%(reward)s: the voucher is %(code)s.") % {"reward": done.voucher.reward, "code": done.voucher.code}
+
+    return _act_at_once(request, pk, act)
 
 
 @require_POST
 @requires(Permission.POINTS_CHANGE)
 def undo(request: HttpRequest, pk: int, entry: int) -> HttpResponse:
     """Undo a redemption, or a gift that was not touched."""
+
+    def act(**values: Any) -> tuple[Receipt, str]:
+        return undo_at_counter(entry_id=entry, **values), _("Undone.")
+
+    return _act_at_once(request, pk, act)
+
+
+def _act_at_once(request: HttpRequest, pk: int, act: Callable[..., tuple[Receipt, str]]) -> HttpResponse:
+    """What takes a press of a button and no more."""
     member, form = _member(pk), TokenForm(request.POST)
     try:
         if not form.is_valid():
             raise PointsRefusedError(" ".join(map(str, form.errors["token"])))
-        receipt = undo_at_counter(
-            member=member, entry_id=entry, token=form.cleaned_data["token"], now=timezone.now(), actor=asking(request).actor
-        )
+        receipt, words = act(member=member, token=form.cleaned_data["token"], now=timezone.now(), actor=asking(request).actor)
     except PointsRefusedError as error:
         messages.error(request, str(error))
     else:
-        _tell(request, receipt, _("Undone."))
+        _tell(request, receipt, words)
     return redirect("loyalty:member", pk=pk)
 
 

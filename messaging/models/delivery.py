@@ -5,8 +5,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel
-from accounts.tenancy import current_organization_id
+from accounts.models import BulkTenantModel, TenantModel
 from crm.models import Customer
 from messaging.models.dispatch import Dispatch
 
@@ -66,7 +65,7 @@ ENGAGEMENT = (
 )
 
 
-class Delivery(TenantModel):
+class Delivery(BulkTenantModel):
     """The ledger: what happened to one message for one customer.
 
     Written in one statement by ``messaging.planning``, in id order, so that a chunk is a range of ids. The references
@@ -74,16 +73,6 @@ class Delivery(TenantModel):
     each would cost more than the plan itself.
     """
 
-    # As the wall accepts rows of the scope's organization alone, a database-enforced reference would check it twice.
-    organization = models.ForeignKey(
-        "accounts.Organization",
-        on_delete=models.PROTECT,
-        related_name="+",
-        db_index=False,
-        db_constraint=False,
-        default=current_organization_id,
-        editable=False,
-    )
     dispatch = models.ForeignKey(Dispatch, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False, db_index=False)
     customer = models.ForeignKey(Customer, on_delete=models.DO_NOTHING, related_name="deliveries", db_constraint=False)
     address = models.CharField(_("address"), max_length=254, blank=True)

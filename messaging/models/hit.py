@@ -1,8 +1,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel
-from accounts.tenancy import current_organization_id
+from accounts.models import BulkTenantModel
 from crm.models.event import CurrentTransactionId, TransactionIdField
 from messaging.models.delivery import Delivery
 
@@ -12,23 +11,13 @@ class HitKind(models.TextChoices):
     CLICK = "click", _("click")
 
 
-class TrackingHit(TenantModel):
+class TrackingHit(BulkTenantModel):
     """One request for a pixel or a tracked link, as it came; ``messaging.tracking.folding`` draws the conclusions.
 
     Written many at a time before the request is answered, and never changed but for the mark of a machine that
     only later requests gave away. Its delivery is not a database-enforced reference: the token was signed by us.
     """
 
-    # As for deliveries: the wall has checked the organization already.
-    organization = models.ForeignKey(
-        "accounts.Organization",
-        on_delete=models.PROTECT,
-        related_name="+",
-        db_index=False,
-        db_constraint=False,
-        default=current_organization_id,
-        editable=False,
-    )
     delivery = models.ForeignKey(Delivery, on_delete=models.DO_NOTHING, related_name="hits", db_constraint=False, db_index=False)
     kind = models.CharField(_("kind"), max_length=5, choices=HitKind)
     link_index = models.SmallIntegerField(_("link"), null=True)
