@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import SYSTEM, Actor, changed_fields, record_audit
 from accounts.models import ApiKey, Location, Membership, MembershipLocation, Organization, Role, User
-from accounts.permissions import API_SCOPES, Permission
+from accounts.models.audit import ActorKind
+from accounts.permissions import API_SCOPES, Access, Permission
 from accounts.tenancy import tenant
 
 KEY_PREFIX = "rgl_"
@@ -121,6 +122,19 @@ def revoke_api_key(*, key: ApiKey, now: datetime, actor: Actor) -> None:
     """Make a key useless at once; revoking it again changes nothing."""
     if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
         record_audit(action="api_key.revoked", subject=key, actor=actor, after={"revoked_at": now})
+
+
+def use_api_key(secret: str) -> Access | None:
+    """What the key may do; ``None`` when it is unknown, revoked, expired or its organization is closed.
+
+    Outside every scope. That it was used is written at most once a minute.
+    """
+    if not secret.startswith(KEY_PREFIX):
+        return None
+    for key in ApiKey.objects.raw("select * from accounts_use_api_key(%s)", [hash_api_key(secret)]):
+        scopes = frozenset(Permission(scope) for scope in key.scopes if scope in set(API_SCOPES))
+        return Access(key.organization_id or 0, Actor(ActorKind.API_KEY, key.pk, str(key)), scopes)
+    return None
 
 
 def hash_api_key(secret: str) -> str:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from django.db import connection
-from django.utils import timezone
 
 from accounts.audit import Actor
-from accounts.models import ApiKey, Membership, Organization, Role, User
+from accounts.models import Membership, Organization, Role, User
 from accounts.models.audit import ActorKind
-from accounts.permissions import API_SCOPES, ROLE_PERMISSIONS, Access, Permission
-from accounts.tenancy import presented_api_key, signed_in_user
+from accounts.permissions import ROLE_PERMISSIONS, Access
+from accounts.tenancy import signed_in_user
 
 
 def organization_ids() -> list[int]:
@@ -72,17 +71,6 @@ def _seat(user: User, membership: Membership) -> Seat:
         organization.currency,
         organization.money_unit,
     )
-
-
-def access_of_api_key(key_hash: str) -> Access | None:
-    """What the key with this hash may do; ``None`` when it is unknown, revoked, expired or its organization is closed."""
-    with presented_api_key(key_hash):
-        keys = ApiKey.objects.select_related("organization")
-        key = keys.filter(key_hash=key_hash, revoked_at=None, organization__is_active=True).first()
-    if key is None or (key.expires_at is not None and key.expires_at <= timezone.now()):
-        return None
-    scopes = frozenset(Permission(scope) for scope in key.scopes if scope in set(API_SCOPES))
-    return Access(key.organization.pk, Actor(ActorKind.API_KEY, key.pk, str(key)), scopes)
 
 
 def current_organization() -> Organization:

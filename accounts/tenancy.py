@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 from django.db import connection, transaction
 
-from accounts.postgresql.wall import API_KEY_SETTING, ORGANIZATION_SETTING, USER_SETTING
+from accounts.postgresql.wall import ORGANIZATION_SETTING, USER_SETTING
 
 _current: ContextVar[int | None] = ContextVar("organization_id", default=None)
 
@@ -16,10 +16,13 @@ class TenantScopeError(RuntimeError):
 
 
 @contextmanager
-def tenant(organization_id: int) -> Iterator[None]:
+def tenant(organization_id: int, **settings: str) -> Iterator[None]:
     """Open a transaction in which the database shows and accepts rows of this organization alone.
 
     Entering the scope of the same organization again is a savepoint.
+
+    Args:
+        settings: further ones of PostgreSQL that hold until the end of the transaction.
 
     Raises:
         TenantScopeError: inside the scope of another organization.
@@ -29,7 +32,7 @@ def tenant(organization_id: int) -> Iterator[None]:
         raise TenantScopeError(f"inside organization {outer}, cannot enter {organization_id}")
     is_outermost = not connection.in_atomic_block
     with transaction.atomic():
-        set_local(ORGANIZATION_SETTING, str(organization_id))
+        set_local(**{ORGANIZATION_SETTING: str(organization_id)}, **settings)
         token = _current.set(organization_id)
         try:
             yield
@@ -37,7 +40,7 @@ def tenant(organization_id: int) -> Iterator[None]:
             _current.reset(token)
         # The end of a transaction and a rollback restore the setting by themselves; a normal end inside an outer transaction has to.
         if outer is None and not is_outermost and not connection.needs_rollback:
-            set_local(ORGANIZATION_SETTING, "")
+            set_local(**{ORGANIZATION_SETTING: ""})
 
 
 def current_organization_id() -> int:
@@ -54,27 +57,15 @@ def current_organization_id() -> int:
 @contextmanager
 def signed_in_user(user_id: int) -> Iterator[None]:
     """Show, before an organization is chosen, the memberships and organizations of one user."""
-    with _identity(USER_SETTING, str(user_id)):
-        yield
-
-
-@contextmanager
-def presented_api_key(key_hash: str) -> Iterator[None]:
-    """Show, before the organization is known, the API key with this hash and its organization."""
-    with _identity(API_KEY_SETTING, key_hash):
-        yield
-
-
-@contextmanager
-def _identity(setting: str, value: str) -> Iterator[None]:
     with transaction.atomic():
-        set_local(setting, value)
+        set_local(**{USER_SETTING: str(user_id)})
         yield
         if not connection.needs_rollback:
-            set_local(setting, "")
+            set_local(**{USER_SETTING: ""})
 
 
-def set_local(setting: str, value: str) -> None:
-    """Set a PostgreSQL setting until the end of the transaction."""
+def set_local(**settings: str) -> None:
+    """Set PostgreSQL settings until the end of the transaction."""
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
     with connection.cursor() as cursor:
-        cursor.execute("select set_config(%s, %s, true)", [setting, value])
+        cursor.execute(f"select {calls}", [part for setting in settings.items() for part in setting])

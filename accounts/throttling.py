@@ -1,8 +1,11 @@
 """How often somebody asked lately, counted in the shared cache; not at all while that is down."""
 
 import time
+from typing import cast
 
-from django.core.cache import cache
+from django.core.cache import caches
+
+from accounts.cache import OptionalRedisCache
 
 WINDOW_SECONDS = 60
 
@@ -15,12 +18,6 @@ def count_asking(caller: str) -> tuple[float, float]:
         seconds until the next minute begins.
     """
     minute, elapsed = divmod(time.time(), WINDOW_SECONDS)
-    current = f"{caller}:{int(minute)}"
-    # add() sets the expiry once; incr() is atomic over all processes.
-    cache.add(current, 0, timeout=2 * WINDOW_SECONDS)
-    before = cache.get(f"{caller}:{int(minute) - 1}") or 0
-    try:
-        count = cache.incr(current)
-    except ValueError:  # the cache is away, or was emptied in between
-        count = 1
-    return count + float(before) * (1 - elapsed / WINDOW_SECONDS), WINDOW_SECONDS - elapsed
+    cache = cast(OptionalRedisCache, caches["default"])
+    count, before = cache.count(f"{caller}:{int(minute)}", beside=f"{caller}:{int(minute) - 1}", seconds=2 * WINDOW_SECONDS)
+    return count + before * (1 - elapsed / WINDOW_SECONDS), WINDOW_SECONDS - elapsed

@@ -113,7 +113,7 @@ def estimate_reach(audience: Audience, *, now: datetime) -> Reach:
     """What planning would decide now, counted by reason; nothing is written."""
     decide, values = _decision(audience, now)
     with transaction.atomic():
-        set_local("work_mem", WORK_MEMORY)
+        set_local(work_mem=WORK_MEMORY)
         return _counted(_COUNT.format(decide=decide), values)
 
 
@@ -139,7 +139,7 @@ def plan_dispatch(*, dispatch_id: int, audience: Audience, now: datetime, chunk_
         return None
     _take_turn()
     decide, values = _decision(audience, now)
-    set_local("work_mem", WORK_MEMORY)
+    set_local(work_mem=WORK_MEMORY)
     reach = _counted(_WRITE.format(decide=decide), {**values, "dispatch": dispatch_id, "chunk_size": chunk_size})
     dispatch.planned_count, dispatch.skipped_count = reach.planned, reach.skipped_total
     dispatch.skipped_by_reason = {str(reason): count for reason, count in reach.skipped.items()}

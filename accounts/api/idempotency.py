@@ -3,10 +3,9 @@
 import hashlib
 import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
@@ -15,14 +14,24 @@ from rest_framework.response import Response
 from accounts.api.errors import Conflict, ParameterError
 from accounts.models import IdempotencyKey
 from accounts.permissions import Access
-from accounts.tenancy import current_organization_id, set_local
+from accounts.postgresql.prepared import run_prepared
+from accounts.tenancy import current_organization_id
 
 HEADER = "Idempotency-Key"
 METHODS = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 MAX_KEY = 200
 KEPT_FOR = timedelta(hours=48)
-# How long a request waits for another one with the same key before it is told to come back.
-WAIT = "10s"
+# An answer that is due to be forgotten gives its key away.
+_CLAIM: Final = """
+insert into accounts_idempotencykey as known (organization_id, key, request_hash, created_at, body, location)
+values (%(organization)s, %(key)s, %(digest)s, %(now)s, '', '') on conflict (organization_id, key) do update
+set request_hash = excluded.request_hash, created_at = excluded.created_at, status = null, body = '', location = ''
+where known.created_at < %(forgotten)s returning id
+"""
+_KEEP: Final = """
+update accounts_idempotencykey set status = %(status)s, body = %(body)s, location = %(location)s
+where organization_id = %(organization)s and id = %(id)s
+"""
 
 
 class Replayed(Exception):  # noqa: N818 - not an error: the answer is known already
@@ -33,8 +42,8 @@ class Replayed(Exception):  # noqa: N818 - not an error: the answer is known alr
         self.response = response
 
 
-def claim(request: Request, access: Access, now: datetime) -> IdempotencyKey | None:
-    """Take the request's key for this transaction; ``None`` when it has none.
+def claim(request: Request, access: Access, now: datetime) -> int | None:
+    """Take the request's key for this transaction and return the id of its row; ``None`` when it has none.
 
     Of two requests at the same time, the second waits on the unique index: it finds the first one's answer when that
     commits, and does the work itself when that rolled back. A key therefore never outlives a failed request.
@@ -47,20 +56,19 @@ def claim(request: Request, access: Access, now: datetime) -> IdempotencyKey | N
         return None
     key = _checked(request.headers[HEADER])
     digest = _digest(request, access)
-    if (claimed := _insert(key, digest, now)) is not None:
-        return claimed
+    wanted = {"organization": current_organization_id(), "key": key, "digest": digest, "now": now, "forgotten": now - KEPT_FOR}
+    if claimed := run_prepared(_CLAIM, wanted).fetchone():
+        return int(claimed[0])
     known = IdempotencyKey.objects.get(key=key)
     if known.request_hash != digest:
         raise Conflict(_("This Idempotency-Key was used for another request."), code="idempotency_key_reused")
     raise Replayed(_answer(known))
 
 
-def keep_answer(claimed: IdempotencyKey, response: Response) -> None:
+def keep_answer(claimed: int, response: Response) -> None:
     """Store what was answered, in the transaction of what was done."""
-    claimed.status = response.status_code
-    claimed.body = response.rendered_content.decode()
-    claimed.location = response.headers.get("Location", "")
-    claimed.save(update_fields=["status", "body", "location"])
+    answer = {"status": response.status_code, "body": response.content.decode(), "location": response.headers.get("Location", "")}
+    run_prepared(_KEEP, {"organization": current_organization_id(), "id": claimed, **answer})
 
 
 def sweep_idempotency_keys(*, now: datetime) -> int:
@@ -93,22 +101,6 @@ def _file_digest(upload: Any) -> str:
         digest.update(block)
     upload.seek(0)
     return digest.hexdigest()
-
-
-def _insert(key: str, digest: str, now: datetime) -> IdempotencyKey | None:
-    table = IdempotencyKey._meta.db_table
-    set_local("lock_timeout", WAIT)
-    with connection.cursor() as cursor:
-        # An answer that is due to be forgotten gives its key away.
-        cursor.execute(
-            f"insert into {table} as known (organization_id, key, request_hash, created_at, body, location) values (%s, %s, %s, %s, '', '')"  # noqa: S608 - our own table
-            " on conflict (organization_id, key) do update set request_hash = excluded.request_hash, created_at = excluded.created_at,"
-            " status = null, body = '', location = '' where known.created_at < %s returning id",
-            [current_organization_id(), key, digest, now, now - KEPT_FOR],
-        )
-        row = cursor.fetchone()
-    set_local("lock_timeout", "0")
-    return IdempotencyKey(pk=row[0], key=key, request_hash=digest, created_at=now) if row else None
 
 
 def _answer(known: IdempotencyKey) -> Response:

@@ -21,12 +21,12 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api.errors import ParameterError
 from accounts.api.idempotency import Replayed, claim, keep_answer
 from accounts.audit import Actor
-from accounts.models import IdempotencyKey
 from accounts.permissions import Access, Permission
-from accounts.tenancy import set_local, tenant
+from accounts.tenancy import tenant
 
 SOURCE = "api"
-STATEMENT_TIMEOUT = "30s"
+# How long a statement may take, and how long a request waits for another (one with the same Idempotency-Key, say).
+LIMITS = {"statement_timeout": "30s", "lock_timeout": "10s"}
 PAGE_PARAMETERS = frozenset({"cursor", "limit"})
 
 
@@ -47,7 +47,7 @@ class ApiViewSet(GenericViewSet[Any]):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Answer inside the caller's scope; every answer that is an error leaves nothing behind."""
         self.now: datetime = timezone.now()
-        self.claimed: IdempotencyKey | None = None
+        self.claimed: int | None = None
         try:
             with ExitStack() as self.scope:
                 response = cast(Response, super().dispatch(request, *args, **kwargs))
@@ -73,8 +73,7 @@ class ApiViewSet(GenericViewSet[Any]):
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
         if isinstance(request.auth, Access):
-            self.scope.enter_context(tenant(request.auth.organization_id))
-            set_local("statement_timeout", STATEMENT_TIMEOUT)
+            self.scope.enter_context(tenant(request.auth.organization_id, **LIMITS))
 
     def handle_exception(self, exc: Exception) -> Response:
         return exc.response if isinstance(exc, Replayed) else super().handle_exception(exc)

@@ -3,8 +3,9 @@
 from django.conf import settings
 from django.db import migrations
 
-from accounts.postgresql.wall import CURRENT_API_KEY, CURRENT_ORGANIZATION, CURRENT_USER_ID, append_only
+from accounts.postgresql.wall import CURRENT_ORGANIZATION, CURRENT_USER_ID, append_only
 
+CURRENT_API_KEY = "(select nullif(current_setting('app.api_key_hash', true), ''))"
 ORGANIZATION = f"""
 ALTER TABLE accounts_organization ENABLE ROW LEVEL SECURITY;
 ALTER TABLE accounts_organization FORCE ROW LEVEL SECURITY;

@@ -22,5 +22,7 @@ def run_prepared(statement: str, parameters: Mapping[str, Any]) -> Rows:
         driver.prepare_threshold = _NEVER_BY_ITSELF
         # One type for all integers: a statement is planned anew for every combination of types.
         driver.adapters.register_dumper(int, Int8Dumper)
+    if database.queries_logged:
+        database.queries_log.append({"sql": statement, "time": "0"})
     with database.wrap_database_errors:
         return psycopg.Cursor(driver).execute(statement.encode(), parameters, prepare=True)

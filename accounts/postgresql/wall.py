@@ -2,12 +2,10 @@
 
 ORGANIZATION_SETTING = "app.organization_id"
 USER_SETTING = "app.user_id"
-API_KEY_SETTING = "app.api_key_hash"
 
 # After a SET LOCAL the setting reads '' instead of NULL, hence nullif; the sub-select is evaluated once per query.
 CURRENT_ORGANIZATION = f"(select nullif(current_setting('{ORGANIZATION_SETTING}', true), '')::bigint)"
 CURRENT_USER_ID = f"(select nullif(current_setting('{USER_SETTING}', true), '')::bigint)"
-CURRENT_API_KEY = f"(select nullif(current_setting('{API_KEY_SETTING}', true), ''))"
 
 
 def wall(table: str) -> list[str]:

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from accounts.actions import create_api_key, hash_api_key
+from accounts.actions import create_api_key, use_api_key
 from accounts.audit import SYSTEM
 from accounts.permissions import Permission
-from accounts.queries import access_of_api_key
 from accounts.tenancy import tenant
 
 SCOPES = (Permission.CUSTOMERS_VIEW, Permission.CUSTOMERS_CHANGE, Permission.PURCHASES_VIEW, Permission.PURCHASES_CHANGE)
@@ -14,7 +13,7 @@ SCOPES = (Permission.CUSTOMERS_VIEW, Permission.CUSTOMERS_CHANGE, Permission.PUR
 def till_key(organization_id: int, file: Path) -> str:
     """The key in the file if it still works, else a new one."""
     kept = file.read_text().strip() if file.exists() else ""
-    access = access_of_api_key(hash_api_key(kept)) if kept else None
+    access = use_api_key(kept)
     if access is not None and access.organization_id == organization_id:
         return kept
     with tenant(organization_id):
