@@ -33,9 +33,9 @@ class Batch:
 
     @cached_property
     def members(self) -> dict[tuple[int, int], Member]:
-        """Members by program and customer."""
+        """Members by program and customer; who was moved is represented by whoever holds their points."""
         members = Member.objects.filter(customer_id__in=self.customer_ids)
-        return {(member.program_id, member.customer_id): member for member in members}
+        return {(member.program_id, member.customer_id): member.holder for member in members}
 
     def memberships(self, customer: Customer, at: datetime) -> Iterator[tuple[Member, Version]]:
         """Where a customer earns for something that happened at a moment; automatic programs take them in."""

@@ -11,8 +11,9 @@ from accounts.audit import Actor
 from loyalty.actions.batch import Batch
 from loyalty.actions.earning import frozen_rules
 from loyalty.actions.points import claw_back_points, restore_clawback
+from loyalty.ledger.families import family_of, lock_wallets
 from loyalty.ledger.posting import Receipt
-from loyalty.models import Entry, EntryKind, Wallet
+from loyalty.models import Entry, EntryKind, Member
 from loyalty.queries.receipts import receipts_that_decide
 from loyalty.rules.earning import earning
 from loyalty.rules.receipts import Line, remaining_lines
@@ -31,9 +32,7 @@ class ClawedBack:
 def claw_back_refunds(batch: Batch, customer_ids: Collection[int], sale_ids: Collection[int]) -> list[ClawedBack]:
     """Take back what refunds left of sales has not earned; only what is not yet posted is."""
     # From here on nobody else decides about these members: what is read below stays true until the commit.
-    list(
-        Wallet.objects.filter(member__customer_id__in=customer_ids).order_by("member_id").select_for_update(of=("self",)).values_list("pk")
-    )
+    lock_wallets(family_of(Member.objects.filter(customer_id__in=customer_ids).values_list("pk", flat=True)))
     left: dict[int, tuple[Line, ...]] = {}
     for receipts in receipts_that_decide(customer_ids, sale_ids).values():
         left |= remaining_lines(receipts)

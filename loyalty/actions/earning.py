@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import F
 
 from accounts.audit import Actor
-from loyalty.ledger.posting import Receipt, post_once
+from loyalty.ledger.posting import KeyReusedError, Receipt, post_once
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet
 from loyalty.models import BudgetUse, Entry, EntryKind, Member
 from loyalty.queries.programs import Version
@@ -71,7 +71,7 @@ def post_earning(what: Occurrence, *, key: str, now: datetime, actor: Actor) -> 
     body = {"kind": EntryKind.EARN, "purchase": what.purchase_id, "key": key}
     try:
         receipt = post_once(member_id=what.member.pk, key=key, body=body, now=now, build=entry)
-    except NothingEarned:
+    except (NothingEarned, KeyReusedError):  # the key is another's where the membership has moved since
         return None
     if receipt.is_replay:
         return None

@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.audit import Actor
 from loyalty.ledger.bought import cancel_bought
+from loyalty.ledger.moving import post_at_home
 from loyalty.ledger.posting import Receipt, checked_points, post_once
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, spendable_lots
 from loyalty.models import Entry, EntryKind
@@ -135,7 +136,7 @@ def undo_redemption(
         )
 
     body = {"kind": EntryKind.UNDO, "entry": entry_id, "amount": amount}
-    return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
+    return post_at_home(member_id=member_id, key=key, body=body, now=now, build=entry, actor=actor)
 
 
 def claw_back_points(
@@ -175,7 +176,7 @@ def claw_back_points(
         )
 
     body = {"kind": EntryKind.CLAWBACK, "amount": amount, "earned_by": earned_by, "purchase": purchase_id, "details": details or {}}
-    return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
+    return post_at_home(member_id=member_id, key=key, body=body, now=now, build=entry, actor=actor, lot_id=earned_by)
 
 
 def restore_clawback(*, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:
@@ -206,7 +207,8 @@ def restore_clawback(*, member_id: int, entry_id: int, key: str, now: datetime, 
             due_at=[part.lot.expires_at for part in parts if not part.lot.has_lapsed(wallet.now)],
         )
 
-    return post_once(member_id=member_id, key=key, body={"kind": EntryKind.RESTORE, "clawback": entry_id}, now=now, build=entry)
+    body = {"kind": EntryKind.RESTORE, "clawback": entry_id}
+    return post_at_home(member_id=member_id, key=key, body=body, now=now, build=entry, actor=actor)
 
 
 def cancel_pending(*, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:
@@ -224,7 +226,8 @@ def cancel_pending(*, member_id: int, entry_id: int, key: str, now: datetime, ac
         legs = postings.cancel(lot, lot.pending)
         return NewEntry(EntryKind.CANCEL, lot.pending, legs, now, actor, origin_id=entry_id, reason=reason)
 
-    return post_once(member_id=member_id, key=key, body={"kind": EntryKind.CANCEL, "entry": entry_id}, now=now, build=entry)
+    body = {"kind": EntryKind.CANCEL, "entry": entry_id}
+    return post_at_home(member_id=member_id, key=key, body=body, now=now, build=entry, actor=actor, lot_id=entry_id)
 
 
 def _own_lot(member_id: int, entry_id: int) -> LotState:

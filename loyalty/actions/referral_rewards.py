@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import floor
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.utils import timezone
 
 from accounts.audit import SYSTEM, record_audit
@@ -19,7 +20,8 @@ from loyalty.actions.batch import Batch
 from loyalty.actions.earning import Occurrence, lock_budgets, post_earning
 from loyalty.actions.points import NotEarnedError, cancel_pending, claw_back_points
 from loyalty.actions.referrals import claim, reject, tell_referral
-from loyalty.models import Lot, Member, ProgramState, Referral, ReferralRejection, ReferralState, Wallet
+from loyalty.ledger.families import family_of, lock_wallets
+from loyalty.models import Lot, Member, ProgramState, Referral, ReferralRejection, ReferralState
 from loyalty.queries.receipts import receipts_that_decide
 from loyalty.queries.referrals import people
 from loyalty.rules.earning import rules_that_hold
@@ -104,7 +106,7 @@ def _worth(moved: Sequence[Referral], wanted: Mapping[int, Sale | None], now: da
 
 
 def _worth_of(batch: Batch, referral: Referral, sale: Purchase) -> _Qualifying | None:
-    customer, referrer = referral.customer, referral.referrer
+    customer, referrer = referral.customer, referral.referrer.holder
     version = batch.book.in_force(referral.program_id, sale.purchased_at)
     referee = batch.members.get((referral.program_id, customer.pk if customer else 0))
     if customer is None or referee is None or version is None or not referrer.is_active or referral.program.state != ProgramState.ACTIVE:
@@ -128,9 +130,9 @@ def _lock(moved: Sequence[Referral], coming: Sequence[_Qualifying]) -> None:
     """Lock budgets, then wallets, each in one order, so that nobody waits in a circle."""
     for one in sorted(coming, key=lambda one: one.referral.program_id):
         lock_budgets(one.referrer)
-    referrers, customers = {one.referrer_id for one in moved}, {one.customer_id for one in moved}
-    theirs = Q(member_id__in=referrers) | Q(member__customer_id__in=customers, member__program_id__in={one.program_id for one in moved})
-    list(Wallet.objects.filter(theirs).order_by("member_id").select_for_update(of=("self",)).values_list("pk"))
+    customers, programs = {one.customer_id or 0 for one in moved}, {one.program_id for one in moved}
+    referees = Member.objects.filter(customer_id__in=customers, program_id__in=programs).values_list("pk", flat=True)
+    lock_wallets(family_of({*referees, *(one.referrer_id for one in moved)}))
 
 
 def _reward(one: _Qualifying, *, now: datetime) -> bool:
@@ -165,20 +167,23 @@ def _late_rejection(referral: Referral) -> Rejection | None:
 
 def _take_back(referral: Referral, *, now: datetime) -> None:
     """The purchase came back, and so do both sides' points: from the pending ones, or by a clawback."""
-    referee = (
-        Member.objects.filter(program_id=referral.program_id, customer_id=referral.customer_id or 0).values_list("pk", flat=True).first()
-    )
     sides = (
-        ("referrer", referral.referrer_id, referral.referrer_entry_id, referral.referrer_points),
-        ("referee", referee, referral.referee_entry_id, referral.referee_points),
+        ("referrer", referral.referrer_entry, referral.referrer_points),
+        ("referee", referral.referee_entry, referral.referee_points),
     )
-    for side, member_id, entry_id, points in sides:
-        if member_id and entry_id:
-            key = f"referral:{referral.pk}:{side}:{referral.purchase_id}:back"
-            try:
-                cancel_pending(member_id=member_id, entry_id=entry_id, key=key, now=now, actor=SYSTEM)
-            except NotEarnedError:
-                claw_back_points(member_id=member_id, amount=points, earned_by=entry_id, key=key, now=now, actor=SYSTEM)
+    for side, entry, points in sides:
+        if entry is None:
+            continue
+        of: dict[str, Any] = {
+            "member_id": entry.member_id,
+            "key": f"referral:{referral.pk}:{side}:{referral.purchase_id}:back",
+            "now": now,
+            "actor": SYSTEM,
+        }
+        try:
+            cancel_pending(entry_id=entry.pk, **of)
+        except NotEarnedError:
+            claw_back_points(amount=points, earned_by=entry.pk, **of)
     referral.purchase = referral.referrer_entry = referral.referee_entry = referral.rewarded_at = None
     referral.referrer_points = referral.referee_points = 0
     reject(referral, Rejection.REFUNDED, now=now, actor=SYSTEM)

@@ -128,7 +128,8 @@ def reject(referral: Referral, reason: Rejection, *, now: datetime, actor: Actor
 
 
 def tell_referral(kind: str, referral: Referral, referrer: Member, at: datetime) -> None:
-    """Write an event about a referral, on the referrer's timeline."""
+    """Write an event about a referral, on the timeline of the referrer or of whoever their membership moved to."""
+    referrer = referrer.holder
     properties = {
         "program": referral.program_id,
         "member": referrer.pk,

@@ -238,9 +238,12 @@ class WalletReplay:
                 pass
 
     def _prolong(self, entry: EntryRow) -> None:
-        """Lots earned under terms by which activity keeps points alive live on, unless they had lapsed."""
+        """Lots earned under terms by which activity keeps points alive live on, unless they had lapsed; or those that come home."""
         content = entry.content
-        dates = {int(terms): datetime.fromisoformat(at) for terms, at in content["details"]["expires_at"].items()}
+        for lot_id, at in content["details"].get("lots", {}).items():
+            home = self.lots[int(lot_id)]
+            home.row = replace(home.row, expires_at=datetime.fromisoformat(at))
+        dates = {int(terms): datetime.fromisoformat(at) for terms, at in content["details"].get("expires_at", {}).items()}
         self.expect(Check.ZERO, not entry.legs and content["amount"] == 0)
         for lot in self.lots.values():
             there = lot.row.earned_at <= content["occurred_at"] and not lot.has_lapsed(content["recorded_at"])

@@ -160,6 +160,7 @@ class Lot(BulkTenantModel):
         verbose_name = _("lot")
         verbose_name_plural = _("lots")
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="lot_amount")]
+        indexes = [models.Index(fields=["organization", "moved_from"], name="lot_moved_from", condition=Q(moved_from__isnull=False))]
 
     def __str__(self) -> str:
         return f"#{self.pk}"

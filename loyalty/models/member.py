@@ -7,7 +7,10 @@ from loyalty.models.program import Program
 
 
 class Member(TenantModel):
-    """A customer in a program. ``number`` stands on the card; it says nothing about the person and cannot be guessed."""
+    """A customer in a program. ``number`` stands on the card; it says nothing about the person and cannot be guessed.
+
+    A membership that is ``moved_to`` another is closed: that one holds its points, and stands for it in all that comes later.
+    """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="members", verbose_name=_("program"))
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="loyalty_members", verbose_name=_("customer"))
@@ -17,6 +20,7 @@ class Member(TenantModel):
     tier_since = models.DateTimeField(_("tier since"), null=True, blank=True)
     tier_until = models.DateTimeField(_("tier until"), null=True, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
+    moved_to = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="taken_over")
 
     class Meta:
         verbose_name = _("loyalty member")
@@ -33,3 +37,8 @@ class Member(TenantModel):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def holder(self) -> "Member":
+        """Who holds now what this membership had."""
+        return self.moved_to.holder if self.moved_to else self

@@ -186,18 +186,18 @@ def restore(taken: Sequence[Part], *, debt: int, at: datetime) -> list[Leg]:
 
 
 def move_out(lot: LotState) -> list[Leg]:
-    """All that is left of a lot goes to another member."""
-    return [
-        *_legs((Account.WALLET, -lot.available, lot.id), (Account.PENDING, -lot.pending, lot.id)),
-        Leg(Account.MOVED, lot.available + lot.pending),
-    ]
+    """All that is left of a lot goes to another member, and what of it has expired."""
+    leaving = _legs(
+        (Account.WALLET, -lot.available, lot.id), (Account.PENDING, -lot.pending, lot.id), (Account.EXPIRED, -lot.expired, lot.id)
+    )
+    return [*leaving, Leg(Account.MOVED, lot.available + lot.pending + lot.expired)]
 
 
 def move_in(lot: LotState, *, debt: int) -> list[Leg]:
     """What was left of another member's lot comes; debt is repaid first."""
     coming = [Part(lot, lot.available)] if lot.available else []
-    pending = _legs((Account.PENDING, lot.pending, lot.id))
-    return [Leg(Account.MOVED, -lot.available - lot.pending), *pending, *receive(coming, debt=debt)]
+    others = _legs((Account.PENDING, lot.pending, lot.id), (Account.EXPIRED, lot.expired, lot.id))
+    return [Leg(Account.MOVED, -lot.available - lot.pending - lot.expired), *others, *receive(coming, debt=debt)]
 
 
 def move_debt_out(amount: int, *, parts: Sequence[Part] = (), at: datetime | None = None) -> list[Leg]:

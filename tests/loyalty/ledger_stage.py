@@ -8,7 +8,7 @@ from accounts.audit import SYSTEM
 from crm.models import Customer
 from loyalty.actions.holds import capture_hold, hold_points, release_hold
 from loyalty.actions.members import enrol_member
-from loyalty.actions.points import cancel_pending, claw_back_points, earn_points, redeem_points, undo_redemption
+from loyalty.actions.points import cancel_pending, claw_back_points, earn_points, redeem_points, restore_clawback, undo_redemption
 from loyalty.ledger.posting import Receipt, settle_member
 from loyalty.models import LotRemainder, Member, Program, ProgramState, Wallet
 from tests.factories import CustomerFactory
@@ -52,15 +52,18 @@ class Stage:
             member_id=self.member.pk, entry_id=redemption.entry_id, amount=amount, key=self._key(), now=self.now, actor=SYSTEM
         )
 
-    def claw_back(self, amount: int, earned: Receipt | None = None) -> Receipt:
+    def claw_back(self, amount: int, earned: Receipt | None = None, *, key: str = "") -> Receipt:
         return claw_back_points(
             member_id=self.member.pk,
             amount=amount,
             earned_by=earned.entry_id if earned else None,
-            key=self._key(),
+            key=key or self._key(),
             now=self.now,
             actor=SYSTEM,
         )
+
+    def restore(self, clawback: Receipt) -> Receipt:
+        return restore_clawback(member_id=self.member.pk, entry_id=clawback.entry_id, key=self._key(), now=self.now, actor=SYSTEM)
 
     def cancel(self, earned: Receipt) -> Receipt:
         return cancel_pending(member_id=self.member.pk, entry_id=earned.entry_id, key=self._key(), now=self.now, actor=SYSTEM)
