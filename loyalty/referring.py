@@ -6,6 +6,7 @@ from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from loyalty.ledger.families import family_of
 from loyalty.links import join_url
 from loyalty.models import Member, Referral, ReferralCode
 from loyalty.queries.referrals import member_figures
@@ -33,4 +34,4 @@ def device_of(request: HttpRequest) -> str:
 
 
 def _earned(member: Member) -> int:
-    return int(Referral.objects.filter(referrer=member).aggregate(sum=Sum("referrer_points"))["sum"] or 0)
+    return int(Referral.objects.filter(referrer__in=family_of([member.pk])).aggregate(sum=Sum("referrer_points"))["sum"] or 0)

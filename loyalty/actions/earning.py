@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import F
 
 from accounts.audit import Actor
+from loyalty.ledger.families import family_of
 from loyalty.ledger.posting import KeyReusedError, Receipt, post_once
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet
 from loyalty.models import BudgetUse, Entry, EntryKind, Member
@@ -117,7 +118,7 @@ def _rooms(what: Occurrence) -> dict[str, int]:
 
 def _earned_within_cap(what: Occurrence, rule: EarnRule) -> int:
     assert rule.cap is not None
-    entries = Entry.objects.filter(member=what.member, kind=EntryKind.EARN, details__rules__has_key=rule.key)
+    entries = Entry.objects.filter(member__in=family_of([what.member.pk]), kind=EntryKind.EARN, details__rules__has_key=rule.key)
     if window := cap_window(rule.cap.per, what.at):
         entries = entries.filter(occurred_at__gte=window[0], occurred_at__lt=window[1])
     return sum(details["rules"][rule.key] for details in entries.values_list("details", flat=True))

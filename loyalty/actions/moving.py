@@ -10,11 +10,14 @@ from django.db import transaction
 
 from accounts.audit import Actor, record_audit
 from crm.models import Customer
+from loyalty.actions.stamps import count_cards_again
+from loyalty.actions.tiers import update_tier
 from loyalty.ledger.families import lock_wallets
 from loyalty.ledger.moving import carry_on, return_lots
 from loyalty.ledger.settling import settle_wallet
 from loyalty.ledger.store import OpenWallet, open_wallet
 from loyalty.models import Member
+from loyalty.queries.programs import TermsBook
 
 
 class OpenHoldsError(ValueError):
@@ -51,6 +54,7 @@ def move_member(*, member_id: int, to_customer: Customer, now: datetime, actor: 
     _check_place(member_id, target.pk, expected=None)
     carry_on([source_wallet, target_wallet], actor)
     _mark(member, target, is_active=False)
+    _look_again([target.pk], now, actor)
     _audit("member.moved", member, actor, {"member": member.pk}, {"member": target.pk})
     return target
 
@@ -73,6 +77,7 @@ def undo_move(*, member_id: int, to_member_id: int, now: datetime, actor: Actor)
     _check_place(member_id, to_member_id, expected=to_member_id)
     return_lots(source_wallet, target_wallet, actor)
     _mark(member, None, is_active=True)
+    _look_again([member_id, to_member_id], now, actor)
     _audit("member.returned", member, actor, {"member": to_member_id}, {"member": member.pk})
 
 
@@ -96,6 +101,14 @@ def _check_place(member_id: int, other_id: int, *, expected: int | None) -> None
 def _mark(member: Member, moved_to: Member | None, *, is_active: bool) -> None:
     member.moved_to, member.is_active = moved_to, is_active
     member.save(update_fields=["moved_to", "is_active"])
+
+
+def _look_again(member_ids: list[int], now: datetime, actor: Actor) -> None:
+    """Tiers and full stamp cards follow from what members have now."""
+    book = TermsBook()
+    for member_id in member_ids:
+        update_tier(member_id=member_id, now=now, book=book)
+        count_cards_again(member_id=member_id, now=now, actor=actor)
 
 
 def _audit(action: str, member: Member, actor: Actor, before: dict[str, int], after: dict[str, int]) -> None:

@@ -16,7 +16,8 @@ from crm.normalisation.emails import normalise_email
 from crm.normalisation.errors import NormalisationError
 from loyalty.actions.members import enrol_member
 from loyalty.codes import new_code
-from loyalty.models import Member, ProgramState, Referral, ReferralCode, ReferralState, ReferredIdentity
+from loyalty.ledger.families import family_of
+from loyalty.models import Member, Referral, ReferralCode, ReferralState, ReferredIdentity
 from loyalty.queries.referrals import ancestors, people, referral_code
 from loyalty.rules.referrals import Person, Rejection, flags, identities, rejection
 
@@ -78,24 +79,26 @@ def join_by_code(*, code: str, customer: Customer, now: datetime, actor: Actor, 
         UnknownCodeError: no such code.
     """
     found = referral_code(code)
-    if found is None or not found.member.is_active or found.member.program.state != ProgramState.ACTIVE:
+    if found is None or not found.is_open:
         raise UnknownCodeError(code)
-    referrer = found.member
+    referrer = found.member.holder
     enrol_member(program=referrer.program, customer=customer, now=now, actor=actor)
     _one_after_another(referrer.program_id)
-    if known := Referral.objects.filter(referrer=referrer, customer=customer).first():
+    if known := Referral.objects.filter(referrer__in=family_of([referrer.pk]), customer=customer).first():
         return known
     return _refer(found, customer, now=now, actor=actor, device=device)
 
 
 def _refer(code: ReferralCode, customer: Customer, *, now: datetime, actor: Actor, device: str) -> Referral:
-    referrer = code.member
+    referrer = code.member.holder
     above = ancestors(referrer.program_id, referrer.customer_id)
     known = people({customer.pk, referrer.customer_id, *above})
     referee, theirs = known[customer.pk], known[referrer.customer_id]
     claimed = ReferredIdentity.objects.filter(program_id=referrer.program_id, identity__in=referee.identities).exists()
     reason = rejection(referrer=theirs, referee=referee, ancestors=[known[one] for one in above], is_referred=claimed)
-    invited = Referral.objects.filter(referrer=referrer, state=ReferralState.INVITED, contact__in=referee.identities).first()
+    invited = Referral.objects.filter(
+        referrer__in=family_of([referrer.pk]), state=ReferralState.INVITED, contact__in=referee.identities
+    ).first()
     referral = invited or Referral(program_id=referrer.program_id, referrer=referrer)
     referral.customer, referral.joined_at, referral.device = customer, now, device
     referral.state = ReferralState.REJECTED if reason else ReferralState.JOINED

@@ -3,17 +3,18 @@
 What a source counts is set, not added: seeing a purchase again, late or in another order changes nothing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 
 from accounts.audit import SYSTEM, Actor, changed_fields, record_audit
 from crm.events import NewEvent, record_event
 from loyalty.ledger.bought import VoucherNotOpenError, check_open, locked_vouchers
+from loyalty.ledger.families import family_of
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.ledger.stock import RewardRefusedError, find_piece, return_piece, take_piece, tell, tell_cancelled
 from loyalty.models import FilledCard, Member, MemberCard, Program, Stamp, StampCard
@@ -94,7 +95,7 @@ def give_stamps(*, member: Member, card: StampCard, key: str, now: datetime, act
     ):
         raise StampRefusedError(card.pk)
     key = f"{BY_HAND}{key}"
-    ((_pair, member_card),) = _locked_cards([(card.pk, member.pk)]).items()
+    ((_pair, (member_card, *_others)),) = _locked_cards([(card.pk, member.pk)]).items()
     known = Stamp.objects.filter(member_card=member_card, key=key).first()
     if known is None:
         set_stamps([StampCount(member.pk, card, key, count, now)], now=now, actor=actor)
@@ -120,31 +121,48 @@ def set_stamps(counts: Collection[StampCount], *, now: datetime, actor: Actor = 
     cards = _locked_cards({(one.card.pk, one.member_id) for one in wanted})
     changed = [cards[one.card.pk, one.member_id] for one in wanted if _set(cards[one.card.pk, one.member_id], one)]
     # Vouchers come last: whoever counts pieces of rewards waits for no card any more.
-    for member_card in {member_card.pk: member_card for member_card in changed}.values():
-        _balance(member_card, now=now, actor=actor)
+    for theirs in {theirs[0].pk: theirs for theirs in changed}.values():
+        _balance(theirs, now=now, actor=actor)
     return len(changed)
+
+
+@transaction.atomic
+def count_cards_again(*, member_id: int, now: datetime, actor: Actor) -> None:
+    """Give or take back vouchers once a membership has come to a member, or has left them."""
+    theirs = MemberCard.objects.filter(member__in=family_of([member_id])).values_list("card_id", flat=True)
+    for cards in _locked_cards((card, member_id) for card in theirs).values():
+        _balance(cards, now=now, actor=actor)
 
 
 @transaction.atomic
 def give_owed_vouchers(*, now: datetime) -> int:
     """Give the vouchers of full cards whose reward was sold out; returns how many there were."""
-    full = MemberCard.objects.annotate(given=Count("filled")).filter(stamps__gte=F("card__size") * (F("given") + 1))
-    cards = _locked_cards(full.values_list("card_id", "member_id"))
-    return sum(_balance(member_card, now=now, actor=SYSTEM) for member_card in cards.values())
+    cards = MemberCard.objects.filter(member__is_active=True).annotate(given=Count("filled", distinct=True))
+    full = cards.filter(Q(stamps__gte=F("card__size") * (F("given") + 1)) | Q(member__taken_over__isnull=False))
+    pairs = full.values_list("card_id", "member_id")
+    return sum(_balance(theirs, now=now, actor=SYSTEM) for theirs in _locked_cards(pairs).values())
 
 
-def _locked_cards(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], MemberCard]:
-    """The cards of (card, member), made where there are none, locked in one order."""
+def _locked_cards(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[MemberCard]]:
+    """The cards of (card, member), made where there are none, locked in one order; behind each those of memberships that moved to it."""
     wanted = sorted(set(pairs))
     MemberCard.objects.bulk_create([MemberCard(card_id=card, member_id=member) for card, member in wanted], ignore_conflicts=True)
+    members = {member for _card, member in wanted}
+    everybody = family_of(members)
     rows = MemberCard.objects.select_for_update(of=("self",)).select_related("card__reward", "member").order_by("card_id", "member_id")
-    theirs = rows.filter(card_id__in={card for card, _ in wanted}, member_id__in={member for _, member in wanted})
-    return {(row.card_id, row.member_id): row for row in theirs}
+    found = {(row.card_id, row.member_id): row for row in rows.filter(card_id__in={card for card, _ in wanted}, member_id__in=everybody)}
+    families = {one: [other for other in family_of([one]) if other != one] if len(everybody) > len(members) else [] for one in members}
+    return {
+        (card, member): [found[card, one] for one in (member, *families[member]) if (card, one) in found]
+        for card, member in wanted
+        if (card, member) in found
+    }
 
 
-def _set(member_card: MemberCard, wanted: StampCount) -> bool:
-    stamp = Stamp.objects.filter(member_card=member_card, key=wanted.key).first()
-    stamp = stamp or Stamp(member_card=member_card, key=wanted.key, count=0, stamped_at=wanted.at)
+def _set(theirs: Sequence[MemberCard], wanted: StampCount) -> bool:
+    stamp = Stamp.objects.filter(member_card__in=theirs, key=wanted.key).first()
+    stamp = stamp or Stamp(member_card=theirs[0], key=wanted.key, count=0, stamped_at=wanted.at)
+    member_card = next(one for one in theirs if one.pk == stamp.member_card_id)
     change = wanted.count - stamp.count
     if change == 0 or (change > 0 and not wanted.card.is_active):  # a card that is over still loses stamps
         return False
@@ -152,19 +170,20 @@ def _set(member_card: MemberCard, wanted: StampCount) -> bool:
     stamp.save()
     member_card.stamps += change
     member_card.save(update_fields=["stamps"])
-    properties: dict[str, Any] = {"program": member_card.member.program_id, "member": member_card.member_id, "card": member_card.card_id}
-    properties |= {"name": member_card.card.name, "stamps": abs(change), "total": member_card.stamps}
+    member, total = theirs[0].member, sum(one.stamps for one in theirs)
+    properties: dict[str, Any] = {"program": member.program_id, "member": member.pk, "card": member_card.card_id}
+    properties |= {"name": member_card.card.name, "stamps": abs(change), "total": total}
     kind = "stamp.given" if change > 0 else "stamp.taken_back"
-    record_event(NewEvent(kind, wanted.at, member_card.member.customer_id, "loyalty", properties))
+    record_event(NewEvent(kind, wanted.at, member.customer_id, "loyalty", properties))
     return True
 
 
-def _balance(member_card: MemberCard, *, now: datetime, actor: Actor) -> int:
+def _balance(theirs: Sequence[MemberCard], *, now: datetime, actor: Actor) -> int:
     """Give vouchers for what is full, or take unused ones back for what is not; returns how many were given."""
-    filled = list(FilledCard.objects.filter(member_card=member_card).order_by("-number"))
-    full = member_card.stamps // member_card.card.size
+    filled = list(FilledCard.objects.filter(member_card__in=theirs).order_by("-number"))
+    full = sum(one.stamps for one in theirs) // theirs[0].card.size
     first, given = filled[0].number + 1 if filled else 1, 0
-    while given < full - len(filled) and _give(member_card, first + given, now=now, actor=actor):
+    while given < full - len(filled) and _give(theirs[0], first + given, now=now, actor=actor):
         given += 1
     too_many = len(filled) - full
     for one in filled:

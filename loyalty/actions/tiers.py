@@ -50,8 +50,9 @@ def follow_tiers(events: Sequence[Event]) -> None:
     happened: dict[int, list[Event]] = defaultdict(list)
     for event in events:
         happened[event.customer_id or 0].append(event)
-    members = Member.objects.filter(customer_id__in=happened, is_active=True)
-    _update([member for member in members if _counts(member, happened[member.customer_id], book, now)], book, now)
+    members = Member.objects.filter(customer_id__in=happened)
+    counting = [member.holder for member in members if _counts(member, happened[member.customer_id], book, now)]
+    _update({member for member in counting if member.is_active}, book, now)
 
 
 def _counts(member: Member, events: Iterable[Event], book: TermsBook, now: datetime) -> bool:

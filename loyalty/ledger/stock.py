@@ -101,10 +101,11 @@ def tell_cancelled(voucher: Voucher, *, at: datetime, actor: Actor, reason: str 
 
 
 def tell(kind: str, voucher: Voucher, at: datetime) -> None:
-    """Write an event about a voucher."""
+    """Write an event about a voucher, on the timeline of whoever holds it now."""
+    member = voucher.member.holder
     properties = {
-        "program": voucher.member.program_id,
-        "member": voucher.member_id,
+        "program": member.program_id,
+        "member": member.pk,
         "reward": voucher.reward_id,
         "name": voucher.reward.name,
         "voucher": voucher.pk,
@@ -112,7 +113,7 @@ def tell(kind: str, voucher: Voucher, at: datetime) -> None:
         "cash_minor": voucher.cash_minor,
         "location": voucher.used_location_id,
     }
-    record_event(NewEvent(kind, at, voucher.member.customer_id, "loyalty", properties))
+    record_event(NewEvent(kind, at, member.customer_id, "loyalty", properties))
 
 
 def organization_zone() -> ZoneInfo:

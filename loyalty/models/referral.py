@@ -9,7 +9,7 @@ from accounts.models import TenantModel
 from crm.models import Customer, Purchase
 from loyalty.models.ledger import Entry
 from loyalty.models.member import Member
-from loyalty.models.program import Program
+from loyalty.models.program import Program, ProgramState
 
 
 class ReferralState(models.TextChoices):
@@ -54,6 +54,11 @@ class ReferralCode(TenantModel):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def is_open(self) -> bool:
+        """Whether friends can join by it: a code stays good when its membership moves."""
+        return self.member.holder.is_active and self.member.program.state == ProgramState.ACTIVE
 
 
 class Referral(TenantModel):

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from accounts.tenancy import current_organization_id
 from crm.models import Customer, Identity, IdentityKind, Purchase
 from loyalty.codes import plain_code
+from loyalty.ledger.families import family_of
 from loyalty.models import Member, Referral, ReferralCode, ReferralRejection, ReferralState
 from loyalty.rules.referrals import Person, identities
 
@@ -87,13 +88,8 @@ def program_figures(program_id: int) -> ReferralFigures:
 
 
 def member_figures(member_id: int) -> ReferralFigures:
-    """What the referrals of one member came to."""
-    return _figures(Q(referrer_id=member_id))
-
-
-def best_referrers(program_id: int, *, limit: int = 20) -> list[tuple[Member, ReferralFigures]]:
-    """The members who brought the most customers that bought something, with their figures."""
-    return [(member, member_figures(member.pk)) for member in referrers(program_id)[:limit]]
+    """What the referrals of one member came to, with those of memberships that moved to theirs."""
+    return _figures(Q(referrer_id__in=family_of([member_id])))
 
 
 def referrers(program_id: int) -> QuerySet[Member, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from loyalty.ledger.families import family_of
 from loyalty.ledger.stock import organization_zone
 from loyalty.models import Member, Reward, Voucher, VoucherState
 from loyalty.queries.wallets import spendable
@@ -32,11 +33,12 @@ class Offered:
 
 
 def times_taken(member_id: int, rewards: Iterable[Reward], now: datetime) -> dict[int, Taken]:
-    """Per reward, how often a member took it; counted only where it has a limit."""
+    """Per reward, how often a member and the memberships that moved to theirs took it; counted only where it has a limit."""
     zone, by_id = organization_zone(), {reward.pk: reward for reward in rewards}
     moments: dict[int, list[datetime]] = {reward_id: [] for reward_id in by_id}
     limited = [one.pk for one in by_id.values() if one.limit_per_member is not None or one.limit_per_period is not None]
-    taken = Voucher.objects.filter(member_id=member_id, reward_id__in=limited, points__gt=0).exclude(state=VoucherState.CANCELLED)
+    family = family_of([member_id]) if limited else []
+    taken = Voucher.objects.filter(member_id__in=family, reward_id__in=limited, points__gt=0).exclude(state=VoucherState.CANCELLED)
     for reward_id, issued_at in taken.order_by().values_list("reward_id", "issued_at"):
         moments[reward_id].append(issued_at)
     return {

@@ -1,7 +1,8 @@
 """Where members stand: what counts towards their tiers, and what the tiers give them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, Q, Sum
@@ -9,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.queries import current_organization
 from crm.models import Purchase, PurchaseKind, Visit, VisitState
+from loyalty.ledger.families import family_of
 from loyalty.models import Entry, EntryKind, Member, Program
 from loyalty.queries.programs import TermsBook
 from loyalty.rules.terms import Benefit, Level, TierBasis
@@ -20,7 +22,7 @@ def standing_of(member: Member, *, at: datetime, book: TermsBook) -> TierStandin
     version = book.in_force(member.program_id, at)
     if version is None or (tiers := version.terms.tiers) is None:
         return None
-    return tier_standing(tiers, _CONTRIBUTIONS[tiers.basis](member), at=at, zone=ZoneInfo(current_organization().time_zone))
+    return tier_standing(tiers, _CONTRIBUTIONS[tiers.basis](_family(member)), at=at, zone=ZoneInfo(current_organization().time_zone))
 
 
 def benefits_of(customer_id: int, *, at: datetime) -> list[tuple[Program, Level, Benefit]]:
@@ -39,24 +41,34 @@ def members_by_tier(program_id: int) -> dict[str, int]:
     return dict(rows)
 
 
-def _spent(member: Member) -> Iterator[Contribution]:
-    """Sales since the member joined, each less its refunds; a refund of no known sale counts where it happened."""
-    receipts = Purchase.objects.filter(customer_id=member.customer_id, purchased_at__gte=member.joined_at)
+def _family(member: Member) -> list[Member]:
+    """The member, and those whose memberships moved to theirs: what they did counts as well."""
+    family = family_of([member.pk])
+    return list(Member.objects.filter(pk__in=family)) if len(family) > 1 else [member]
+
+
+def _spent(family: Sequence[Member]) -> Iterator[Contribution]:
+    """Sales since they joined, each less its refunds; a refund of no known sale counts where it happened."""
+    receipts = Purchase.objects.filter(**_since_joining(family, "purchased_at"))
     own = Q(kind=PurchaseKind.SALE) | Q(kind=PurchaseKind.REFUND, refund_of__isnull=True)
     rows = receipts.filter(own).annotate(refunded=Coalesce(Sum("refunds__total_minor"), 0))
     for at, net in rows.values_list("purchased_at", F("total_minor") + F("refunded")):
         yield Contribution(at, net)
 
 
-def _visited(member: Member) -> Iterator[Contribution]:
-    visits = Visit.objects.filter(customer_id=member.customer_id, state=VisitState.COMPLETED, starts_at__gte=member.joined_at)
+def _visited(family: Sequence[Member]) -> Iterator[Contribution]:
+    visits = Visit.objects.filter(state=VisitState.COMPLETED, **_since_joining(family, "starts_at"))
     for at in visits.values_list("starts_at", flat=True):
         yield Contribution(at, 1)
 
 
-def _earned(member: Member) -> Iterator[Contribution]:
+def _since_joining(family: Sequence[Member], moment: str) -> dict[str, Any]:
+    return {"customer_id__in": [one.customer_id for one in family], f"{moment}__gte": min(one.joined_at for one in family)}
+
+
+def _earned(family: Sequence[Member]) -> Iterator[Contribution]:
     """Points earned, each earning less what was clawed back or cancelled of it; gifts do not count."""
-    entries = Entry.objects.filter(member=member)
+    entries = Entry.objects.filter(member__in=family)
     taken = Q(followers__kind__in=[EntryKind.CLAWBACK, EntryKind.CANCEL])
     restored = Q(followers__kind=EntryKind.RESTORE)
     earned = entries.filter(kind=EntryKind.EARN).annotate(

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from loyalty.codes import plain_code
+from loyalty.ledger.families import family_of
 from loyalty.models import Voucher, VoucherState
 
 
@@ -12,6 +13,6 @@ def find_voucher(code: str) -> Voucher | None:
 
 
 def vouchers_of(member_id: int) -> QuerySet[Voucher]:
-    """What a member got, newest first; reservations that came to nothing are left out."""
-    got = Voucher.objects.select_related("reward", "used_location").filter(member_id=member_id)
+    """What a member got, or a membership that moved to theirs, newest first; reservations that came to nothing are left out."""
+    got = Voucher.objects.select_related("reward", "used_location").filter(member_id__in=family_of([member_id]))
     return got.exclude(state=VoucherState.CANCELLED, entry=None)

@@ -34,7 +34,7 @@ def find_member(request: HttpRequest) -> HttpResponse:
     if number := member_number(text):
         scanned = Member.objects.filter(number=number).first()
         if scanned is not None and not request.htmx:  # type: ignore[attr-defined]  # set by HtmxMiddleware
-            return redirect("loyalty:member", pk=scanned.pk)
+            return redirect("loyalty:member", pk=scanned.holder.pk)
     people = find_people(text) if text else []
     return render(request, "loyalty/find_member.html", {"title": _("Points"), "text": text, "people": people})
 

@@ -18,7 +18,7 @@ from accounts.throttling import count_asking
 from loyalty.actions.joining import join_as_friend
 from loyalty.forms.referrals import JoinForm
 from loyalty.links import read_join_token
-from loyalty.models import Program, ProgramState, ReferralCode
+from loyalty.models import Program, ReferralCode
 from loyalty.queries.programs import terms_in_force
 from loyalty.queries.referrals import referral_code
 from loyalty.referring import device_of
@@ -40,7 +40,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return render_not_found(request)
     with tenant(ref.organization_id):
         code = referral_code(ref.code)
-        if code is None or not code.member.is_active or code.member.program.state != ProgramState.ACTIVE:
+        if code is None or not code.is_open:
             return render_not_found(request)
         organization = current_organization()
         language = known_language(asked_language(request), organization.language)

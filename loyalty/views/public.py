@@ -22,6 +22,7 @@ from accounts.tenancy import current_organization_id, tenant
 from accounts.throttling import count_asking
 from loyalty.actions.referrals import code_of
 from loyalty.cards import card_of
+from loyalty.ledger.families import holders_after
 from loyalty.links import member_token, read_member_token
 from loyalty.models import Member
 from loyalty.queries.members import history, history_lines, members, open_lots
@@ -59,7 +60,7 @@ def for_member(page: Page) -> Callable[..., HttpResponse]:
         if ref is None:
             return render_not_found(request)
         with tenant(ref.organization_id):
-            member = members().filter(pk=ref.member_id, is_active=True).first()
+            member = members().filter(pk=[ref.member_id, *holders_after(ref.member_id)][-1], is_active=True).first()
             if member is None:
                 return render_not_found(request)
             organization = current_organization()

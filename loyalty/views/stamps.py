@@ -15,6 +15,7 @@ from accounts.permissions import Permission, requires
 from crm.views.asking import asking
 from loyalty.actions.stamps import StampRefusedError, give_stamps, take_stamps_back
 from loyalty.forms.counter import TokenForm
+from loyalty.ledger.families import family_of
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.models import FilledCard, Member, MemberCard, Reward, Stamp, StampCard
 from loyalty.queries.members import members
@@ -66,7 +67,7 @@ def take_stamp(request: HttpRequest, pk: int, stamp: int) -> HttpResponse:
     """Take a stamp back that was given by hand."""
     member = _member(pk)
     found = get_object_or_404(
-        Stamp.objects.select_related("member_card__card"), pk=stamp, member_card__member=member, key__startswith=BY_HAND
+        Stamp.objects.select_related("member_card__card"), pk=stamp, member_card__member__in=family_of([member.pk]), key__startswith=BY_HAND
     )
     key = found.key.removeprefix(BY_HAND)
     take_stamps_back(member=member, card=found.member_card.card, key=key, now=timezone.now(), actor=asking(request).actor)

@@ -252,7 +252,7 @@ def test_what_expires_when_is_told_by_month(cast: Cast, member: Member, as_alice
 
 
 # Ten of these are the session, the person, their seats and the tenant scope.
-BUDGETS = {"loyalty:members": 15, "loyalty:member": 37, "loyalty:customer_panel": 23}
+BUDGETS = {"loyalty:members": 15, "loyalty:member": 40, "loyalty:customer_panel": 23}
 
 
 @pytest.mark.parametrize("name", BUDGETS)
