@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 from django.db import connection, transaction
 
+from accounts.postgresql.prepared import quoted, run_command
 from accounts.postgresql.wall import ORGANIZATION_SETTING, USER_SETTING
 
 _current: ContextVar[int | None] = ContextVar("organization_id", default=None)
@@ -66,6 +67,4 @@ def signed_in_user(user_id: int) -> Iterator[None]:
 
 def set_local(**settings: str) -> None:
     """Set PostgreSQL settings until the end of the transaction."""
-    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
-    with connection.cursor() as cursor:
-        cursor.execute(f"select {calls}", [part for setting in settings.items() for part in setting])
+    run_command("; ".join(f"set local {setting} = {quoted(value)}" for setting, value in settings.items()))

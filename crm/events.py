@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
 from accounts.tenancy import current_organization_id
 from crm.models import Event, EventCursor
@@ -49,7 +48,7 @@ def event_parameters(event: NewEvent) -> dict[str, Any]:
         "event_kind": event.kind,
         "event_at": event.occurred_at,
         "event_source": event.source,
-        "event_properties": Jsonb(event.properties),
+        "event_properties": event.properties,
     }
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from accounts.audit import Actor
 from accounts.postgresql.prepared import run_prepared
 from accounts.tenancy import current_organization_id
@@ -184,7 +182,7 @@ def post_entry(wallet: OpenWallet, new: NewEntry) -> int:
     content = _content(wallet, new, hold_id)
     previous, wallet.head = wallet.head, entry_hash(wallet.head, content, legs)
     _add_up(wallet, new, legs)
-    values = content | {"id": entry_id, "previous": previous, "hash": wallet.head, "details": Jsonb(dict(new.details))}
+    values = content | {"id": entry_id, "previous": previous, "hash": wallet.head}
     touched = _lot_values(values, entry_id, new, legs)
     values |= {
         "accounts": [str(leg.account) for leg in legs],

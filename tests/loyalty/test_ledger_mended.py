@@ -116,9 +116,10 @@ def test_a_hold_has_the_id_of_its_entry_and_one_request_places_one(stage: Stage)
 
 
 def test_points_of_every_size_are_posted_by_one_plan(stage: Stage) -> None:
+    plans = set()
     for amount in (1, 40_000, 3_000_000_000, 10**12):
         stage.earn(amount)
-    assert stage.wallet()[0] == 1_003_000_040_001
-    with connection.cursor() as cursor:
-        cursor.execute("select count(*) from pg_prepared_statements where statement like '%%insert into loyalty_entry%%'")
-        assert cursor.fetchone() == (1,)
+        with connection.cursor() as cursor:
+            cursor.execute("select count(*) from pg_prepared_statements where statement like '%%insert into loyalty_entry%%'")
+            plans.add(cursor.fetchone())
+    assert (len(plans), stage.wallet()[0]) == (1, 1_003_000_040_001)
