@@ -3,12 +3,24 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
-from accounts.models.audit import ActorKind, AuditEntry
+from accounts.models.audit import ActorKind
+from accounts.postgresql.prepared import run_prepared
+from accounts.tenancy import current_organization_id
+
+_INSERT: Final = """
+insert into accounts_auditentry (
+    organization_id, at, actor_kind, actor_id, actor_label, action, subject_type, subject_id, subject_label, before, after
+) values (
+    %(organization)s, %(at)s, %(actor_kind)s, %(actor_id)s, %(actor_label)s, %(action)s, %(subject_type)s, %(subject_id)s,
+    %(subject_label)s, %(before)s, %(after)s
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +42,27 @@ def record_audit(
     actor: Actor,
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
-) -> AuditEntry:
+) -> None:
     """Write one audit entry inside the current tenant scope.
 
     Args:
         action: ``noun.verb_in_past_tense``, such as ``campaign.launched``.
         before, after: the fields that changed; values are made fit for JSON.
     """
-    return AuditEntry.objects.create(
-        at=timezone.now(),
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        actor_label=actor.label[:160],
-        action=action,
-        subject_type=subject._meta.label_lower,
-        subject_id=subject.pk,
-        subject_label=str(subject)[:200],
-        before=_plain(before),
-        after=_plain(after),
-    )
+    entry = {
+        "organization": current_organization_id(),
+        "at": timezone.now(),
+        "actor_kind": str(actor.kind),
+        "actor_id": actor.id,
+        "actor_label": actor.label[:160],
+        "action": action,
+        "subject_type": subject._meta.label_lower,
+        "subject_id": subject.pk,
+        "subject_label": str(subject)[:200],
+        "before": _json(before),
+        "after": _json(after),
+    }
+    run_prepared(_INSERT, entry)
 
 
 def changed_fields(instance: models.Model, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -61,6 +75,10 @@ def changed_fields(instance: models.Model, values: dict[str, Any]) -> tuple[dict
             before[name], after[name] = old, value
             setattr(instance, name, value)
     return before, after
+
+
+def _json(fields: dict[str, Any] | None) -> Jsonb | None:
+    return None if fields is None else Jsonb(_plain(fields))
 
 
 def _plain(value: Any) -> Any:

@@ -44,7 +44,7 @@ def give_points(*, member: Member, amount: int, reason: str, token: str, now: da
         PointsRefusedError: over the role's limit, or the form was used for something else.
     """
     _check_limit(member, amount, token=token, now=now, actor=actor, role=role)
-    version = terms_in_force(member.program, now)
+    version = terms_in_force(member.program_id, now)
     gone_at = expires_at(version.terms.expiry, now, ZoneInfo(current_organization().time_zone)) if version else None
     try:
         receipt = earn_points(
@@ -75,14 +75,15 @@ def take_points(*, member: Member, amount: int, reason: str, token: str, now: da
     return _audited("points.taken", member, receipt, actor, points=amount, reason=reason)
 
 
-@transaction.atomic
 def redeem_at_counter(*, member: Member, amount: int, reason: str, token: str, now: datetime, actor: Actor) -> Receipt:
     """Spend a member's points for them.
+
+    Whoever waits for it stands at a till, so it has no savepoint: what refuses it comes before anything is written.
 
     Raises:
         PointsRefusedError: more than can be spent, fewer than the terms redeem, or the form was used for something else.
     """
-    version = terms_in_force(member.program, now)
+    version = terms_in_force(member.program_id, now)
     if version and amount < version.terms.redemption.smallest:
         raise PointsRefusedError(
             _("Fewer than %(smallest)s are not redeemed. Nothing was changed.") % {"smallest": points(version.terms.redemption.smallest)}

@@ -95,7 +95,7 @@ def activate_program(*, program: Program, actor: Actor, now: datetime) -> Progra
     Raises:
         ValidationError: it has no terms in force.
     """
-    if terms_in_force(program, now) is None:
+    if terms_in_force(program.pk, now) is None:
         raise ValidationError(_("Write the program's terms first; they have to be in force."))
     return _move(program, ProgramState.ACTIVE, "program.activated", actor)
 

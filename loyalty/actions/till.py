@@ -175,7 +175,7 @@ def redemption_rate(member: Member, at: datetime) -> Redemption:
     Raises:
         TillRefusedError: the program has no terms then.
     """
-    if (version := terms_in_force(member.program, at)) is None:
+    if (version := terms_in_force(member.program_id, at)) is None:
         raise TillRefusedError(_("The program has no terms that hold then."), code="no_terms")
     return version.terms.redemption
 

@@ -5,10 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
+from typing import Final
 
+from accounts.postgresql.prepared import run_prepared
+from accounts.tenancy import current_organization_id
 from loyalty.models import Program, ProgramState, Terms
 from loyalty.rules.terms import Level, ProgramTerms, parse_terms
 from segmentation.references import mentioned
+
+_IN_FORCE: Final = """
+select id, version, valid_from, document::text from loyalty_terms
+where organization_id = %(organization)s and program_id = %(program)s and valid_from <= %(at)s order by version desc limit 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +81,13 @@ def programs_that_mention(segment_id: int) -> list[str]:
     return found
 
 
-def terms_in_force(program: Program, at: datetime) -> Version | None:
+def terms_in_force(program_id: int, at: datetime) -> Version | None:
     """The terms of one program at a moment."""
-    row = Terms.objects.filter(program=program, valid_from__lte=at).order_by("-version").first()
-    return _version(row) if row else None
+    row = run_prepared(_IN_FORCE, {"organization": current_organization_id(), "program": program_id, "at": at}).fetchone()
+    if row is None:
+        return None
+    version_id, number, valid_from, document = row
+    return Version(version_id, program_id, number, valid_from, _parsed(document))
 
 
 def _version(row: Terms) -> Version:

@@ -55,7 +55,7 @@ def quote_cart(
 ) -> Quote:
     """Work a cart out as a sale of it would: earned is what ``points`` leave to be paid with money."""
     at = at or now
-    version = terms_in_force(member.program, at)
+    version = terms_in_force(member.program_id, at)
     available, total = spendable(member.pk, now), sum(line.amount_minor for line in lines)
     if version is None:
         return Quote(member, total, {}, available, 0, 0, 0, [], None)

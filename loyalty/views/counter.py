@@ -135,7 +135,7 @@ def _act(
 
 def _worth(request: HttpRequest, member: Member, amount: int) -> str:
     """What the till takes off for redeemed points; nothing without terms."""
-    minor, seat = worth_minor(terms_in_force(member.program, timezone.now()), amount), seat_of(request)
+    minor, seat = worth_minor(terms_in_force(member.program_id, timezone.now()), amount), seat_of(request)
     return _("They are worth %(worth)s.") % {"worth": format_money(minor, seat.currency, seat.money_unit)} if minor else ""
 
 

@@ -80,5 +80,5 @@ def _join(request: HttpRequest, form: JoinForm, code: str, language: str) -> boo
 
 
 def _points_for_joining(program: Program) -> int:
-    version = terms_in_force(program, timezone.now())
+    version = terms_in_force(program.pk, timezone.now())
     return max((rule.referee_points for rule in version.terms.earn if rule.on == EarnOn.REFERRAL), default=0) if version else 0

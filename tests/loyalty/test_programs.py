@@ -60,7 +60,7 @@ def test_the_highest_version_valid_at_a_moment_is_in_force(in_saffron: Cast, pro
     moments = [-31, -30, 0, 2, 10]
     numbers = [getattr(book.in_force(program.pk, NOW + timedelta(days=days)), "number", None) for days in moments]
     assert numbers == [None, 1, 1, 3, 3]
-    at_five_days = terms_in_force(program, NOW + 5 * DAY)
+    at_five_days = terms_in_force(program.pk, NOW + 5 * DAY)
     assert at_five_days is not None
     assert at_five_days.number == 3
     assert book.begins(program.pk) == NOW - 30 * DAY
