@@ -4,7 +4,8 @@ import pytest
 from django.conf import settings
 
 from accounts.tenancy import tenant
-from loyalty.links import member_url
+from loyalty.actions.referrals import code_of
+from loyalty.links import join_url, member_url
 from loyalty.models import Entry, Member, Wallet
 from tests.browser.conftest import Visitor
 from tests.crm.counter import NOW, Counter
@@ -85,21 +86,17 @@ def test_back_and_a_double_click_do_nothing_twice(visitor: Visitor, counter: Cou
 def test_nobody_is_kept_out_of_a_page_of_loyalty(visitor: Visitor, counter: Counter, member: Member, language: str) -> None:
     visitor.speaks(language)
     visitor.log_in("alice@example.com")
-    barriers = {}
-    paths = [
+    with tenant(counter.cast.saffron.pk):
+        own_page, joining = (
+            link.removeprefix(settings.PUBLIC_URL) for link in (member_url(member.pk), join_url(code_of(member=member, now=NOW).code))
+        )
+    program = f"/loyalty/programs/{member.program_id}/"
+    found = visitor.walk([
         "/loyalty/", "/loyalty/points/?q=dana", f"/loyalty/members/{member.pk}/?do=give", f"/customers/{counter.dana.pk}/",
-        f"/loyalty/members/{member.pk}/card/", "/loyalty/rewards/", "/loyalty/vouchers/?code=none", "/loyalty/programs/", f"/loyalty/programs/{member.program_id}/",
-        *(f"/loyalty/programs/{member.program_id}/setup/{step}/" for step in ("basics", "earning", "expiry", "tiers", "redemption", "review")),
-    ]  # fmt: skip
-    for width in (1440, 360):
-        visitor.resize(width, 4_000)
-        for path in paths:
-            visitor.go(path)
-            barriers[f"{path} {width}"] = visitor.barriers() + ([f"{visitor.overflow()} px too wide"] if visitor.overflow() > 0 else [])
-        with tenant(counter.cast.saffron.pk):
-            own_page = member_url(member.pk).removeprefix(settings.PUBLIC_URL)
-        for path in (own_page, f"{own_page}/card"):
-            visitor.page.goto(f"{visitor.address}{path}?lang={language}")
-            barriers[f"{path} {width}"] = visitor.barriers() + ([f"{visitor.overflow()} px too wide"] if visitor.overflow() > 0 else [])
-    assert "\n".join(f"{path}: {found}" for path, found in barriers.items() if found) == ""
+        f"/loyalty/members/{member.pk}/card/", "/loyalty/rewards/", "/loyalty/vouchers/?code=none", "/loyalty/stamps/", "/loyalty/programs/",
+        program, f"{program}referrals/",
+        *(f"{program}setup/{step}/" for step in ("basics", "earning", "expiry", "tiers", "redemption", "review")),
+        *(f"{path}?lang={language}" for path in (own_page, f"{own_page}/card", joining)),
+    ])  # fmt: skip
+    assert found == []
     assert visitor.complaints == []
