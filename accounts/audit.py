@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django.db import models
 from django.utils import timezone
-from psycopg.types.json import Jsonb
 
 from accounts.models.audit import ActorKind
 from accounts.postgresql.prepared import run_prepared
@@ -59,8 +58,8 @@ def record_audit(
         "subject_type": subject._meta.label_lower,
         "subject_id": subject.pk,
         "subject_label": str(subject)[:200],
-        "before": _json(before),
-        "after": _json(after),
+        "before": _plain(before),
+        "after": _plain(after),
     }
     run_prepared(_INSERT, entry)
 
@@ -75,10 +74,6 @@ def changed_fields(instance: models.Model, values: dict[str, Any]) -> tuple[dict
             before[name], after[name] = old, value
             setattr(instance, name, value)
     return before, after
-
-
-def _json(fields: dict[str, Any] | None) -> Jsonb | None:
-    return None if fields is None else Jsonb(_plain(fields))
 
 
 def _plain(value: Any) -> Any:
