@@ -2,7 +2,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel
+from accounts.models import BulkTenantModel, TenantModel
 from crm.models.customer import Customer
 
 
@@ -19,7 +19,7 @@ class CurrentTransactionId(models.Func):
     output_field = TransactionIdField()
 
 
-class Event(TenantModel):
+class Event(BulkTenantModel):
     """One thing that happened to a customer. Append-only and partitioned by month of ``occurred_at``.
 
     The customer is not a database-enforced reference: checking ten million of them costs more than the log is worth,

@@ -3,6 +3,9 @@
 Every entry belongs to one member and its postings sum to zero. Postings to ``wallet``, ``held``, ``pending`` and
 ``debt`` are the member's side, the others the program's. A wallet is changed only in the transaction of an entry,
 under its row's lock (``loyalty.ledger.store``).
+
+Entries, postings, lots and their remainders are written by one statement that has the locked wallet before it. It vouches
+for what they name of each other and for the member: nothing of it can be deleted, so what was right once stays right.
 """
 
 from django.db import models
@@ -54,10 +57,10 @@ class HoldState(models.TextChoices):
     LAPSED = "lapsed", _("Lapsed")
 
 
-class Hold(TenantModel):
+class Hold(BulkTenantModel):
     """Points reserved until they are captured, released, or until ``lapses_at``; it is resolved once."""
 
-    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="holds")
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="holds", db_index=False, db_constraint=False)
     amount = models.BigIntegerField(_("points"))
     captured = models.BigIntegerField(_("captured"), default=0)
     state = models.CharField(_("state"), max_length=10, choices=HoldState, default=HoldState.OPEN)
@@ -105,7 +108,7 @@ class Entry(BulkTenantModel):
     """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
-    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="entries", db_index=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="entries", db_index=False, db_constraint=False)
     sequence = models.BigIntegerField()
     kind = models.CharField(_("kind"), max_length=10, choices=EntryKind)
     amount = models.BigIntegerField(_("points"), help_text="Points that the entry is about, never negative.")
@@ -148,8 +151,8 @@ class Entry(BulkTenantModel):
 class Lot(BulkTenantModel):
     """Points that came in together; its id is that of the entry they came in by. Without ``expires_at`` they never expire."""
 
-    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, primary_key=True, related_name="lot")
-    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="lots", db_index=False)
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, primary_key=True, related_name="lot", db_constraint=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="lots", db_index=False, db_constraint=False)
     amount = models.BigIntegerField(_("points"))
     earned_at = models.DateTimeField(_("earned"))
     matures_at = models.DateTimeField(_("available from"), null=True)
@@ -169,7 +172,7 @@ class Lot(BulkTenantModel):
 class LotRemainder(BulkTenantModel):
     """What a lot's postings add up to: what can be spent and what is pending. Its dates are copies for one index."""
 
-    lot = models.OneToOneField(Lot, on_delete=models.PROTECT, primary_key=True, related_name="remainder")
+    lot = models.OneToOneField(Lot, on_delete=models.PROTECT, primary_key=True, related_name="remainder", db_constraint=False)
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     available = models.BigIntegerField(default=0)
     pending = models.BigIntegerField(default=0)
@@ -194,9 +197,9 @@ class LotRemainder(BulkTenantModel):
 class Posting(BulkTenantModel):
     """A leg of an entry: points that came to an account (positive) or left it."""
 
-    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="postings", db_index=False)
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="postings", db_index=False, db_constraint=False)
     account = models.CharField(_("account"), max_length=10, choices=[(account.value, account.value) for account in Account])
-    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, null=True, related_name="postings", db_index=False)
+    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, null=True, related_name="postings", db_index=False, db_constraint=False)
     amount = models.BigIntegerField(_("points"))
 
     class Meta:
