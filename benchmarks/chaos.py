@@ -15,13 +15,13 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.own_home import add_cluster_option, own_home
 from config.embedded.home import EmbeddedHome
 
 if TYPE_CHECKING:
@@ -258,27 +258,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     parser.add_argument("--size", choices=list(PLANS), default="full")
     parser.add_argument("--seed", type=int, default=None)
+    add_cluster_option(parser)
     wanted = parser.parse_args()
     random.seed(wanted.seed)
-    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        for variable in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "EMBEDDED_DATABASE"):
-            os.environ.pop(variable, None)
-        os.environ |= {
-            "REGULARS_HOME": str(folder / "home"),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "SENDING_LEASE_SECONDS": str(LEASE_SECONDS),
-        }
-        import django
-
-        django.setup()
-        from config.embedded import stop_embedded
-
-        try:
-            tally = run(wanted.size, folder)
-        finally:
-            stop_embedded(_home())
+    with own_home(wanted.cluster, SENDING_LEASE_SECONDS=str(LEASE_SECONDS)) as folder:
+        tally = run(wanted.size, folder)
     broken = tally.broken_promises()
     sys.stdout.write(json.dumps({**asdict(tally), "broken": broken}) + "\n")
     return 1 if broken else 0

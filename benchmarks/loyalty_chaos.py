@@ -15,13 +15,14 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.own_home import add_cluster_option, own_home
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -246,22 +247,10 @@ def main() -> int:
     """Run in a new folder and report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.loyalty_chaos", description=__doc__)
     parser.add_argument("--size", choices=list(PLANS), default="full")
+    add_cluster_option(parser)
     wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        for variable in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "EMBEDDED_DATABASE"):
-            os.environ.pop(variable, None)
-        os.environ |= {"REGULARS_HOME": str(folder / "home"), "DJANGO_SETTINGS_MODULE": "config.settings"}
-        import django
-
-        django.setup()
-        from config.embedded import stop_embedded
-
-        try:
-            tally = run(wanted.size)
-        finally:
-            stop_embedded(_home())
+    with own_home(wanted.cluster):
+        tally = run(wanted.size)
     sys.stdout.write(json.dumps(asdict(tally)) + "\n")
     return 1 if tally.broken else 0
 

@@ -15,30 +15,51 @@ from accounts.models import Location, Organization, Role, User
 from accounts.models.audit import ActorKind
 from accounts.tenancy import tenant
 from config.embedded import EmbeddedHome, start_embedded, stop_embedded
-from tests.database import TEMPLATE, build_template, create_database, drop_database, rest_autovacuum, truncate_all, use_database
+from tests.database import (
+    TEMPLATE,
+    build_template,
+    copy_cluster,
+    create_database,
+    drop_database,
+    hurry_server,
+    make_migrated_cluster,
+    migrated_cluster,
+    truncate_all,
+    use_database,
+)
 
 SHARED_DATA = Path(settings.BASE_DIR).parent / "shared" / "data"
 PASSWORD = "correct horse battery"
 
 
 STARTED = pytest.StashKey[bool]()
+LONGEST_FIRST = ("slow", "chaos", "browser")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    if _only_hands_out_tests(config):
-        return
-    config.stash[STARTED] = start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
-    if hasattr(config, "workerinput") and settings.EMBEDDED_POSTGRES:
-        rest_autovacuum()
     with config.stash[blocking_manager_key].unblock():
-        build_template()
+        if _only_hands_out_tests(config):
+            if migrated_cluster():
+                make_migrated_cluster(settings.EMBEDDED_HOME)
+        else:
+            _make_server_ready(config)
+
+
+def _make_server_ready(config: pytest.Config) -> None:
+    cluster = migrated_cluster()
+    if cluster:
+        copy_cluster(cluster, settings.EMBEDDED_HOME)
+    config.stash[STARTED] = start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
+    if cluster:
+        hurry_server()
+    build_template(migrated=bool(cluster))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _only_hands_out_tests(config):
-        for folder in settings.EMBEDDED_HOME.folder.glob("gw*"):  # see tests.own_servers
+        for folder in settings.EMBEDDED_HOME.folder.parent.glob("gw*"):  # see tests.own_servers
             stop_embedded(EmbeddedHome(folder))
     else:
         drop_database(TEMPLATE)
@@ -49,6 +70,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _only_hands_out_tests(config: pytest.Config) -> bool:
     """Whether this process leaves the tests to parallel workers."""
     return not hasattr(config, "workerinput") and bool(config.getoption("numprocesses", None))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests come first, so that parallel workers end together."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(mark) for mark in LONGEST_FIRST))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,9 @@
 """The test database: migrated once by the owner's role, cloned, used under the application's role."""
 
 import os
+import shutil
+import subprocess
+from pathlib import Path
 
 import psycopg
 from django.conf import settings
@@ -8,7 +11,8 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
-from config.embedded.home import APPLICATION_ROLE, OWNER_ROLE, SUPERUSER_ROLE
+from config.embedded import EmbeddedHome, start_embedded, stop_postgres
+from config.embedded.home import DATABASE, SUPERUSER_ROLE
 
 TEMPLATE = f"test_{os.getpid()}_template"
 
@@ -21,18 +25,50 @@ def use_database(name: str) -> None:
         settings.DATABASES[alias]["NAME"] = name
 
 
-def build_template() -> None:
-    """Create and migrate the database that the tests clone."""
-    create_database(TEMPLATE)
-    use_database(TEMPLATE)
-    call_command("migrate", verbosity=0)
+def build_template(*, migrated: bool) -> None:
+    """Create the database that the tests clone: from the migrated one of this server, or by migrating anew."""
+    create_database(TEMPLATE, DATABASE if migrated else "template1")
+    if not migrated:
+        use_database(TEMPLATE)
+        call_command("migrate", verbosity=0)
     use_database("postgres")
 
 
-def rest_autovacuum() -> None:
-    """On a server that only tests use: no transaction of PostgreSQL's own holds readers of the event log back."""
+def make_migrated_cluster(home: EmbeddedHome) -> None:
+    """Create a cluster with a migrated database, and stop its server; for others to copy."""
+    stop_postgres(home)
+    shutil.rmtree(home.postgres_data, ignore_errors=True)
+    start_embedded(home, postgres=True, valkey=False)
+    call_command("migrate", verbosity=0)
+    connections.close_all()
+    stop_postgres(home)
+
+
+def migrated_cluster() -> Path | None:
+    """The cluster that the processes of a parallel run copy; see ``tests.own_servers``."""
+    everybody = os.environ.get("TESTS_HOME") if settings.EMBEDDED_POSTGRES else None
+    return EmbeddedHome(Path(everybody) / "migrated").postgres_data if everybody else None
+
+
+def cluster_option() -> list[str]:
+    """For programs with servers of their own: what spares them to migrate anew."""
+    cluster = migrated_cluster()
+    return ["--cluster", str(cluster)] if cluster else []
+
+
+def copy_cluster(cluster: Path, home: EmbeddedHome) -> None:
+    """Let a server begin with a copy of another's cluster, in place of one left by an earlier run."""
+    stop_postgres(home)
+    shutil.rmtree(home.postgres_data, ignore_errors=True)
+    home.folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", cluster, home.postgres_data], check=True)
+
+
+def hurry_server() -> None:
+    """On a server that only tests use: nothing waits for the disk, and PostgreSQL's own transactions hold no reader of the event log back."""
     with administrator() as connection:
-        connection.execute("alter system set autovacuum = off")
+        for setting in ("autovacuum", "fsync", "full_page_writes"):
+            connection.execute(sql.SQL("alter system set {} = off").format(sql.Identifier(setting)))
         connection.execute("select pg_reload_conf()")
 
 
@@ -74,16 +110,3 @@ def administrator(database: str = "postgres") -> psycopg.Connection:
         dbname=database,
         autocommit=True,
     )
-
-
-__all__ = [
-    "APPLICATION_ROLE",
-    "OWNER_ROLE",
-    "TEMPLATE",
-    "build_template",
-    "create_database",
-    "drop_database",
-    "rest_autovacuum",
-    "truncate_all",
-    "use_database",
-]

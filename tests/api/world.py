@@ -44,8 +44,7 @@ def make_world(cast: Cast) -> dict[str, int]:
         )
         purchase = record_purchase(lines=[NewLine(1_000)], purchased_at=NOON, actor=alice, customer=customer)
         visit = book_visit(customer=customer, starts_at=NOON, actor=alice, now=NOON)
-        job = ImportJob.objects.create(kind="customers", file_name="people.csv")
-        ImportFinding.objects.create(job=job, row=2, is_rejected=True, code="email_invalid", message="This is no address.")
+        job = _import_with_a_rejected_row()
         segment = create_segment(name="Spenders", rules=SPENDERS, actor=alice, now=NOON)
         template = create_template(name="Spring", actor=alice)
         version = save_version(template=template, source=SPRING, actor=alice)
@@ -69,6 +68,12 @@ def make_world(cast: Cast) -> dict[str, int]:
         "number": version.number,
         "senders": sender.pk,
     }
+
+
+def _import_with_a_rejected_row() -> ImportJob:
+    job = ImportJob.objects.create(kind="customers", file_name="people.csv")
+    ImportFinding.objects.create(job=job, row=2, is_rejected=True, code="email_invalid", message="This is no address.")
+    return job
 
 
 def _loyalty(customer: Customer, actor: Actor) -> dict[str, int]:

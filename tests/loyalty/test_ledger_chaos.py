@@ -10,6 +10,8 @@ import sys
 import pytest
 from django.conf import settings
 
+from tests.database import cluster_option
+
 LIMITS = {"small": 240, "full": 3_600}
 
 
@@ -18,7 +20,7 @@ def test_every_promise_of_the_ledger_holds_whatever_is_killed() -> None:
     size = "full" if os.environ.get("CHAOS") == "full" else "small"
     # In a process of its own: it crashes its own database, not the one that the other tests use.
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.loyalty_chaos", "--size", size],
+        [sys.executable, "-m", "benchmarks.loyalty_chaos", "--size", size, *cluster_option()],
         cwd=settings.BASE_DIR,
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

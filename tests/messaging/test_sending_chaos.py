@@ -10,6 +10,8 @@ import sys
 import pytest
 from django.conf import settings
 
+from tests.database import cluster_option
+
 LIMITS = {"small": 240, "full": 1_200}
 
 
@@ -18,7 +20,7 @@ def test_no_message_is_lost_or_sent_twice_whatever_is_killed() -> None:
     size = "full" if os.environ.get("CHAOS") == "full" else "small"
     # In a process of its own: it restarts its own database, not the one that the other tests use.
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.chaos", "--size", size],
+        [sys.executable, "-m", "benchmarks.chaos", "--size", size, *cluster_option()],
         cwd=settings.BASE_DIR,
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
