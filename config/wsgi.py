@@ -1,8 +1,10 @@
 """The WSGI entry that granian (or another server) serves."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -13,3 +15,9 @@ from messaging.tracking.front import TrackingFront  # noqa: E402 - needs the set
 
 # Opens and clicks are answered before Django's middleware: they are many, and need none of it.
 application = TrackingFront(FewThreads(django_application, int(os.environ.get("WEB_PAGE_THREADS", "8"))))
+
+# Every address is read now, not while somebody waits for the first answer. What is here stays for good: a full collection
+# that looked through it again would hold up everybody for a tenth of a second.
+_ = get_resolver().url_patterns
+gc.collect()
+gc.freeze()
