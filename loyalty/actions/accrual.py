@@ -28,6 +28,7 @@ def accrue_purchases(*, purchase_ids: Collection[int], now: datetime, actor: Act
     returning = {one.customer.pk for one in purchases if one.customer and one.customer.facts.refund_count}
     sales = {one.refund_of_id or one.pk for one in purchases if one.customer_id in returning}
     if returning and (concerned := with_refunds(returning, sales)):
+        batch.lock_budgets()
         done += claw_back_refunds(batch, concerned, sales)
     return done
 
@@ -42,6 +43,7 @@ def _earn(batch: Batch, sales: Sequence[Purchase]) -> Iterable[Earned]:
             zone = batch.zone_of(customer)
             if (member.program_id, _key(sale)) in known:
                 continue
+            batch.lock_budgets()
             note_activity(member=member, book=batch.book, at=sale.purchased_at, zone=zone, now=batch.now)
             occasion = batch.occasion(version, customer, sale.purchased_at, sale.location)
             what = Occurrence(

@@ -1,6 +1,6 @@
 """One earning of one member: decided under the locks of its budgets and its wallet, posted once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -59,7 +59,7 @@ def post_earning(what: Occurrence, *, key: str, now: datetime, actor: Actor) -> 
     """Post what an occurrence earns; ``None`` when that is nothing, or when its key was posted before."""
     if not earning(what.rules, what.factor, what.lines).total:
         return None
-    lock_budgets(what)
+    lock_budgets((what.version.program_id, rule) for rule in what.rules)
     decided: list[Earning] = []
 
     def entry(wallet: OpenWallet) -> NewEntry:
@@ -85,14 +85,22 @@ def expected_earning(what: Occurrence) -> Earning:
     return earning(what.rules, what.factor, what.lines, _rooms(what))
 
 
-def lock_budgets(what: Occurrence) -> None:
-    """Lock the rows of the budgets that are asked for: always before a wallet, so that nobody waits in a circle."""
-    wanted = {rule.key for rule in what.rules if rule.budget}
-    rows = BudgetUse.objects.filter(program_id=what.version.program_id, rule__in=wanted).order_by("rule")
-    if wanted and len(rows.select_for_update()) < len(wanted):
-        new = [BudgetUse(program_id=what.version.program_id, rule=key) for key in sorted(wanted)]
+def lock_budgets(rules: Iterable[tuple[int, EarnRule]]) -> None:
+    """Lock the budgets of some programs' rules.
+
+    A transaction does so before it locks a wallet, at once for all that it may come to, so that nobody waits in a circle.
+    """
+    wanted = {(program_id, rule.key) for program_id, rule in rules if rule.budget}
+    if wanted and wanted - (known := _locked_budgets(wanted)):
+        new = [BudgetUse(program_id=program_id, rule=key) for program_id, key in sorted(wanted - known)]
         BudgetUse.objects.bulk_create(new, ignore_conflicts=True)
-        len(rows.select_for_update())
+        _locked_budgets(wanted)
+
+
+def _locked_budgets(wanted: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    programs, keys = zip(*wanted, strict=True)
+    rows = BudgetUse.objects.filter(program_id__in=programs, rule__in=keys).order_by("program_id", "rule")
+    return set(rows.select_for_update().values_list("program_id", "rule"))
 
 
 def frozen_rules(version: Version, details: Mapping[str, Any]) -> tuple[list[EarnRule], Fraction, Mapping[str, int]]:

@@ -46,6 +46,7 @@ def _award(batch: Batch, event: Event, customer: Customer) -> None:
         for rule in version.terms.rules_on(EarnOn.EVENT):
             if rule.event != event.kind:
                 continue
+            batch.lock_budgets()
             award_points(
                 member=member,
                 on=EarnOn.EVENT,

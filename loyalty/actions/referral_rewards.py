@@ -128,8 +128,7 @@ def _worth_of(batch: Batch, referral: Referral, sale: Purchase) -> _Qualifying |
 
 def _lock(moved: Sequence[Referral], coming: Sequence[_Qualifying]) -> None:
     """Lock budgets, then wallets, each in one order, so that nobody waits in a circle."""
-    for one in sorted(coming, key=lambda one: one.referral.program_id):
-        lock_budgets(one.referrer)
+    lock_budgets((one.referral.program_id, rule) for one in coming for rule in one.referrer.rules)
     customers, programs = {one.customer_id or 0 for one in moved}, {one.program_id for one in moved}
     referees = Member.objects.filter(customer_id__in=customers, program_id__in=programs).values_list("pk", flat=True)
     lock_wallets(family_of({*referees, *(one.referrer_id for one in moved)}))

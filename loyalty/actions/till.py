@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -15,16 +16,27 @@ from accounts.models import Location, Membership
 from crm.actions import NewLine, record_purchase, refund_lines
 from crm.answers import act_on_purchase
 from crm.models import Customer, Purchase, PurchaseLine
+from loyalty.actions.earning import lock_budgets
 from loyalty.actions.holds import HoldResolvedError, capture_hold, hold_points
 from loyalty.actions.points import redeem_points, undo_redemption
 from loyalty.ledger.posting import Receipt
 from loyalty.models import Entry, EntryKind, Hold, Member, Voucher
-from loyalty.queries.programs import terms_in_force
+from loyalty.queries.programs import TermsBook, Version, terms_in_force
 from loyalty.refusals import TillRefusedError, fewer_than_smallest, worth_more_than_goods
 from loyalty.rules.terms import Redemption
 from loyalty.rules.till import POINTS_CODE, share_back, worth_minor
 
 SOURCE = "till"
+
+
+class OnReceipt(TypedDict, total=False):
+    """What else a receipt tells (see ``record_purchase``)."""
+
+    number: str
+    payment_method: str
+    location: Location | None
+    staff: Membership | None
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ def hold_at_till(
         TillRefusedError: fewer than may be redeemed.
         InsufficientPointsError, PointsError, KeyReusedError: see ``hold_points``.
     """
-    check_smallest(points, redemption_rate(member, now))
+    check_smallest(points, redemption_rate(terms_in_force(member.program_id, now)))
     lapses_at = now + timedelta(minutes=minutes)
     return hold_points(member_id=member.pk, amount=points, lapses_at=lapses_at, key=key, now=now, actor=actor, occurred_at=occurred_at)
 
@@ -88,11 +100,7 @@ def sell(
     points: int = 0,
     hold_id: int | None = None,
     purchased_at: datetime | None = None,
-    number: str = "",
-    payment_method: str = "",
-    location: Location | None = None,
-    staff: Membership | None = None,
-    currency: str = "",
+    **receipt: Unpack[OnReceipt],
 ) -> Sold:
     """Record a sale, redeem what pays for it, and let it earn.
 
@@ -105,26 +113,11 @@ def sell(
         InsufficientPointsError, PointsError, KeyReusedError: see ``redeem_points``.
         ValidationError: see ``record_purchase``.
     """
-    at = min(purchased_at or now, now)
-    spent = _to_spend(member, points, hold_id)
-    minor = _worth(member, spent, lines, at) if member and spent and not _is_of_reward(hold_id) else 0
-    paying = [NewLine(-minor, product_code=POINTS_CODE, description=_("Paid with points"))] if minor else []
-    purchase = record_purchase(
-        lines=[*lines, *paying],
-        purchased_at=purchased_at or now,
-        actor=actor,
-        customer=member.customer if member else customer,
-        number=number,
-        payment_method=payment_method,
-        location=location,
-        staff=staff,
-        source=SOURCE,
-        currency=currency,
-    )
-    paid = None
-    if member and spent:
-        receipt = _spend(member, spent, hold_id, purchase, key=key, at=at, now=now, actor=actor)
-        paid = Paid(spent, minor, receipt)
+    at, buyer = purchased_at or now, member.customer if member else customer
+    payment = _payment(member, points, hold_id, lines, min(at, now)) if member else None
+    paying = payment.lines if payment else ()
+    purchase = record_purchase(lines=[*lines, *paying], purchased_at=at, actor=actor, customer=buyer, source=SOURCE, **receipt)
+    paid = payment.spend(purchase, key=key, at=min(at, now), now=now, actor=actor) if payment else None
     return Sold(purchase, paid, act_on_purchase(purchase, actor=actor, now=now))
 
 
@@ -165,17 +158,18 @@ def refund_sale(
     if paying and (due := share_back(-paying.amount_minor, back_minor=back_minor, goods_minor=goods_minor) - _discount_back(paying)) > 0:
         back.append(NewLine(due, product_code=POINTS_CODE, description=paying.description, refund_of_id=paying.pk))
     refund = refund_lines(purchase=sale, lines=back, refunded_at=refunded_at or now, actor=actor, number=number, source=SOURCE)
+    lock_budgets(TermsBook().earn_rules)  # before the wallet: what the refund takes back comes after
     restored = _restore(sale, points, back_minor, goods_minor, key=key, at=refund.purchased_at, now=now, actor=actor)
     return Refunded(refund, restored, act_on_purchase(refund, actor=actor, now=now))
 
 
-def redemption_rate(member: Member, at: datetime) -> Redemption:
-    """What the points of a member's program are worth at a moment.
+def redemption_rate(version: Version | None) -> Redemption:
+    """What points are worth by the terms in force.
 
     Raises:
-        TillRefusedError: the program has no terms then.
+        TillRefusedError: there are none.
     """
-    if (version := terms_in_force(member.program_id, at)) is None:
+    if version is None:
         raise TillRefusedError(_("The program has no terms that hold then."), code="no_terms")
     return version.terms.redemption
 
@@ -186,9 +180,41 @@ def check_smallest(points: int, rate: Redemption) -> None:
         raise fewer_than_smallest(rate.smallest)
 
 
-def _to_spend(member: Member | None, points: int, hold_id: int | None) -> int:
-    if member is None or hold_id is None or points:
-        return points
+@dataclass(frozen=True, slots=True)
+class _Payment:
+    """Points that are to pay for a sale, of a hold where one is named, and what they are worth."""
+
+    member: Member
+    points: int
+    minor: int
+    hold_id: int | None
+    book: TermsBook
+
+    @property
+    def lines(self) -> list[NewLine]:
+        return [NewLine(-self.minor, product_code=POINTS_CODE, description=_("Paid with points"))] if self.minor else []
+
+    def spend(self, purchase: Purchase, *, key: str, at: datetime, now: datetime, actor: Actor) -> Paid:
+        lock_budgets(self.book.earn_rules)  # before the wallet: what the sale earns comes after
+        if self.hold_id is None:
+            spending = partial(redeem_points, key=f"{key}:redeem")
+        else:
+            spending = partial(capture_hold, hold_id=self.hold_id, key=f"{key}:capture")
+        receipt = spending(member_id=self.member.pk, amount=self.points, occurred_at=at, purchase_id=purchase.pk, now=now, actor=actor)
+        return Paid(self.points, self.minor, receipt)
+
+
+def _payment(member: Member, points: int, hold_id: int | None, lines: Sequence[NewLine], at: datetime) -> _Payment | None:
+    if hold_id is not None and not points:
+        points = _held(member, hold_id)
+    if not points:
+        return None
+    book = TermsBook()
+    minor = 0 if _is_of_reward(hold_id) else _worth(points, redemption_rate(book.in_force(member.program_id, at)), lines)
+    return _Payment(member, points, minor, hold_id, book)
+
+
+def _held(member: Member, hold_id: int) -> int:
     held = Hold.objects.filter(pk=hold_id, member=member).values_list("amount", flat=True).first()
     if held is None:
         raise HoldResolvedError(hold_id)
@@ -200,31 +226,12 @@ def _is_of_reward(hold_id: int | None) -> bool:
     return hold_id is not None and Voucher.objects.filter(hold_id=hold_id).exists()
 
 
-def _worth(member: Member, points: int, lines: Sequence[NewLine], at: datetime) -> int:
-    rate, goods_minor = redemption_rate(member, at), sum(line.amount_minor for line in lines)
+def _worth(points: int, rate: Redemption, lines: Sequence[NewLine]) -> int:
     check_smallest(points, rate)
+    goods_minor = sum(line.amount_minor for line in lines)
     if (minor := worth_minor(points, rate)) > goods_minor:
         raise worth_more_than_goods(goods_minor * rate.points // rate.minor)
     return minor
-
-
-def _spend(
-    member: Member, points: int, hold_id: int | None, purchase: Purchase, *, key: str, at: datetime, now: datetime, actor: Actor
-) -> Receipt:
-    if hold_id is None:
-        return redeem_points(
-            member_id=member.pk, amount=points, key=f"{key}:redeem", now=now, actor=actor, occurred_at=at, purchase_id=purchase.pk
-        )
-    return capture_hold(
-        member_id=member.pk,
-        hold_id=hold_id,
-        amount=points,
-        key=f"{key}:capture",
-        now=now,
-        actor=actor,
-        occurred_at=at,
-        purchase_id=purchase.pk,
-    )
 
 
 def _line_back(goods: Sequence[PurchaseLine], back: Back) -> NewLine:

@@ -1,7 +1,7 @@
 """Programs and the terms in force in them at a moment."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -10,7 +10,7 @@ from typing import Final
 from accounts.postgresql.prepared import run_prepared
 from accounts.tenancy import current_organization_id
 from loyalty.models import Program, ProgramState, Terms
-from loyalty.rules.terms import Level, ProgramTerms, parse_terms
+from loyalty.rules.terms import EarnRule, Level, ProgramTerms, parse_terms
 from segmentation.references import mentioned
 
 _IN_FORCE: Final = """
@@ -64,6 +64,11 @@ class TermsBook:
     def begins(self, program_id: int) -> datetime | None:
         """From when on a program has terms."""
         return min((one.valid_from for one in self.versions.values() if one.program_id == program_id), default=None)
+
+    @property
+    def earn_rules(self) -> Iterator[tuple[int, EarnRule]]:
+        """The earn rules of every version of the terms, each with its program."""
+        return ((version.program_id, rule) for version in self.versions.values() for rule in version.terms.earn)
 
     @cached_property
     def _rows(self) -> list[Terms]:

@@ -5,9 +5,12 @@ from functools import partial
 import pytest
 from django.db.models import Sum
 
+from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
+from crm.actions import NewLine
 from crm.models import Customer, Purchase
 from loyalty.actions.accrual import accrue_purchases
+from loyalty.actions.till import sell
 from loyalty.models import BudgetUse, Entry, Member, Program, Wallet
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
@@ -41,6 +44,25 @@ def test_a_budget_holds_under_sixteen_purchases_at_once(saffron: int) -> None:
     with tenant(saffron):
         assert dict(BudgetUse.objects.values_list("rule", "used")) == {"sales": 333, "more": 800}
         assert Wallet.objects.aggregate(sum=Sum("balance"))["sum"] == 1_133
+    assert broken(saffron) == {}
+
+
+def test_sales_at_the_till_and_what_earns_meanwhile_never_wait_in_a_circle(saffron: int) -> None:
+    with tenant(saffron):
+        shop = Shop(open_program(earn=[SALES | {"budget": 10_000}]))
+        shop.buy(100_000)
+        member, others = shop.member, [waiting(shop.program, shop.customer, 20_000) for _purchase in range(THREADS // 2)]
+    pay = partial(sell, lines=[NewLine(10_000)], member=member, points=10, now=NOW, actor=SYSTEM)
+    jobs = [
+        job
+        for other in others
+        for job in (partial(pay, key=f"sale {other.pk}"), partial(accrue_purchases, purchase_ids=[other.pk], now=NOW))
+    ]
+    failed = [outcome for outcome in at_once(saffron, jobs) if isinstance(outcome, Exception)]
+    assert failed == []
+    with tenant(saffron):
+        # 10 points pay 0.10 of a sale of 100.00, which then brings 9; one of 200.00 brings 20.
+        assert Wallet.objects.get().balance == 100 + 8 * (9 - 10) + 8 * 20
     assert broken(saffron) == {}
 
 
