@@ -53,3 +53,11 @@ class TenantSchemaEditor(DatabaseSchemaEditor):
         if field.name == "organization" or not (is_tenant(model) and is_tenant(field.remote_field.model)):
             return statement
         return Statement(self.sql_create_composite_fk, **statement.parts)
+
+    def _constraint_names(self, model: type[models.Model], column_names: list[str] | None = None, **kinds: Any) -> list[str]:
+        """Names of constraints; a reference is looked for over its own column and, between tenant tables, over both."""
+        find = super()._constraint_names  # type: ignore[misc]  # not in the stubs
+        names: list[str] = find(model, column_names, **kinds)
+        if kinds.get("foreign_key") and column_names and is_tenant(model):
+            names += find(model, ["organization_id", *column_names], **kinds)
+        return names

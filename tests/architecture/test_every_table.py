@@ -1,7 +1,9 @@
 """No table without its wall, whoever asks: page, key, worker or raw SQL under the application's role."""
 
 import pytest
+from django.apps import apps
 from django.db import DatabaseError, connection, transaction
+from django.db.models import ForeignKey
 
 from accounts.tenancy import tenant
 from tests.architecture.addresses import ID
@@ -25,6 +27,23 @@ def test_references_between_walled_tables_carry_the_organization(db: None) -> No
             " where r.contype = 'f' and not ours.attnum = any (r.conkey)"
         )
         assert cursor.fetchall() == []
+
+
+def test_references_are_checked_where_the_models_say_so_and_nowhere_else(db: None) -> None:
+    declared = {
+        (model._meta.db_table, field.column)
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.local_fields
+        if isinstance(field, ForeignKey) and field.db_constraint and model._meta.managed
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select r.conrelid::regclass::text, a.attname from pg_constraint r"
+            " join pg_class c on c.oid = r.conrelid and not c.relispartition"
+            " join pg_attribute a on a.attrelid = r.conrelid and a.attnum = r.conkey[array_upper(r.conkey, 1)]"
+            " where r.contype = 'f'"
+        )
+        assert set(cursor.fetchall()) == declared
 
 
 def test_the_application_owns_no_table_and_passes_no_wall(db: None) -> None:
