@@ -10,7 +10,8 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
@@ -22,6 +23,7 @@ from crm.imports.records import Block
 from crm.imports.rows import Finding, NormalisedBlock
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+PIPE_BYTES: Final = 1 << 18  # room for the next block of some 64 KB beside the one at work
 _SIZE: Final = struct.Struct("<Q")
 
 
@@ -46,13 +48,17 @@ def normalised(blocks: Iterator[Block], plan: Plan, *, processes: int) -> Iterat
 
 
 class _Pool:
-    """Programs that normalise, each served by a thread that hands it one block after another."""
+    """Programs that normalise, each with a thread that feeds it and one that collects its answers."""
 
     def __init__(self, plan: Plan, processes: int) -> None:
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self._processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "crm.imports.normaliser"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+                [sys.executable, "-m", "crm.imports.normaliser"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pipesize=PIPE_BYTES,
+                env=environment,
             )
             for _ in range(processes)
         ]
@@ -63,10 +69,10 @@ class _Pool:
 
     def run(self, blocks: Iterator[Block]) -> Iterator[NormalisedBlock]:
         """Yield what comes back until every process has nothing left to do; then end them."""
-        threads = [threading.Thread(target=self._serve, args=(process, blocks), daemon=True) for process in self._processes]
-        for thread in threads:
-            thread.start()
-        running = len(threads)
+        for process in self._processes:
+            for serve in (partial(self._feed, process, blocks), partial(self._collect, process)):
+                threading.Thread(target=self._watched, args=(serve,), daemon=True).start()
+        running = len(self._processes)
         try:
             while running:
                 done = self._done.get()
@@ -82,19 +88,27 @@ class _Pool:
                 process.kill()
                 process.communicate()
 
-    def _serve(self, process: "subprocess.Popen[bytes]", blocks: Iterator[Block]) -> None:
+    def _watched(self, serve: Callable[[], None]) -> None:
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            _send(process.stdin, self._plan.as_json())
-            while (block := self._next(blocks)) is not None:
-                _send(process.stdin, (block.first_row, block.count, block.text, block.rows))
-                copy, taken, blank, findings = _receive(process.stdout)
-                self._done.put(NormalisedBlock(copy, taken, blank, [Finding(*found) for found in findings]))
-            self._done.put(None)
+            serve()
         except BaseException as error:
             if not self._stopped.is_set():
                 self._done.put(error)
+
+    def _feed(self, process: "subprocess.Popen[bytes]", blocks: Iterator[Block]) -> None:
+        """Hand over blocks as fast as the pipe takes them, so that the next is there when the process is done with one."""
+        assert process.stdin is not None
+        _send(process.stdin, self._plan.as_json())
+        while (block := self._next(blocks)) is not None:
+            _send(process.stdin, (block.first_row, block.count, block.text, block.rows))
+        _send(process.stdin, None)
+
+    def _collect(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None
+        while (answer := _receive(process.stdout)) is not None:
+            copy, taken, blank, findings = answer
+            self._done.put(NormalisedBlock(copy, taken, blank, [Finding(*found) for found in findings]))
+        self._done.put(None)
 
     def _next(self, blocks: Iterator[Block]) -> Block | None:
         with self._taking:
@@ -111,21 +125,21 @@ def _send(stream: IO[bytes], value: Any) -> None:
 def _receive(stream: IO[bytes]) -> Any:
     head = stream.read(_SIZE.size)
     if len(head) < _SIZE.size:
-        raise EOFError("the process that normalises rows has ended")
+        raise EOFError("the other end of the pipe is gone")
     return marshal.loads(stream.read(_SIZE.unpack(head)[0]))  # noqa: S302 - a pipe to a program of our own
 
 
 def main(requests: IO[bytes], answers: IO[bytes]) -> None:
-    """Serve blocks until the pipe is closed, which it is too when the importing process dies."""
-    rules = rules_of(Plan.from_json(_receive(requests)))
-    while True:
-        try:
-            block = Block(*_receive(requests))
-        except EOFError:
-            return
-        done = rules.block(block)
-        found = [(f.row, f.rejected, f.code, f.message, f.field, f.raw, f.parameters) for f in done.findings]
-        _send(answers, (done.copy, done.taken, done.blank, found))
+    """Serve blocks until there are no more, or until the importing process died and its pipe with it."""
+    try:
+        rules = rules_of(Plan.from_json(_receive(requests)))
+        while (request := _receive(requests)) is not None:
+            done = rules.block(Block(*request))
+            found = [(f.row, f.rejected, f.code, f.message, f.field, f.raw, f.parameters) for f in done.findings]
+            _send(answers, (done.copy, done.taken, done.blank, found))
+        _send(answers, None)
+    except (EOFError, BrokenPipeError):
+        return
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from crm.models import ImportJob
 TICK_SECONDS: Final = 0.5
 # Whole tables are joined here, and just filled ones have no statistics yet: without them the planner likes loops.
 WHOLE_TABLES: Final = "set local work_mem = '128MB'; set local enable_nestloop = off"
+# A range and the note that it is written are lost together or not at all, and the last transaction of a run waits for all.
+NOT_WAITING: Final = "set local synchronous_commit = off"
 
 
 class Progress:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from crm.imports.comparing import match_known
-from crm.imports.running import Run
+from crm.imports.running import NOT_WAITING, Run
 from crm.models import Customer, ImportChunk
 from crm.normalisation import search_key
 
@@ -61,6 +61,7 @@ def write_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
+                run.execute(NOT_WAITING)
                 counts = _write(run, chunk)
                 ImportChunk.objects.create(
                     job_id=run.job_id, first_row=chunk.first_row, last_row=chunk.last_row, counts=counts, written_at=run.now
