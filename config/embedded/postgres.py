@@ -32,6 +32,7 @@ SETTINGS = {
     "shared_buffers": "512MB",
     "max_connections": "200",
     "max_wal_size": "4GB",
+    "wal_buffers": "64MB",
     "checkpoint_timeout": "15min",
     "wal_compression": "pglz",
     "work_mem": "32MB",

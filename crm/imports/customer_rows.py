@@ -67,6 +67,7 @@ class CustomerRows:
         }
         self.consents = {field: cells.consent_rule(_CHANNELS[field]) for field in _CHANNELS if field in plan.columns}
         self.fold = cells.fold_rule()
+        self.staged = staged_columns(plan)
 
     def block(self, block: Block) -> NormalisedBlock:
         """Normalise consecutive rows."""
@@ -84,7 +85,7 @@ class CustomerRows:
         columns["attributes"] = self._objects(reader, self.attributes)
         columns["consents"] = self._objects(reader, self.consents)
         blank = self._refuse_nobody(reader, columns)
-        done = reader.block([columns[name] for name in STAGED])
+        done = reader.block([columns[name] for name in self.staged])
         done.blank += blank
         return done
 
@@ -126,6 +127,21 @@ class CustomerRows:
                 blank += 1
                 reader.rejected[position] = None
         return blank
+
+
+def staged_columns(plan: Plan) -> tuple[str, ...]:
+    """The columns of the staging table that a plan can fill; of the others not even that they are empty is written."""
+    told = plan.columns.keys()
+    made = {
+        "search_key": True,
+        "email": "email" in told or plan.email_template != "",
+        "first_name": not told.isdisjoint(("name", "first_name")),
+        "last_name": not told.isdisjoint(("name", "last_name")),
+        "preferred_location_id": "preferred_location" in told,
+        "attributes": any(field.startswith(ATTRIBUTE) for field in plan.columns),
+        "consents": not told.isdisjoint(_CHANNELS),
+    }
+    return tuple(name for name in STAGED if made.get(name, name in told))
 
 
 def split_name(name: str) -> tuple[str, str]:

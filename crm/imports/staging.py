@@ -2,15 +2,17 @@
 """Rows of a file into the staging table, and what was found on the way into the findings."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.db import connection
 
-from crm.imports import customer_rows, purchase_rows
+from crm.imports import purchase_rows
+from crm.imports.customer_rows import staged_columns
 from crm.imports.fields import ImportKind
 from crm.imports.limits import MAX_KEPT_RAW
 from crm.imports.normaliser import normalised
+from crm.imports.plan import Plan
 from crm.imports.records import BrokenRow
 from crm.imports.rows import Finding, NormalisedBlock
 from crm.imports.running import Run
@@ -47,7 +49,7 @@ class Staging:
 
     def _copy_some(self, blocks: Iterator[NormalisedBlock]) -> bool:
         """COPY until enough findings are held (they cannot be written while COPY runs); False at the end of the file."""
-        columns = ("row_no", *(customer_rows.STAGED if self.run.plan.kind is ImportKind.CUSTOMERS else purchase_rows.STAGED))
+        columns = ("row_no", *_columns(self.run.plan))
         with connection.cursor() as cursor, cursor.copy(f"copy {self.run.table} ({', '.join(columns)}) from stdin") as copy:
             for block in blocks:
                 if block.copy:
@@ -76,6 +78,10 @@ class Staging:
         self.noted += len(self._held) - rejected
         keep_findings(self.run, self._held)
         self._held = []
+
+
+def _columns(plan: Plan) -> Sequence[str]:
+    return staged_columns(plan) if plan.kind is ImportKind.CUSTOMERS else purchase_rows.STAGED
 
 
 def keep_findings(run: Run, findings: list[Finding]) -> None:

@@ -125,24 +125,26 @@ _CREATED: Final = """
 drop table if exists pg_temp.import_created;
 create temp table import_created (id bigint, external_id text, email text, phone text) on commit drop
 """
+# Their keys are drawn at once: two connections that draw one after another meet in the same pages all the time.
 _INSERT: Final = f"""
-with created as (
+with new as materialized (
+    select nextval('crm_customer_id_seq') as id, s.*
+    from (select * from {{table}} as s where {_NEW} order by s.row_no) as s
+),
+created as (
     insert into crm_customer (
-        organization_id, {", ".join(_TEXTS)}, birthday, tags, attributes, preferred_location_id, search_key, created_at, updated_at
+        id, organization_id, {", ".join(_TEXTS)}, birthday, tags, attributes, preferred_location_id, search_key, created_at, updated_at
     )
-    select %(organization)s, {", ".join(f"coalesce(s.{name}, '')" for name in _TEXTS)},
-        s.birthday, coalesce(s.tags, '{{{{}}}}'), coalesce(s.attributes, '{{{{}}}}'), s.preferred_location_id, coalesce(s.search_key, ''),
+    select id, %(organization)s, {", ".join(f"coalesce({name}, '')" for name in _TEXTS)},
+        birthday, coalesce(tags, '{{{{}}}}'), coalesce(attributes, '{{{{}}}}'), preferred_location_id, coalesce(search_key, ''),
         %(now)s, %(now)s
-    from {{table}} as s
-    where {_NEW}
-    order by s.row_no
-    returning id
+    from new
 )
-insert into crm_customerfacts (organization_id, customer_id) select %(organization)s, id from created
+insert into crm_customerfacts (organization_id, customer_id) select %(organization)s, id from new
 """
-_INSERT_REMEMBERED: Final = _INSERT.replace("returning id\n", "returning id, external_id, email, phone\n").replace(
+_INSERT_REMEMBERED: Final = _INSERT.replace(
     ")\ninsert into crm_customerfacts",
-    "), remembered as (\n    insert into import_created select id, external_id, email, phone from created\n)\ninsert into crm_customerfacts",
+    "),\nremembered as (insert into import_created select id, external_id, email, phone from new)\ninsert into crm_customerfacts",
 )
 _MATCHED: Final = f"select count(*) from {{table}} as s join {_KNOWN} as k using (row_no) where {_IN_CHUNK}"
 # Whom this range changes: nobody when a file comes again, so all that follows looks at these alone.
