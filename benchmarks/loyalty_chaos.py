@@ -218,16 +218,19 @@ def _verify(organization_id: int, tally: Tally) -> None:
     from loyalty.ledger.events import EVENT_KINDS
     from loyalty.ledger.verification import verify_ledger
     from loyalty.models import Entry
+    from loyalty.queries.reward_checks import broken_promises
 
     began = time.monotonic()
     with tenant(organization_id):
         findings = verify_ledger()
-        told = Event.objects.filter(source="loyalty").exclude(kind="member.joined").count()
+        told = Event.objects.filter(source="loyalty", kind__in=set(EVENT_KINDS.values())).count()
+        promises = broken_promises()
         tally.events_missing = Entry.objects.filter(kind__in=list(EVENT_KINDS)).count() - told
         tally.entries = Entry.objects.count()
     tally.verified_in = round(time.monotonic() - began, 1)
     tally.checks = sum(verdict.made for verdict in findings.values())
     tally.broken = [f"{check}: {verdict.first}" for check, verdict in findings.items() if verdict.failed]
+    tally.broken += [f"{promise.check}: {promise.ids}" for promise in promises]
     if tally.lost or tally.events_missing:
         tally.broken.append(f"{tally.lost} answered requests lost, {tally.events_missing} events missing")
 

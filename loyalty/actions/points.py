@@ -9,7 +9,7 @@ from loyalty.ledger.bought import cancel_bought
 from loyalty.ledger.moving import post_at_home
 from loyalty.ledger.posting import Receipt, checked_points, post_once
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, spendable_lots
-from loyalty.models import Entry, EntryKind
+from loyalty.models import Entry, EntryKind, LotRemainder
 from loyalty.rules import postings
 from loyalty.rules.postings import Account, LotState, Part
 
@@ -194,17 +194,20 @@ def restore_clawback(*, member_id: int, entry_id: int, key: str, now: datetime, 
         parts = consumed_parts(entry_id)
         if owed := clawback.amount - sum(part.amount for part in parts):
             parts.append(Part(_own_lot(member_id, clawback.origin_id or 0), owed))
+        lots = LotRemainder.objects.filter(pk__in=[part.lot.id for part in parts])
+        maturing = dict(lots.filter(matures_at__gt=wallet.now).values_list("pk", "matures_at"))
+        taken, waiting = ([part for part in parts if (part.lot.id in maturing) is still] for still in (False, True))
         return NewEntry(
             EntryKind.RESTORE,
             clawback.amount,
-            postings.restore(parts, debt=wallet.debt, at=wallet.now),
+            postings.restore(taken, waiting=waiting, debt=wallet.debt, at=wallet.now),
             wallet.now,
             actor,
             origin_id=clawback.origin_id,
             purchase_id=clawback.purchase_id,
             reason=reason,
             details={"clawback": entry_id},
-            due_at=[part.lot.expires_at for part in parts if not part.lot.has_lapsed(wallet.now)],
+            due_at=[*maturing.values()] + [part.lot.expires_at for part in parts if not part.lot.has_lapsed(wallet.now)],
         )
 
     body = {"kind": EntryKind.RESTORE, "clawback": entry_id}

@@ -11,6 +11,7 @@ from accounts.audit import SYSTEM
 from accounts.queries import current_organization
 from accounts.tenancy import tenant
 from loyalty.actions.awards import award_points
+from loyalty.ledger.moving import carry_strays
 from loyalty.ledger.posting import settle_member
 from loyalty.models import Entry, Member, Wallet
 from loyalty.queries.programs import TermsBook
@@ -23,12 +24,17 @@ DAYS_BACK = 3
 
 
 def settle_due_wallets(*, organization_id: int, now: datetime) -> int:
-    """Post what is due in an organization's wallets, the longest due first, each in a transaction of its own; returns how many wallets."""
+    """Post what is due in an organization's wallets, the longest due first, each in a transaction of its own; returns how many wallets.
+
+    Points that came to a membership in the moment in which it moved go on to whoever holds the others.
+    """
     with tenant(organization_id):
         due = list(Wallet.objects.filter(next_due_at__lte=now).order_by("next_due_at").values_list("member_id", flat=True)[:WALLETS])
     for member_id in due:
         with tenant(organization_id):
             settle_member(member_id=member_id, now=now)
+    with tenant(organization_id):
+        carry_strays(now=now)
     return len(due)
 
 

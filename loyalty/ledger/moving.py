@@ -19,7 +19,7 @@ from loyalty.ledger.families import holders_after, lock_wallets
 from loyalty.ledger.posting import Receipt, post_once
 from loyalty.ledger.settling import settle_wallet
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, open_wallet, post_entry, spendable_lots
-from loyalty.models import Entry, EntryKind, Lot, LotRemainder, Wallet
+from loyalty.models import Entry, EntryKind, Lot, LotRemainder, Member, Wallet
 from loyalty.rules import postings
 from loyalty.rules.postings import LotState
 
@@ -79,15 +79,26 @@ def carry_on(wallets: Sequence[OpenWallet], actor: Actor) -> None:
         settle_wallet(target)
 
 
+def carry_strays(*, now: datetime) -> int:
+    """Let points go on that came to a membership in the moment in which it moved; returns how many memberships there were."""
+    left = Q(wallet__balance__gt=0) | Q(wallet__pending__gt=0) | Q(wallet__debt__gt=0)
+    strays = list(Member.objects.filter(left, moved_to__isnull=False).order_by("pk").values_list("pk", flat=True))
+    for member_id in strays:
+        chain = [member_id, *holders_after(member_id)]
+        lock_wallets(chain)
+        carry_on([_settled(one, now) for one in chain], SYSTEM)
+    return len(strays)
+
+
 def return_lots(source: OpenWallet, target: OpenWallet, actor: Actor) -> None:
     """Give a member what is left of the lots that moved to another, expired points too, and the debt that went with them."""
-    for lot in Lot.objects.filter(member_id=target.member_id, moved_from__entry__member_id=source.member_id).order_by("pk"):
-        _return_lot(source, target, lot, actor)
     taken_over = Entry.objects.filter(
         member_id=target.member_id, kind=EntryKind.MOVE_IN, lot=None, origin__member_id=source.member_id, origin__origin=None
     )
     for entry in taken_over.exclude(followers__kind=EntryKind.MOVE_OUT).order_by("pk"):
         _return_debt(source, target, entry, actor)
+    for lot in Lot.objects.filter(member_id=target.member_id, moved_from__entry__member_id=source.member_id).order_by("pk"):
+        _return_lot(source, target, lot, actor)
     for wallet in (source, target):
         settle_wallet(wallet)
 
@@ -180,7 +191,7 @@ def _return_debt(source: OpenWallet, target: OpenWallet, taken_over: Entry, acto
     amount = owed + sum(part.amount for part in parts)
     if not amount:
         return
-    legs = postings.move_debt_out(amount, parts=parts, at=target.now)
+    legs = postings.move_debt_out(amount, parts=parts, debt=target.debt, at=target.now)
     due_at = [part.lot.expires_at for part in parts if not part.lot.has_lapsed(target.now)]
     entry = NewEntry(EntryKind.MOVE_OUT, amount, legs, target.now, actor, origin_id=taken_over.pk, due_at=due_at)
     origin = post_entry(target, entry)

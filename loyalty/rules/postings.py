@@ -180,9 +180,11 @@ def claw_back(amount: int, *, own: LotState | None, lots: Iterable[LotState]) ->
     return [*legs, *_from_wallet(others), *_legs((Account.DEBT, -left, None))]
 
 
-def restore(taken: Sequence[Part], *, debt: int, at: datetime) -> list[Leg]:
-    """What a clawback took comes back, since it was not due."""
-    return [Leg(Account.REVERSED, -sum(part.amount for part in taken)), *return_parts(taken, debt=debt, at=at)]
+def restore(taken: Sequence[Part], *, waiting: Sequence[Part] = (), debt: int, at: datetime) -> list[Leg]:
+    """What a clawback took comes back, since it was not due; what of it is not available yet goes on waiting."""
+    pending = [Leg(Account.PENDING, part.amount, part.lot.id) for part in waiting]
+    returned = -sum(part.amount for part in (*taken, *waiting))
+    return [Leg(Account.REVERSED, returned), *pending, *return_parts(taken, debt=debt, at=at)]
 
 
 def move_out(lot: LotState) -> list[Leg]:
@@ -200,10 +202,10 @@ def move_in(lot: LotState, *, debt: int) -> list[Leg]:
     return [Leg(Account.MOVED, -lot.available - lot.pending - lot.expired), *others, *receive(coming, debt=debt)]
 
 
-def move_debt_out(amount: int, *, parts: Sequence[Part] = (), at: datetime | None = None) -> list[Leg]:
-    """Debt goes to another member, and with it points return that had repaid some of it."""
-    returning = return_parts(parts, debt=0, at=at) if at else []
+def move_debt_out(amount: int, *, parts: Sequence[Part] = (), debt: int = 0, at: datetime | None = None) -> list[Leg]:
+    """Debt goes to another member, and with it points return that had repaid some of it; they repay what else there is of ``debt``."""
     owed = amount - sum(part.amount for part in parts)
+    returning = return_parts(parts, debt=debt - owed, at=at) if at else []
     return [Leg(Account.MOVED, -amount), *_legs((Account.DEBT, owed, None)), *returning]
 
 

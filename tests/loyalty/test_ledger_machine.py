@@ -1,40 +1,32 @@
 """Any sequence of operations, against a model written from the promises: same wallet, same lots, same refusals, after every step."""
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from accounts.audit import SYSTEM
-from loyalty.actions.holds import CaptureError, HoldResolvedError, capture_hold, hold_points, release_hold
-from loyalty.actions.points import (
-    NotEarnedError,
-    NotUndoableError,
-    cancel_pending,
-    claw_back_points,
-    earn_points,
-    redeem_points,
-    undo_redemption,
-)
+from loyalty.actions.holds import capture_hold, hold_points, release_hold
+from loyalty.actions.moving import move_member, undo_move
+from loyalty.actions.points import cancel_pending, claw_back_points, earn_points, redeem_points, restore_clawback, undo_redemption
+from loyalty.actions.rewards import redeem_reward, undo_reward
+from loyalty.actions.vouchers import use_voucher
+from loyalty.ledger.bought import VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError, Receipt, settle_member
-from loyalty.ledger.verification import verify_ledger
-from loyalty.models import EntryKind, LotRemainder, Member, Wallet
+from loyalty.ledger.prolonging import prolong_lots
+from loyalty.models import EntryKind, Voucher
 from loyalty.queries.wallets import spendable
-from loyalty.rules.postings import InsufficientPointsError
 from tests.conftest import Cast
-from tests.loyalty.ledger_stage import NOW, make_member, make_program
+from tests.loyalty import points_model as model
+from tests.loyalty.machine_stage import PRICE, STOCK, ComparingMachine
 from tests.loyalty.points_model import Purse, RefusedError
 
-REFUSALS = (InsufficientPointsError, NotUndoableError, NotEarnedError, HoldResolvedError, CaptureError)
 # make test looks at a few dozen histories of forty steps, make chaos at a thousand.
 EXAMPLES = 1_000 if os.environ.get("CHAOS") == "full" else 25
-Request = Callable[[str], Receipt]
 
 whose = st.integers(0, 1)
 points = st.integers(1, 40)
@@ -42,49 +34,8 @@ hours = st.integers(1, 6)
 some = st.integers(0, 1_000)
 
 
-class LedgerMachine(RuleBasedStateMachine):
-    """Two members of a program; everything is done to the ledger and to the model, and both have to agree."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.before = transaction.savepoint()
-        self.now = NOW
-        program = make_program()
-        self.members: list[Member] = [make_member(program), make_member(program)]
-        self.purses = [Purse(NOW), Purse(NOW)]
-        self.requests: list[tuple[Request, str, int]] = []
-        self.earned: list[int] = []
-        self.redeemed: list[int] = []
-        self.held: list[int] = []
-
-    def teardown(self) -> None:
-        broken = {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed}
-        transaction.savepoint_rollback(self.before)
-        assert broken == {}
-
-    def later(self, after: int | None) -> datetime | None:
-        return None if after is None else self.now + timedelta(hours=after)
-
-    def do(self, who: int, request: Request, play: Callable[[Purse, int], None]) -> int | None:
-        """Make the request, let the model play it, compare outcome and standing; the entry's id unless it was refused."""
-        key, receipt = f"key-{len(self.requests)}", None
-        with suppress(*REFUSALS):
-            receipt = request(key)
-        try:
-            play(self.purses[who], receipt.entry_id if receipt else 0)
-        except RefusedError:
-            assert receipt is None
-        else:
-            assert receipt is not None
-            self.requests.append((request, key, receipt.entry_id))
-        self.compare(who)
-        return receipt.entry_id if receipt else None
-
-    def compare(self, who: int) -> None:
-        wallet, purse = Wallet.objects.get(member=self.members[who]), self.purses[who]
-        assert (wallet.balance, wallet.held, wallet.pending, wallet.debt) == purse.standing()
-        rows = LotRemainder.objects.filter(member=self.members[who]).order_by("lot_id").values_list("lot_id", "available", "pending")
-        assert {lot: (available, pending) for lot, available, pending in rows} == purse.lots()
+class LedgerMachine(ComparingMachine):
+    """Everything that can be asked of the ledger."""
 
     @rule(
         who=whose,
@@ -93,10 +44,12 @@ class LedgerMachine(RuleBasedStateMachine):
         matures=st.none() | hours,
         expires=st.none() | st.integers(-2, 8),
         back=st.integers(0, 3),
+        lives_on=st.booleans(),
     )
-    def earn(self, who: int, amount: int, kind: EntryKind, matures: int | None, expires: int | None, back: int) -> None:
+    def earn(self, who: int, amount: int, kind: EntryKind, matures: int | None, expires: int | None, back: int, lives_on: bool) -> None:
         at, matures_at, expires_at = self.now - timedelta(hours=back), self.later(matures), self.later(expires)
-        now, member_id = self.now, self.members[who].pk
+        who, terms_id = self.active(who), self.terms.pk if lives_on else None
+        now, member_id, home = self.now, self.members[who].pk, self.purses[who]
 
         def request(key: str) -> Receipt:
             return earn_points(
@@ -108,15 +61,20 @@ class LedgerMachine(RuleBasedStateMachine):
                 occurred_at=at,
                 matures_at=matures_at,
                 expires_at=expires_at,
+                terms_id=terms_id,
                 kind=kind,
             )
 
-        entry = self.do(who, request, lambda purse, lot: purse.earn(lot, amount, at, matures_at, expires_at))
+        def play(purse: Purse, entry: int) -> None:
+            purse.earn(model.Lot(entry, home, at, matures_at, expires_at, terms_id), amount)
+
+        entry = self.do(who, request, play)
         assert entry
         self.earned.append(entry)
 
     @rule(who=whose, amount=points)
     def redeem(self, who: int, amount: int) -> None:
+        who = self.active(who)
         now, member_id = self.now, self.members[who].pk
         entry = self.do(
             who,
@@ -128,6 +86,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(who=whose, amount=points)
     def take(self, who: int, amount: int) -> None:
+        who = self.active(who)
         now, member_id = self.now, self.members[who].pk
         self.do(
             who,
@@ -147,6 +106,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(who=whose, amount=points, lapses=st.integers(0, 5))
     def hold(self, who: int, amount: int, lapses: int) -> None:
+        who = self.active(who)
         now, member_id, lapses_at = self.now, self.members[who].pk, self.now + timedelta(hours=lapses)
         entry = self.do(
             who,
@@ -180,12 +140,24 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(who=whose, which=st.none() | some, amount=points)
     def claw_back(self, who: int, which: int | None, amount: int) -> None:
-        now, member_id, mine = self.now, self.members[who].pk, list(self.purses[who].lots())
+        now, member_id, mine = self.now, self.members[who].pk, list(self.purses[who].earned)
         lot = None if which is None or not mine else mine[which % len(mine)]
-        self.do(
+        entry = self.do(
             who,
             lambda key: claw_back_points(member_id=member_id, amount=amount, earned_by=lot, key=key, now=now, actor=SYSTEM),
-            lambda purse, _entry: purse.claw_back(amount, lot),
+            lambda purse, entry: purse.claw_back(entry, amount, lot),
+        )
+        if entry:
+            self.clawed.append(entry)
+
+    @precondition(lambda self: self.clawed)
+    @rule(who=whose, which=some)
+    def restore(self, who: int, which: int) -> None:
+        now, member_id, entry_id = self.now, self.members[who].pk, self.clawed[which % len(self.clawed)]
+        self.do(
+            who,
+            lambda key: restore_clawback(member_id=member_id, entry_id=entry_id, key=key, now=now, actor=SYSTEM),
+            lambda purse, _entry: purse.restore(entry_id),
         )
 
     @precondition(lambda self: self.earned)
@@ -196,6 +168,77 @@ class LedgerMachine(RuleBasedStateMachine):
             who,
             lambda key: cancel_pending(member_id=member_id, entry_id=lot, key=key, now=now, actor=SYSTEM),
             lambda purse, _entry: purse.cancel(lot),
+        )
+
+    @precondition(lambda self: not self.has_moved)
+    @rule(who=whose, back=st.integers(0, 3), until=st.integers(1, 12))
+    def prolong(self, who: int, back: int, until: int) -> None:
+        at, alive_until = self.now - timedelta(hours=back), self.now + timedelta(hours=until)
+        prolong_lots(member_id=self.members[who].pk, at=at, until={self.terms.pk: alive_until}, now=self.now)
+        self.purses[who].prolong(at, alive_until)
+        self.compare(who)
+
+    @rule(who=whose)
+    def buy(self, who: int) -> None:
+        who = self.active(who)
+        now, member_id, reward_id = self.now, self.members[who].pk, self.reward.pk
+
+        def play(purse: Purse, entry: int) -> None:
+            if self.sold() == STOCK:
+                raise RefusedError
+            purse.redeem(entry, PRICE)
+            self.vouchers[entry] = "issued"
+
+        self.do(
+            who,
+            lambda key: redeem_reward(member_id=member_id, reward_id=reward_id, key=key, now=now, actor=SYSTEM).receipt,
+            play,
+        )
+        self.compare_stock()
+
+    @precondition(lambda self: self.vouchers)
+    @rule(which=some)
+    def give_back(self, which: int) -> None:
+        entry_id, now = list(self.vouchers)[which % len(self.vouchers)], self.now
+        voucher = Voucher.objects.select_related("member").get(entry_id=entry_id)
+
+        def play(purse: Purse, _entry: int) -> None:
+            if self.vouchers[entry_id] != "issued":
+                raise RefusedError
+            purse.undo(entry_id, None)
+            self.vouchers[entry_id] = "cancelled"
+
+        self.do(self.members.index(voucher.member), lambda key: undo_reward(voucher=voucher, key=key, now=now, actor=SYSTEM), play)
+        self.compare_stock()
+
+    @precondition(lambda self: self.vouchers)
+    @rule(which=some)
+    def use(self, which: int) -> None:
+        entry_id = list(self.vouchers)[which % len(self.vouchers)]
+        is_open = self.vouchers[entry_id] == "issued"
+        with suppress(VoucherNotOpenError):
+            use_voucher(code=Voucher.objects.get(entry_id=entry_id).code, key=f"use-{entry_id}-{which}", now=self.now, actor=SYSTEM)
+            self.vouchers[entry_id] = "used"
+            assert is_open
+        self.compare_stock()
+
+    @precondition(lambda self: all(purse.holder is None for purse in self.purses))
+    @rule(who=whose)
+    def move(self, who: int) -> None:
+        self.has_moved = True
+        member, other = self.members[who], self.members[1 - who]
+        self.do_both(
+            lambda: move_member(member_id=member.pk, to_customer=other.customer, now=self.now, actor=SYSTEM),
+            lambda: self.purses[who].move(self.purses[1 - who]),
+        )
+
+    @precondition(lambda self: any(purse.holder for purse in self.purses))
+    @rule()
+    def move_back(self) -> None:
+        who = 0 if self.purses[0].holder else 1
+        member, other = self.members[who], self.members[1 - who]
+        self.do_both(
+            lambda: undo_move(member_id=member.pk, to_member_id=other.pk, now=self.now, actor=SYSTEM), lambda: self.purses[who].come_back()
         )
 
     @rule(passing=hours)
@@ -223,7 +266,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def reuse_a_key(self, who: int, which: int) -> None:
         _request, key, _entry_id = self.requests[which % len(self.requests)]
         with suppress(KeyReusedError):
-            earn_points(member_id=self.members[who].pk, amount=1_000, key=key, now=self.now, actor=SYSTEM)
+            earn_points(member_id=self.members[self.active(who)].pk, amount=1_000, key=key, now=self.now, actor=SYSTEM)
             raise AssertionError("a key was accepted twice")
 
 

@@ -8,6 +8,7 @@ from django.db import connection
 from accounts.audit import SYSTEM
 from loyalty.actions.points import earn_points, redeem_points
 from loyalty.ledger.posting import KeyReusedError
+from loyalty.ledger.verification import verify_ledger
 from loyalty.models import Entry, EntryKind, Hold, Lot, Posting
 from loyalty.queries.wallets import spendable
 from loyalty.rules.postings import InsufficientPointsError
@@ -43,6 +44,17 @@ def test_points_that_lapsed_while_they_were_pending_repay_nothing(stage: Stage) 
     stage.settle()
     assert stage.wallet() == (0, 0, 0, 15)
     assert Posting.objects.get(account="expired").amount == 40
+
+
+def test_pending_points_that_were_taken_back_wrongly_are_pending_again(stage: Stage) -> None:
+    sale = stage.earn(40, matures_in=2 * DAY)
+    clawback = stage.claw_back(15, sale)
+    stage.restore(clawback)
+    assert stage.wallet() == (0, 0, 40, 0)
+    stage.now += 2 * DAY
+    stage.settle()
+    assert stage.wallet() == (40, 0, 0, 0)
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
 
 
 def test_the_clock_of_a_wallet_never_runs_backwards(stage: Stage) -> None:

@@ -6,6 +6,7 @@ from accounts.audit import SYSTEM
 from loyalty.actions.moving import MovedOnError, OpenHoldsError, move_member, undo_move
 from loyalty.actions.points import NotEarnedError, earn_points
 from loyalty.actions.programs import write_terms
+from loyalty.ledger.moving import carry_strays
 from loyalty.ledger.prolonging import prolong_lots
 from loyalty.ledger.verification import verify_ledger
 from loyalty.models import Entry, Lot, LotRemainder, Member
@@ -253,6 +254,24 @@ def test_activity_there_keeps_the_points_alive_at_home(stage: Stage, other: Stag
     assert (stage.wallet(), other.wallet()) == ((100, 0, 0, 0), (0, 0, 0, 0))
     assert LotRemainder.objects.get(member=stage.member).expires_at == NOW + 50 * DAY
     assert_sound()
+
+
+def test_points_that_repaid_debt_and_come_back_repay_what_is_owed_beside_it(stage: Stage, other: Stage) -> None:
+    stage.claw_back(30)
+    other.earn(20)
+    move(stage, other)
+    other.claw_back(5)
+    assert other.wallet() == (0, 0, 0, 15)
+    undo(stage, other)
+    assert (stage.wallet(), other.wallet()) == ((0, 0, 0, 30), (15, 0, 0, 0))
+    assert_sound()
+
+
+def test_points_that_came_in_the_moment_of_the_move_go_on_with_the_next_sweep(stage: Stage, other: Stage) -> None:
+    move(stage, other)
+    stage.earn(40)
+    assert (carry_strays(now=stage.now), carry_strays(now=stage.now)) == (1, 0)
+    assert (stage.wallet(), other.wallet()) == ((0, 0, 0, 0), (40, 0, 0, 0))
 
 
 def test_nothing_moves_while_points_are_reserved(stage: Stage, other: Stage) -> None:
