@@ -63,7 +63,7 @@ _WEIGHTS: Final = {**_FRESH, **_ANSWERS}
 # What follows which earlier wishes of the stream.
 _FOLLOWS: Final = {
     "resolve": ("hold",),
-    "undo": ("redeem", "resolve", "buy"),
+    "undo": ("redeem", "resolve", "buy", "take"),
     "claw_back": ("earn",),
     "restore": ("claw_back",),
     "use": ("buy",),

@@ -16,7 +16,7 @@ def register_words() -> None:
             "points.matured": (_("Points became available"), _("%(points)s points · balance %(balance)s")),
             "points.cancelled": (_("Pending points were cancelled"), _("%(points)s points")),
             "points.redeemed": (_("Redeemed points"), _("%(points)s points · balance %(balance)s")),
-            "points.restored": (_("A redemption was undone"), _("%(points)s points · balance %(balance)s")),
+            "points.restored": (_("Points came back"), _("%(points)s points · balance %(balance)s")),
             "points.expired": (_("Points expired"), _("%(points)s points · balance %(balance)s")),
             "points.clawed_back": (_("Points were taken back after a refund"), _("%(points)s points · balance %(balance)s")),
             "points.given_back": (
@@ -35,6 +35,7 @@ def register_words() -> None:
             "stamp.taken_back": (_("Lost stamps after a refund"), "%(name)s · %(stamps)s"),
             "voucher.given": (_("Filled a stamp card"), "%(name)s"),
             "voucher.used": (_("Used a voucher"), "%(name)s"),
+            "voucher.use_undone": (_("Using a voucher was undone"), "%(name)s"),
             "voucher.cancelled": (_("A voucher was taken back"), "%(name)s"),
             "voucher.expired": (_("A voucher expired"), "%(name)s"),
         }

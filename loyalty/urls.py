@@ -36,5 +36,6 @@ urlpatterns = [
     path("rewards/<int:pk>/picture/", rewards.show_picture, name="picture"),
     path("vouchers/", rewards.check_voucher, name="vouchers"),
     path("vouchers/<int:pk>/use/", rewards.use, name="use_voucher"),
+    path("vouchers/<int:pk>/undo/", rewards.undo, name="undo_use"),
     path("members/<int:pk>/undo/<int:entry>/", counter.undo, name="undo"),
 ]

@@ -40,6 +40,8 @@ def headline(entry: Entry) -> str:
     """What happened, in a word or two."""
     if entry.kind == EntryKind.CLAWBACK and entry.origin and entry.origin.kind == EntryKind.GIVE:
         return _("Gift undone")
+    if entry.kind == EntryKind.UNDO:
+        return _("Taking undone") if entry.origin and entry.origin.kind == EntryKind.TAKE else _("Redemption undone")
     return str(EntryKind(entry.kind).label)
 
 

@@ -110,13 +110,16 @@ def redeem_reward_at_counter(*, member: Member, reward_id: int, token: str, now:
 
 
 @transaction.atomic
-def undo_at_counter(*, member: Member, entry_id: int, token: str, now: datetime, actor: Actor) -> Receipt:
-    """Undo a redemption, or points that were given and not touched since.
+def undo_at_counter(*, member: Member, entry_id: int, token: str, now: datetime, actor: Actor, role: Role | None) -> Receipt:
+    """Undo a redemption, points that were taken, or points that were given and not touched since.
 
     Raises:
-        PointsRefusedError: there is nothing to undo.
+        PointsRefusedError: there is nothing to undo, or the role may not give and take so many.
     """
     entry = Entry.objects.filter(pk=entry_id, member=member).first()
+    limit = limit_of(role)
+    if limit and entry and entry.kind in (EntryKind.GIVE, EntryKind.TAKE) and entry.amount > limit.per_action:
+        raise over_limit(limit, most=limit.per_action)
     try:
         if entry is not None and entry.kind == EntryKind.GIVE:
             receipt = _undo_gift(entry, token=token, now=now, actor=actor)

@@ -13,9 +13,12 @@ from loyalty.models import Entry, EntryKind, LotRemainder
 from loyalty.rules import postings
 from loyalty.rules.postings import Account, LotState, Part
 
+# What took points out of a wallet for good, and can be undone.
+SPENDING = (EntryKind.REDEEM, EntryKind.CAPTURE, EntryKind.TAKE)
+
 
 class NotUndoableError(ValueError):
-    """The entry is no redemption of this member, or less of it is left than was asked for."""
+    """The entry redeemed or took nothing of this member, or less of it is left than was asked for."""
 
 
 class NotEarnedError(ValueError):
@@ -110,26 +113,27 @@ def undo_redemption(
     occurred_at: datetime | None = None,
     reason: str = "",
 ) -> Receipt:
-    """Give redeemed points back to the lots they were taken from, with their expiries; lapsed ones expire at once.
+    """Give points that were redeemed or taken back to the lots they were of, with their expiries; lapsed ones expire at once.
 
     Args:
         amount: points to give back; everything that is left of the redemption when ``None``.
 
     Raises:
-        NotUndoableError: no redemption of this member, or less is left of it.
+        NotUndoableError: nothing that this member redeemed or was taken from them, or less is left of it.
         VoucherNotOpenError, PriceError: it bought a reward, whose voucher is used or expired, or a part of its price was asked for.
         KeyReusedError, UnknownMemberError: see ``ledger.posting``.
     """
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        redemption = Entry.objects.filter(pk=entry_id, member_id=member_id, kind__in=[EntryKind.REDEEM, EntryKind.CAPTURE]).first()
+        redemption = Entry.objects.filter(pk=entry_id, member_id=member_id, kind__in=SPENDING).first()
         consumed = consumed_parts(entry_id) if redemption else []
         left = sum(part.amount for part in consumed)
         wanted = left if amount is None else amount
-        if not 0 < wanted <= left:
+        if redemption is None or not 0 < wanted <= left:
             raise NotUndoableError(entry_id)
         then = cancel_bought(entry_id, in_full=wanted == left, at=wallet.now, actor=actor, reason=reason)
-        legs = postings.undo(consumed, wanted, debt=wallet.debt, at=wallet.now)
+        by = Account.REVERSED if redemption.kind == EntryKind.TAKE else Account.REDEEMED
+        legs = postings.undo(consumed, wanted, by=by, debt=wallet.debt, at=wallet.now)
         due_at = [part.lot.expires_at for part in consumed if not part.lot.has_lapsed(wallet.now)]
         return NewEntry(
             EntryKind.UNDO, wanted, legs, occurred_at or wallet.now, actor, origin_id=entry_id, reason=reason, due_at=due_at, then=then

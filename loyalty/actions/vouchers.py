@@ -16,6 +16,10 @@ class UnknownVoucherError(LookupError):
     """No voucher of the organization has this code."""
 
 
+class VoucherNotUsedError(ValueError):
+    """There is no use of the voucher to undo."""
+
+
 class CashDueError(ValueError):
     """The voucher is used by paying exactly ``due_minor``, and something else was paid."""
 
@@ -34,9 +38,7 @@ def use_voucher(*, code: str, key: str, now: datetime, actor: Actor, location_id
         VoucherNotOpenError: it was used or cancelled, or has expired.
         KeyReusedError: the key came with another voucher before.
     """
-    voucher = locked_vouchers().filter(code=plain_code(code)).first()
-    if voucher is None:
-        raise UnknownVoucherError(code)
+    voucher = _locked(code)
     if voucher.used_key == key:
         return voucher
     if Voucher.objects.filter(used_key=key).exists():
@@ -55,6 +57,37 @@ def use_voucher(*, code: str, key: str, now: datetime, actor: Actor, location_id
         raise
     record_audit(action="voucher.used", subject=voucher, actor=actor, after={"location": location_id, "paid_minor": paid_minor})
     tell("voucher.used", voucher, now)
+    return voucher
+
+
+@transaction.atomic
+def undo_use(*, code: str, key: str, now: datetime, actor: Actor) -> Voucher:
+    """Take back that a voucher was used: it can be used again, or has expired if its time is over; the same request again is a no-op.
+
+    Raises:
+        UnknownVoucherError: there is no such voucher.
+        VoucherNotUsedError: it is not used.
+    """
+    voucher = _locked(code)
+    if voucher.undone_key == key:
+        return voucher
+    if voucher.state != VoucherState.USED:
+        raise VoucherNotUsedError(code)
+    before = {"used_at": voucher.used_at, "location": voucher.used_location_id}
+    is_over = voucher.expires_at is not None and voucher.expires_at <= now
+    voucher.state = VoucherState.EXPIRED if is_over else VoucherState.ISSUED
+    voucher.used_at, voucher.used_location, voucher.undone_key = None, None, key
+    voucher.save(update_fields=["state", "used_at", "used_location", "undone_key"])
+    record_audit(action="voucher.use_undone", subject=voucher, actor=actor, before=before, after={"state": voucher.state})
+    tell("voucher.use_undone", voucher, now)
+    if is_over:
+        tell("voucher.expired", voucher, now)
+    return voucher
+
+
+def _locked(code: str) -> Voucher:
+    if (voucher := locked_vouchers().filter(code=plain_code(code)).first()) is None:
+        raise UnknownVoucherError(code)
     return voucher
 
 

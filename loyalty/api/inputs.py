@@ -122,7 +122,7 @@ class RedeemInput(Input):
 
 
 class UndoInput(Input):
-    entry = EntryIdField(help_text=_("A redemption, or points that were given and not touched since."))
+    entry = EntryIdField(help_text=_("A redemption, points that were taken, or points that were given and not touched since."))
 
 
 class RedeemRewardInput(Input):

@@ -130,13 +130,19 @@ class MemberViewSet(KeyedViewSet):
     def redeem(self, request: Request, pk: int) -> Response:
         return self._moved(redeem_at_counter, self.found(pk), self.parsed(RedeemInput))
 
-    @extend_schema(summary="Undo a redemption", description="Or points that were given and not touched since.", request=UndoInput,
-                   responses={200: ReceiptOutput})  # fmt: skip
+    @extend_schema(
+        summary="Undo a redemption",
+        description="Or points that were taken, or given and not touched since; those within what the caller's role may give and take.",
+        request=UndoInput,
+        responses={200: ReceiptOutput},
+    )
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: int) -> Response:
         member, values = self.found(pk), self.parsed(UndoInput)
         with refusals_told():
-            receipt = undo_at_counter(member=member, entry_id=values["entry"], token=self.ledger_key, now=self.now, actor=self.actor)
+            receipt = undo_at_counter(
+                member=member, entry_id=values["entry"], token=self.ledger_key, now=self.now, actor=self.actor, role=self._role
+            )
         return self.rendered(ReceiptOutput, receipt)
 
     @extend_schema(summary="Redeem points for a reward", request=RedeemRewardInput, responses={200: RewardReceiptOutput})

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from accounts.api.errors import Conflict
 from loyalty.actions.holds import CaptureError, HoldResolvedError
 from loyalty.actions.points import NotEarnedError, NotUndoableError
-from loyalty.actions.vouchers import CashDueError, UnknownVoucherError
+from loyalty.actions.vouchers import CashDueError, UnknownVoucherError, VoucherNotUsedError
 from loyalty.ledger.bought import PriceError, VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError, PointsError
 from loyalty.ledger.stock import RewardRefusedError
@@ -47,6 +47,8 @@ def refusals_told() -> Iterator[None]:
         raise Conflict(
             _("The voucher was used or cancelled, or has expired."), code="voucher_not_open", facts={"state": str(error.state)}
         ) from error
+    except VoucherNotUsedError as error:
+        raise Conflict(_("There is nothing to undo here any more. Nothing was changed."), code="voucher_not_used") from error
     except CashDueError as error:
         message = _("The voucher is used by paying exactly what is due with it.")
         raise Conflict(message, code="cash_due", facts={"due_minor": error.due_minor}) from error

@@ -12,7 +12,7 @@ from accounts.api.filters import IdFilter
 from accounts.api.schema import ProblemSerializer
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
-from loyalty.actions.vouchers import use_voucher
+from loyalty.actions.vouchers import undo_use, use_voucher
 from loyalty.api.inputs import UseVoucherInput, VoucherInput
 from loyalty.api.keys import KeyedViewSet
 from loyalty.api.outputs import RewardOutput, VoucherOutput
@@ -69,8 +69,9 @@ class VoucherViewSet(KeyedViewSet):
         "retrieve": Permission.LOYALTY_VIEW,
         "look_up": Permission.LOYALTY_VIEW,
         "use": Permission.POINTS_CHANGE,
+        "undo": Permission.POINTS_CHANGE,
     }
-    keyed = frozenset({"use"})
+    keyed = frozenset({"use", "undo"})
 
     @extend_schema(summary="List vouchers", description="Newest first.", responses=VoucherOutput(many=True))
     def list(self, request: Request) -> Response:
@@ -112,4 +113,16 @@ class VoucherViewSet(KeyedViewSet):
                 location_id=location.pk if location else None,
                 paid_minor=values["paid_minor"],
             )
+        return self.rendered(VoucherOutput, voucher)
+
+    @extend_schema(
+        summary="Undo the use of a voucher",
+        description="It can be used again, unless it has expired meanwhile.",
+        request=VoucherInput,
+        responses={200: VoucherOutput, **UNKNOWN},
+    )
+    @action(detail=False, methods=["post"])
+    def undo(self, request: Request) -> Response:
+        with refusals_told():
+            voucher = undo_use(code=self.parsed(VoucherInput)["code"], key=self.ledger_key, now=self.now, actor=self.actor)
         return self.rendered(VoucherOutput, voucher)

@@ -34,7 +34,8 @@ class Check(StrEnum):
     WHOLE = "nothing stands outside the wallets' entries"
 
 
-# Per kind the account whose change its amount is, and the sign; a move goes either way, as debt moves too.
+# Per kind the account whose change its amount is, and the sign; a move goes either way, as debt moves too. What undoes a
+# taking is about the account that the taking was about.
 _ABOUT: Final[dict[str, tuple[Account, int]]] = {
     "earn": (Account.ISSUED, -1),
     "give": (Account.ISSUED, -1),
@@ -145,6 +146,7 @@ class WalletReplay:
         self.lots: dict[int, _Lot] = {}
         self.holds: dict[int, _Hold] = {}
         self.taken: dict[int, dict[int, int]] = {}
+        self.took: set[int] = set()
         self.clawed: dict[int, int] = {}
         self._at = ""
 
@@ -166,6 +168,8 @@ class WalletReplay:
         legs = entry.legs
         self.expect(Check.ZERO, bool(legs) and sum(leg.amount for leg in legs) == 0)
         account, sign = _ABOUT[entry.content["kind"]]
+        if entry.content["kind"] == "undo" and entry.content["origin"] in self.took:
+            account = Account.REVERSED
         moved = sum(leg.amount for leg in legs if leg.account is account)
         self.expect(Check.AMOUNT, entry.content["amount"] == (moved * sign if sign else abs(moved)))
         self._bring_in(entry)
@@ -217,8 +221,10 @@ class WalletReplay:
 
     def _follow(self, entry: EntryRow) -> None:
         match entry.content["kind"]:
-            case "redeem":
+            case "redeem" | "take":
                 self.taken[entry.id] = self._left_lots(entry)
+                if entry.content["kind"] == "take":
+                    self.took.add(entry.id)
             case "hold":
                 content = entry.content
                 self.expect(Check.HOLDS, content["hold"] == entry.id and content["lapses_at"] is not None)

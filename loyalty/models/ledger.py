@@ -90,7 +90,7 @@ class EntryKind(models.TextChoices):
     RELEASE = "release", _("Reservation released")
     LAPSE = "lapse", _("Reservation lapsed")
     EXPIRE = "expire", _("Expired")
-    UNDO = "undo", _("Redemption undone")
+    UNDO = "undo", _("Undone")
     CLAWBACK = "clawback", _("Taken back after a refund")
     RESTORE = "restore", _("Given back: the refund was of something else")
     PROLONG = "prolong", _("Kept alive by activity")

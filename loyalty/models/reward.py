@@ -103,7 +103,7 @@ class Voucher(TenantModel):
     """One piece of a reward that belongs to a member: reserved with ``hold``, bought by ``entry``, or given (neither).
 
     Its price is the reward's as it was then; ``cash_minor`` is due when it is used. ``used_key`` makes using it again
-    by the same request a no-op.
+    by the same request a no-op, also after that was undone, and ``undone_key`` undoing it again.
     """
 
     reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="vouchers", verbose_name=_("reward"))
@@ -121,6 +121,7 @@ class Voucher(TenantModel):
         Location, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("used at")
     )
     used_key = models.CharField(max_length=120, null=True)
+    undone_key = models.CharField(max_length=120, null=True)
 
     class Meta:
         verbose_name = _("voucher")

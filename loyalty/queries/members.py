@@ -97,8 +97,8 @@ def _balance_after(member: Member, entry: Entry) -> int:
 
 
 def _undoable(entries: Sequence[Entry]) -> set[int]:
-    """Redemptions of which something is left, and gifts that nobody has touched."""
-    redeemed = {entry.pk: entry.amount for entry in entries if entry.kind == EntryKind.REDEEM}
+    """Redemptions and takings of which something is left, and gifts that nobody has touched."""
+    redeemed = {entry.pk: entry.amount for entry in entries if entry.kind in (EntryKind.REDEEM, EntryKind.TAKE)}
     given = {entry.pk: entry.amount for entry in entries if entry.kind == EntryKind.GIVE}
     undone = dict(
         Entry.objects.filter(origin__in=redeemed, kind=EntryKind.UNDO).order_by().values_list("origin").annotate(sum=Sum("amount"))

@@ -141,15 +141,15 @@ def resolve_hold(parts: Sequence[Part], captured: int, *, debt: int, at: datetim
     return legs + return_parts(returning, debt=debt, at=at)
 
 
-def undo(consumed: Sequence[Part], amount: int, *, debt: int, at: datetime) -> list[Leg]:
-    """``amount`` redeemed points go back to their lots, the last one taken first."""
+def undo(consumed: Sequence[Part], amount: int, *, by: Account, debt: int, at: datetime) -> list[Leg]:
+    """``amount`` points that went to the account ``by`` go back to their lots, the last one taken first."""
     returning, left = [], amount
     for part in reversed(consumed):
         given = min(part.amount, left)
         left -= given
         if given:
             returning.append(Part(part.lot, given))
-    return [Leg(Account.REDEEMED, -amount), *return_parts(returning, debt=debt, at=at)]
+    return [Leg(by, -amount), *return_parts(returning, debt=debt, at=at)]
 
 
 def expire(parts: Iterable[Part]) -> list[Leg]:

@@ -93,10 +93,10 @@ def redeem_reward(request: HttpRequest, pk: int, reward: int) -> HttpResponse:
 @require_POST
 @requires(Permission.POINTS_CHANGE)
 def undo(request: HttpRequest, pk: int, entry: int) -> HttpResponse:
-    """Undo a redemption, or a gift that was not touched."""
+    """Undo a redemption, a taking, or a gift that was not touched."""
 
     def act(**values: Any) -> tuple[Receipt, str]:
-        return undo_at_counter(entry_id=entry, **values), _("Undone.")
+        return undo_at_counter(entry_id=entry, role=asking(request).role, **values), _("Undone.")
 
     return _act_at_once(request, pk, act)
 

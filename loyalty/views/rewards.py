@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
 from crm.views.asking import asking
-from loyalty.actions.vouchers import CashDueError, use_voucher
+from loyalty.actions.vouchers import CashDueError, VoucherNotUsedError, undo_use, use_voucher
 from loyalty.forms.counter import TokenForm, new_token
 from loyalty.ledger.bought import VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError
@@ -72,7 +72,12 @@ def check_voucher(request: HttpRequest) -> HttpResponse:
     if voucher is not None:
         over = voucher.expires_at is not None and voucher.expires_at <= timezone.now()
         state = VoucherState.EXPIRED if voucher.state == VoucherState.ISSUED and over else VoucherState(voucher.state)
-        context |= {"word": state.label, "tone": TONES[state], "may_use": state == VoucherState.ISSUED}
+        context |= {
+            "word": state.label,
+            "tone": TONES[state],
+            "may_use": state == VoucherState.ISSUED,
+            "may_undo": state == VoucherState.USED,
+        }
     return render(request, "loyalty/voucher.html", context)
 
 
@@ -99,4 +104,20 @@ def use(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("Nothing was changed: the voucher is “%(state)s”.") % {"state": VoucherState(error.state).label})
     except (CashDueError, KeyReusedError):
         messages.error(request, _("Nothing was changed; look at the voucher once more."))
+    return redirect(f"{reverse('loyalty:vouchers')}?code={voucher.code}")
+
+
+@require_POST
+@requires(Permission.POINTS_CHANGE)
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back that a voucher was used."""
+    voucher, form = get_object_or_404(Voucher, pk=pk), TokenForm(request.POST)
+    try:
+        if form.is_valid():
+            undo_use(code=voucher.code, key=f"counter:{form.cleaned_data['token']}", now=timezone.now(), actor=asking(request).actor)
+            messages.success(request, _("Undone."))
+        else:
+            messages.error(request, " ".join(map(str, form.errors["token"])))
+    except VoucherNotUsedError:
+        messages.error(request, _("There is nothing to undo here any more. Nothing was changed."))
     return redirect(f"{reverse('loyalty:vouchers')}?code={voucher.code}")

@@ -89,7 +89,7 @@ class ComparingMachine(RuleBasedStateMachine):
 
     def compare(self, *whose: int) -> None:
         roots = self.seat_moved_points() if self.has_moved else {}
-        for who in (0, 1) if self.has_moved else whose:
+        for who in {*whose, *(self.active(who) for who in whose)}:
             wallet, purse = Wallet.objects.get(member=self.members[who]), self.purses[who]
             assert (wallet.balance, wallet.held, wallet.pending, wallet.debt) == purse.standing()
             left: dict[int, tuple[int, int]] = {}

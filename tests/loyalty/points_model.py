@@ -110,9 +110,6 @@ class Purse:
     def redeem(self, entry: int, amount: int) -> None:
         self.spent[entry] = self._put(self.spend(amount), "spent")
 
-    def take(self, amount: int) -> None:
-        self._put(self.spend(amount), "gone")
-
     def undo(self, entry: int, amount: int | None) -> None:
         spent = self.spent.get(entry, [])
         wanted = len(spent) if amount is None else amount

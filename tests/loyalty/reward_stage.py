@@ -13,7 +13,7 @@ from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
 from loyalty.actions.catalogue import create_reward
 from loyalty.actions.rewards import Redemption, redeem_reward, reserve_reward, undo_reward
-from loyalty.actions.vouchers import use_voucher
+from loyalty.actions.vouchers import undo_use, use_voucher
 from loyalty.ledger.posting import Receipt
 from loyalty.models import Reward, Voucher
 from tests.loyalty.ledger_stage import Stage
@@ -44,6 +44,9 @@ class RewardStage(Stage):
 
     def use(self, voucher: Voucher, *, key: str = "", **values: Any) -> Voucher:
         return use_voucher(code=voucher.code, key=key or self._key(), now=self.now, actor=SYSTEM, **values)
+
+    def undo_use(self, voucher: Voucher, *, key: str = "") -> Voucher:
+        return undo_use(code=voucher.code, key=key or self._key(), now=self.now, actor=SYSTEM)
 
 
 def left(reward: Reward) -> tuple[int | None, int]:

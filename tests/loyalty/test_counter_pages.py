@@ -142,7 +142,7 @@ def _undo(client: Client, member: Member, entry: Entry, token: str = TOKEN) -> s
     return str(client.post(url, {"token": f"{token}-{entry.pk}"}, follow=True).content.decode())
 
 
-@pytest.mark.parametrize("verb", ["redeem", "give"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_what_was_done_by_mistake_is_undone_once(cast: Cast, member: Member, as_bob: Client, verb: str) -> None:
     _post(as_bob, member, verb, "50")
     with tenant(cast.saffron.pk):
@@ -151,6 +151,19 @@ def test_what_was_done_by_mistake_is_undone_once(cast: Cast, member: Member, as_
     assert "done before" in _undo(as_bob, member, entry)
     assert "nothing to undo" in _undo(as_bob, member, entry, "another-form-0000001")
     assert _balance(cast) == 300
+
+
+@pytest.mark.parametrize("verb", ["give", "take"])
+def test_the_front_desk_undoes_only_as_many_points_as_it_may_give(
+    cast: Cast, member: Member, as_alice: Client, as_bob: Client, verb: str
+) -> None:
+    _post(as_alice, member, "give", "1000")
+    _post(as_alice, member, verb, "501", token=f"{TOKEN}-2")
+    with tenant(cast.saffron.pk):
+        entry = Entry.objects.earliest("-id")
+    assert "at a time at most" in _undo(as_bob, member, entry)
+    assert "Undone." in _undo(as_alice, member, entry)
+    assert _balance(cast) == 1_300
 
 
 def test_a_gift_that_was_spent_and_an_earning_are_not_undone(cast: Cast, member: Member, as_bob: Client) -> None:

@@ -6,9 +6,11 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Sum
 
+from accounts.audit import SYSTEM
 from loyalty.actions.holds import CaptureError, HoldResolvedError
-from loyalty.actions.points import NotEarnedError, NotUndoableError
+from loyalty.actions.points import NotEarnedError, NotUndoableError, redeem_points
 from loyalty.ledger.posting import KeyReusedError
+from loyalty.ledger.verification import verify_ledger
 from loyalty.models import Entry, EntryKind, Hold, HoldState, Posting
 from loyalty.queries.wallets import standing_at
 from loyalty.rules.postings import InsufficientPointsError
@@ -239,3 +241,15 @@ def test_cached_balances_equal_a_replay_at_every_past_moment(stage: Stage) -> No
     replayed = [standing_at(stage.member.pk, at) for at, _wallet in seen]
     assert [(at.balance, at.held, at.pending, at.debt) for at in replayed] == [wallet for _at, wallet in seen]
     assert [wallet for _at, wallet in seen][-1] == (40, 0, 0, 0)
+
+
+def test_undoing_a_taking_restores_lots_and_expiries_and_lapsed_ones_expire_at_once(stage: Stage) -> None:
+    stage.earn(50, expires_in=DAY)
+    stage.earn(50, expires_in=9 * DAY)
+    taken = redeem_points(member_id=stage.member.pk, amount=80, key="take", now=stage.now, actor=SYSTEM, kind=EntryKind.TAKE)
+    stage.now += 2 * DAY
+    stage.undo(taken)
+    assert (stage.wallet(), stage.lots()) == ((50, 0, 0, 0), [0, 50])
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
+    with pytest.raises(NotUndoableError):
+        stage.undo(taken)

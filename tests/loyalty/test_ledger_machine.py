@@ -88,11 +88,13 @@ class LedgerMachine(ComparingMachine):
     def take(self, who: int, amount: int) -> None:
         who = self.active(who)
         now, member_id = self.now, self.members[who].pk
-        self.do(
+        entry = self.do(
             who,
             lambda key: redeem_points(member_id=member_id, amount=amount, key=key, now=now, actor=SYSTEM, kind=EntryKind.TAKE),
-            lambda purse, _entry: purse.take(amount),
+            lambda purse, entry: purse.redeem(entry, amount),
         )
+        if entry:
+            self.redeemed.append(entry)
 
     @precondition(lambda self: self.redeemed)
     @rule(who=whose, which=some, amount=st.none() | points)

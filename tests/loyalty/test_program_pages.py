@@ -190,6 +190,12 @@ def test_a_reward_is_redeemed_at_the_counter_and_its_voucher_used_once(
     assert "The voucher is used." in as_bob.post(use, {"token": "a-token-of-a-form-0002"}, follow=True).content.decode()
     assert "the voucher is “Used”" in as_bob.post(use, {"token": "a-token-of-a-form-0003"}, follow=True).content.decode()
     assert "No such voucher" in as_charlie.get(reverse("loyalty:vouchers"), {"code": voucher.code}).content.decode()
+    undo = reverse("loyalty:undo_use", args=[voucher.pk])
+    assert undo in as_bob.get(reverse("loyalty:vouchers"), {"code": voucher.code}).content.decode()
+    assert as_charlie.post(undo, {"token": "a-token-of-a-form-0004"}).status_code == 404
+    assert "Undone." in as_bob.post(undo, {"token": "a-token-of-a-form-0004"}, follow=True).content.decode()
+    assert "nothing to undo" in as_bob.post(undo, {"token": "a-token-of-a-form-0005"}, follow=True).content.decode()
+    assert "The voucher is used." in as_bob.post(use, {"token": "a-token-of-a-form-0006"}, follow=True).content.decode()
 
 
 def test_the_history_names_the_rule_and_the_reward(cast: Cast, member: Member, as_bob: Client) -> None:

@@ -9,14 +9,14 @@ from django.core.management import CommandError, call_command
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.models import Event
-from loyalty.actions.vouchers import CashDueError, UnknownVoucherError, expire_vouchers
+from loyalty.actions.vouchers import CashDueError, UnknownVoucherError, VoucherNotUsedError, expire_vouchers
 from loyalty.ledger.bought import VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.models import Voucher, VoucherState
 from loyalty.queries.vouchers import find_voucher, vouchers_of
 from loyalty.tasks import sweep_rewards
 from tests.conftest import Cast
-from tests.loyalty.ledger_stage import make_member
+from tests.loyalty.ledger_stage import DAY, make_member
 from tests.loyalty.reward_stage import RewardStage, left
 
 
@@ -44,6 +44,29 @@ def test_the_same_request_again_is_the_same_use(stage: RewardStage) -> None:
     first = stage.use(voucher, key="till-1:7")
     assert stage.use(voucher, key="till-1:7").used_at == first.used_at
     assert Event.objects.filter(kind="voucher.used").count() == 1
+
+
+def test_a_use_is_undone_once_and_the_voucher_can_be_used_again(stage: RewardStage) -> None:
+    voucher = stage.buy(stage.reward(stock=1)).voucher
+    stage.use(voucher, key="till-1:7")
+    undone = stage.undo_use(voucher, key="undo")
+    assert (undone.state, undone.used_at, undone.used_location) == (VoucherState.ISSUED, None, None)
+    assert AuditEntry.objects.get(action="voucher.use_undone").after == {"state": "issued"}
+    assert Event.objects.get(kind="voucher.use_undone").properties["voucher"] == voucher.pk
+    assert stage.use(voucher, key="till-1:7").state == VoucherState.ISSUED
+    assert stage.use(voucher, key="till-1:8").state == VoucherState.USED
+    assert stage.undo_use(voucher, key="undo").state == VoucherState.USED
+    assert left(voucher.reward) == (1, 1)
+
+
+def test_a_use_that_is_undone_too_late_leaves_an_expired_voucher(stage: RewardStage) -> None:
+    voucher = stage.buy(stage.reward(voucher_days=1)).voucher
+    stage.use(voucher)
+    stage.now += 3 * DAY
+    assert stage.undo_use(voucher).state == VoucherState.EXPIRED
+    assert Event.objects.filter(kind="voucher.expired").count() == 1
+    with pytest.raises(VoucherNotUsedError):
+        stage.undo_use(voucher)
 
 
 def test_a_key_that_used_another_voucher_is_refused(stage: RewardStage) -> None:
