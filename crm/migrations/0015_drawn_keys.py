@@ -5,7 +5,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """Imports draw the keys of a range of customers at once."""
 
-    dependencies = [("crm", "0013_refunded_lines")]
+    dependencies = [("crm", "0014_events_without_checked_organization")]
 
     operations = [
         migrations.RunSQL(f'GRANT USAGE ON SEQUENCE crm_customer_id_seq TO "{settings.APPLICATION_ROLE}"', migrations.RunSQL.noop),
