@@ -5,16 +5,17 @@ What Django and psycopg do around a statement costs more than the statement; not
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from types import NoneType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 from psycopg import pq
 from psycopg.adapt import Transformer
@@ -49,7 +50,9 @@ def run_prepared(statement: str, parameters: Mapping[str, Any]) -> Answer:
     """Run a statement with ``%(name)s`` placeholders in the transaction that is open; where they stand tells their types."""
     text, names = _numbered(statement)
     values: list[Any] = [_text(parameters[name]) for name in names]  # the driver's types forget that a value may be None
-    with _driver(statement) as driver:
+    database = _database(statement)
+    with database.wrap_database_errors:
+        driver: Driver = database.connection
         if driver.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             raise TransactionManagementError("there is no transaction that the statement would be part of")
         known = _prepared.setdefault(driver, {})
@@ -62,20 +65,20 @@ def run_prepared(statement: str, parameters: Mapping[str, Any]) -> Answer:
 
 def run_command(command: str) -> None:
     """Run a command that takes no parameters and returns nothing."""
-    with _driver(command) as driver:
+    database = _database(command)
+    with database.wrap_database_errors:
+        driver: Driver = database.connection
         # psycopg would begin the transaction by a message of its own before its first statement.
         begins = not driver.autocommit and driver.pgconn.transaction_status == pq.TransactionStatus.IDLE
         _check(driver, driver.pgconn.exec_(("begin; " + command if begins else command).encode()))
 
 
-@contextmanager
-def _driver(statement: str) -> Iterator[Driver]:
+def _database(statement: str) -> BaseDatabaseWrapper:
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
     if database.queries_logged:
         database.queries_log.append({"sql": statement, "time": "0"})
-    with database.wrap_database_errors:
-        yield database.connection
+    return database
 
 
 def quoted(text: str) -> str:
@@ -107,27 +110,32 @@ def _answer(result: pq.abc.PGresult) -> Answer:
 
 def _text(value: object) -> bytes | None:
     """A value in PostgreSQL's text form."""
-    match value:
-        case None:
-            return None
-        case str():
-            if "\0" in value:
-                raise psycopg.DataError("text cannot hold the character NUL")
-            return value.encode()
-        case int():
-            return b"%d" % value
-        case datetime():
-            return value.isoformat().encode()
-        case bytes():
-            return b"\\x" + value.hex().encode()
-        case dict():
-            return json.dumps(value).encode()
-        case list():
-            return _array(value)
-    raise TypeError(f"{type(value).__name__} has no text form here")
+    form = _FORMS.get(type(value)) or next((form for kind, form in _FORMS.items() if isinstance(value, kind)), None)
+    if form is None:
+        raise TypeError(f"{type(value).__name__} has no text form here")
+    return form(value)
 
 
-def _array(values: Sequence[object]) -> bytes:
-    texts = (_text(value) for value in values)
-    quoted_texts = (b"NULL" if text is None else b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') for text in texts)
-    return b"{%b}" % b",".join(quoted_texts)
+def _text_of_str(value: str) -> bytes:
+    if "\0" in value:
+        raise psycopg.DataError("text cannot hold the character NUL")
+    return value.encode()
+
+
+def _text_of_list(values: Sequence[object]) -> bytes:
+    return b"{%b}" % b",".join([_element(text) if (text := _text(value)) is not None else b"NULL" for value in values])
+
+
+def _element(text: bytes) -> bytes:
+    return text if text.isdigit() else b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+
+
+_FORMS: Final[dict[type, Callable[[Any], bytes | None]]] = {
+    NoneType: lambda _value: None,
+    str: _text_of_str,
+    int: b"%d".__mod__,
+    datetime: lambda value: value.isoformat().encode(),
+    bytes: lambda value: b"\\x" + value.hex().encode(),
+    dict: lambda value: json.dumps(value).encode(),
+    list: _text_of_list,
+}

@@ -6,7 +6,7 @@ from datetime import datetime
 from accounts.audit import Actor
 from loyalty.ledger.bought import issue_reserved, return_reserved
 from loyalty.ledger.posting import Receipt, checked_points, post_once
-from loyalty.ledger.store import NewEntry, OpenWallet, Resolution, held_parts, open_hold, spendable_lots
+from loyalty.ledger.store import NewEntry, OpenWallet, Resolution, held_parts, lots_to_spend, open_hold
 from loyalty.models import EntryKind, HoldState
 from loyalty.rules import postings
 
@@ -39,10 +39,10 @@ def hold_points(
     checked_points(amount)
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        parts = postings.take(spendable_lots(member_id, amount), amount)
+        parts = postings.take(lots_to_spend(wallet, amount), amount)
         return NewEntry(EntryKind.HOLD, amount, postings.hold(parts), occurred_at or wallet.now, actor, lapses_at=lapses_at, reason=reason)
 
-    receipt = post_once(member_id=member_id, key=key, body={"kind": EntryKind.HOLD, "amount": amount}, now=now, build=entry)
+    receipt = post_once(member_id=member_id, key=key, body={"kind": EntryKind.HOLD, "amount": amount}, now=now, build=entry, spends=True)
     return receipt, receipt.entry_id
 
 

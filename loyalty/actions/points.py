@@ -8,7 +8,7 @@ from accounts.audit import Actor
 from loyalty.ledger.bought import cancel_bought
 from loyalty.ledger.moving import post_at_home
 from loyalty.ledger.posting import Receipt, checked_points, post_once
-from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, spendable_lots
+from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, lots_to_spend, spendable_lots
 from loyalty.models import Entry, EntryKind, LotRemainder
 from loyalty.rules import postings
 from loyalty.rules.postings import Account, LotState, Part
@@ -94,12 +94,12 @@ def redeem_points(
     checked_points(amount)
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        parts = postings.take(spendable_lots(member_id, amount), amount)
+        parts = postings.take(lots_to_spend(wallet, amount), amount)
         legs = postings.spend(parts, to=Account.REVERSED if kind is EntryKind.TAKE else Account.REDEEMED)
         return NewEntry(kind, amount, legs, occurred_at or now, actor, purchase_id=purchase_id, reason=reason, details=details or {})
 
     body = {"kind": kind, "amount": amount, "occurred_at": occurred_at, "purchase": purchase_id, "details": details or {}}
-    return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
+    return post_once(member_id=member_id, key=key, body=body, now=now, build=entry, spends=True)
 
 
 def undo_redemption(

@@ -31,7 +31,15 @@ class Receipt:
     is_replay: bool = False
 
 
-def post_once(*, member_id: int, key: str, body: Mapping[str, Any], now: datetime, build: Callable[[OpenWallet], NewEntry]) -> Receipt:
+def post_once(
+    *,
+    member_id: int,
+    key: str,
+    body: Mapping[str, Any],
+    now: datetime,
+    build: Callable[[OpenWallet], NewEntry],
+    spends: bool = False,
+) -> Receipt:
     """Post what ``build`` makes of the locked and settled wallet, unless ``key`` was posted before.
 
     A refusal leaves nothing behind but what was due anyway, so the caller may go on in its transaction; ``build`` only reads.
@@ -39,13 +47,14 @@ def post_once(*, member_id: int, key: str, body: Mapping[str, Any], now: datetim
     Args:
         key: idempotency key, unique within the program.
         body: what is asked for; the same key with another body is refused.
+        spends: ``build`` will want lots to spend, which are then read with the wallet.
 
     Raises:
         KeyReusedError: the key came with another body before.
         UnknownMemberError: there is no such member.
     """
     digest = body_hash({"member": member_id, **body})
-    wallet, known = open_wallet(member_id, now=now, key=key)
+    wallet, known = open_wallet(member_id, now=now, key=key, to_spend=spends)
     settle_wallet(wallet)
     if known:
         if known.body_hash != digest:

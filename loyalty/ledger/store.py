@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from accounts.audit import Actor
 from accounts.postgresql.prepared import run_prepared
@@ -15,12 +15,16 @@ from loyalty.ledger.hashing import entry_hash
 from loyalty.models import EntryKind, HoldState
 from loyalty.rules.postings import Account, Leg, LotState, Part, by_lot, total
 
+# Where the columns of a lot begin in a wallet's row.
+_OF_LOT: Final = 14
+
 
 @dataclass(slots=True)
 class OpenWallet:
     """A wallet whose row is locked until the end of the transaction, kept in step with what is posted.
 
-    ``now`` is the wallet's own clock, which never runs backwards, whatever the clocks of those who write.
+    ``now`` is the wallet's own clock, which never runs backwards, whatever the clocks of those who write. ``first_lots`` are
+    the next to be spent, as long as nothing was posted.
     """
 
     member_id: int
@@ -35,6 +39,7 @@ class OpenWallet:
     next_due_at: datetime | None
     now: datetime
     spare_id: int | None = None
+    first_lots: Sequence[LotState] = ()
 
     def next_entry_id(self) -> int:
         """The id of an entry that is about to be posted, for legs that name its own lot."""
@@ -108,21 +113,30 @@ class KeyTakenError(ValueError):
     """Another member's entry took the key meanwhile."""
 
 
-def open_wallet(member_id: int, *, now: datetime, key: str | None = None) -> tuple[OpenWallet, KnownEntry | None]:
+def open_wallet(member_id: int, *, now: datetime, key: str | None = None, to_spend: bool = False) -> tuple[OpenWallet, KnownEntry | None]:
     """Lock a member's wallet until the end of the transaction, and find the entry that has ``key`` already.
 
     Raises:
         UnknownMemberError: there is no such member.
     """
+    statement = statements.OPEN_TO_SPEND if to_spend else statements.OPEN
     parameters, is_fresh = _here(member=member_id, key=key), False
     while not is_fresh:
-        row = run_prepared(statements.OPEN, parameters).fetchone()
-        if row is None:
+        rows = run_prepared(statement, parameters).rows
+        if not rows:
             raise UnknownMemberError(member_id)
-        *of_wallet, entry_id, body_hash, is_fresh = row
+        *of_wallet, entry_id, body_hash, is_fresh = rows[0][:_OF_LOT]
     wallet = OpenWallet(member_id, *of_wallet)
     wallet.now = max(now, wallet.now)
+    wallet.first_lots = [LotState(*lot) for row in rows if any(lot := row[_OF_LOT:])]
     return wallet, KnownEntry(entry_id, body_hash or b"") if entry_id else None
+
+
+def lots_to_spend(wallet: OpenWallet, amount: int) -> Sequence[LotState]:
+    """Lots in the order they are spent: those that were read with the wallet where they are enough."""
+    if sum(lot.available for lot in wallet.first_lots) >= amount:
+        return wallet.first_lots
+    return spendable_lots(wallet.member_id, amount)
 
 
 def spendable_lots(member_id: int, amount: int) -> list[LotState]:
@@ -184,15 +198,10 @@ def post_entry(wallet: OpenWallet, new: NewEntry) -> int:
     _add_up(wallet, new, legs)
     values = content | {"id": entry_id, "previous": previous, "hash": wallet.head}
     touched = _lot_values(values, entry_id, new, legs)
-    values |= {
+    values |= _standing(wallet) | {
         "accounts": [str(leg.account) for leg in legs],
         "lots": [leg.lot for leg in legs],
         "amounts": [leg.amount for leg in legs],
-        "balance": wallet.balance,
-        "held": wallet.held,
-        "pending": wallet.pending,
-        "debt": wallet.debt,
-        "next_due_at": wallet.next_due_at,
     }
     if new.resolution:
         values |= {"state": str(new.resolution.state), "captured": new.resolution.captured}
@@ -266,7 +275,12 @@ def _lot_values(values: dict[str, Any], entry_id: int, new: NewEntry, legs: Sequ
     return bool(touched)
 
 
+def _standing(wallet: OpenWallet) -> dict[str, Any]:
+    return {name: getattr(wallet, name) for name in ("balance", "held", "pending", "debt", "next_due_at")}
+
+
 def _add_up(wallet: OpenWallet, new: NewEntry, legs: Sequence[Leg]) -> None:
+    wallet.first_lots = ()
     wallet.balance += total(legs, Account.WALLET)
     wallet.held += total(legs, Account.HELD)
     wallet.pending += total(legs, Account.PENDING)
