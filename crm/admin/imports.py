@@ -24,9 +24,13 @@ class ImportJobAdmin(ReadOnlyTenantAdmin):
     ordering = ("-id",)
     inlines = (ChunkInline,)
     fields = (
-        "file_name", "kind", "state", "is_dry_run", "file_bytes", "encoding", "delimiter", "options", "progress", "row_count", "counts", "error",
+        "file_name", "kind", "state", "is_dry_run", "file_bytes", "encoding", "delimiter", "options", "progress", "row_count", "counts", "refusal",
         "actor_label", "created_at", "started_at", "finished_at",
     )  # fmt: skip
+
+    @admin.display(description=_("error"))
+    def refusal(self, job: ImportJob) -> str:
+        return job.refusal
 
 
 @admin.register(ImportFinding)

@@ -19,6 +19,7 @@ from accounts.permissions import Permission
 from crm.imports.actions import ImportOptions, start_import
 from crm.imports.fields import ImportKind
 from crm.imports.limits import UnreadableFileError
+from crm.imports.queries import refused_words
 from crm.models import ImportFinding, ImportJob
 from crm.normalisation.amounts import DateOrder
 
@@ -38,6 +39,7 @@ PLACES = {
 
 class ImportOutput(Output):
     counts = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+    error = serializers.CharField(source="refusal", read_only=True)
 
     class Meta:
         model = ImportJob
@@ -113,7 +115,7 @@ class ImportViewSet(ApiViewSet):
         try:
             job = start_import(kind=kind, file=file, file_name=file.name, actor=self.actor, now=self.now, options=ImportOptions(**values))
         except UnreadableFileError as error:
-            raise ValidationError({PLACES.get(error.code, "file"): [ErrorDetail(error.message, code=error.code)]}) from error
+            raise ValidationError({PLACES.get(error.code, "file"): [ErrorDetail(refused_words(error), code=error.code)]}) from error
         return self.created(ImportOutput, job)
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from django.core.files import File
 from django.db import DatabaseError, connection, transaction
@@ -215,7 +215,7 @@ def run_import(
             with progress.shown():
                 _take_steps(job, run)
         except UnreadableFileError as error:
-            _fail(run, error.message)
+            _fail(run, error.message, error.parameters)
         except DatabaseError:
             raise  # the database is away or was restarted: the sweep goes on with it later
         except Exception as error:
@@ -336,9 +336,11 @@ def _finish(run: Run, actor: Actor) -> None:
             record_event(NewEvent(f"{job.kind}.imported", run.now, None, "import", {"import": job.pk, **job.counts}))
 
 
-def _fail(run: Run, message: str) -> None:
+def _fail(run: Run, message: str, parameters: dict[str, Any] | None = None) -> None:
     with tenant(run.organization_id):
-        ImportJob.objects.filter(pk=run.job_id).update(state=ImportJobState.FAILED, error=message, finished_at=timezone.now())
+        ImportJob.objects.filter(pk=run.job_id).update(
+            state=ImportJobState.FAILED, error=message, error_parameters=parameters or {}, finished_at=timezone.now()
+        )
         drop_staging(run)
 
 

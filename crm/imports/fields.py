@@ -302,7 +302,7 @@ def told_mapping(
     for field, names in told.items():
         if field not in HEADERS[kind] and not (kind is ImportKind.CUSTOMERS and field.removeprefix(ATTRIBUTE) in attributes):
             known = ", ".join([*HEADERS[kind], *(f"{ATTRIBUTE}{key}" for key in sorted(attributes))])
-            raise UnreadableFileError("unknown_field", f"There is no field {field!r}; there are: {known}.")
+            raise UnreadableFileError("unknown_field", "There is no field “%(field)s”; there are: %(known)s.", field=field, known=known)
         chosen[field] = tuple(_position(name, header) for name in names if name)
     used = {index for indexes in chosen.values() for index in indexes}
     for field, indexes in columns.items():
@@ -316,7 +316,9 @@ def _position(name: str, header: list[str]) -> int:
     folded = [fold_header(cell) for cell in header]
     if (wanted := fold_header(name)) in folded:
         return folded.index(wanted)
-    raise UnreadableFileError("unknown_column", f"The file has no column {name!r}; it has: {', '.join(header)}.")
+    raise UnreadableFileError(
+        "unknown_column", "The file has no column “%(column)s”; it has: %(known)s.", column=name, known=", ".join(header)
+    )
 
 
 def missing_fields(kind: ImportKind, mapping: Mapping) -> str:
@@ -324,9 +326,10 @@ def missing_fields(kind: ImportKind, mapping: Mapping) -> str:
     if kind is ImportKind.CUSTOMERS and not any(field in mapping.columns for field in IDENTITIES):
         return "No column holds an e-mail address, a phone or a customer number; one of them is needed to know people by."
     if kind is ImportKind.PURCHASES:
-        for field, meaning in (("number", "the receipt number"), ("purchased_at", "the date of the purchase")):
-            if field not in mapping.columns:
-                return f"No column holds {meaning}."
+        if "number" not in mapping.columns:
+            return "No column holds the receipt number."
+        if "purchased_at" not in mapping.columns:
+            return "No column holds the date of the purchase."
         if "amount" not in mapping.columns and "unit_price" not in mapping.columns:
             return "No column holds a price or an amount."
     return ""

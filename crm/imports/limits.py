@@ -1,6 +1,6 @@
 """What an import refuses to swallow, and the error it says so with."""
 
-from typing import Final
+from typing import Any, Final
 
 MAX_UNPACKED_BYTES: Final = 4 * 1024**3
 MAX_SHEET_BYTES: Final = 1024**3
@@ -15,9 +15,8 @@ MAX_KEPT_RAW: Final = 4000
 
 
 class UnreadableFileError(ValueError):
-    """A file that cannot be imported at all; ``code`` is stable, the message says what to do."""
+    """A file that cannot be imported at all; ``code`` is stable, the message is a sentence that names ``parameters`` and says what to do."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+    def __init__(self, code: str, message: str, **parameters: Any) -> None:
+        super().__init__(message % parameters if parameters else message)
+        self.code, self.message, self.parameters = code, message, parameters

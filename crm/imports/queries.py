@@ -10,10 +10,12 @@ from django.utils.translation import ngettext
 
 from accounts.formats import format_number
 from crm.imports.fields import ImportKind, Mapping
+from crm.imports.limits import UnreadableFileError
 from crm.imports.normaliser import rules_of
 from crm.imports.plan import Plan
 from crm.imports.tables import Table, first_rows, open_table
 from crm.models import ImportFinding, ImportJob, ImportJobState
+from crm.refusals import told
 
 CHANGES = ("created", "updated", "consents", "sales", "refunds", "customers_created", "customers_completed")
 RUNNING = (ImportJobState.QUEUED, ImportJobState.READING, ImportJobState.COMPARING, ImportJobState.WRITING)
@@ -49,17 +51,22 @@ def import_progress(job: ImportJob, *, now: datetime) -> ImportProgress:
         percent=int(job.progress * 100),
         rows=job.row_count,
         counts=job.counts,
-        error=job.error,
+        error=job.refusal,
         is_over=job.is_over,
         remaining=remaining,
     )
+
+
+def refused_words(error: UnreadableFileError) -> str:
+    """Why a file was not taken, in the reader's language."""
+    return told(error.code, error.message, error.parameters)
 
 
 def summary_lines(job: ImportJob) -> list[str]:
     """What became of the rows, in sentences."""
     counts = job.counts
     if job.state == ImportJobState.FAILED:
-        return [job.error]
+        return [job.refusal]
     lines = [
         ngettext("%(count)s row read.", "%(count)s rows read.", counts.get("read", 0)) % {"count": format_number(counts.get("read", 0))}
     ]

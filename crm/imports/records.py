@@ -135,7 +135,9 @@ class TextTable:
         self._broken_quotes += code == "quote_open"
         if self._broken_quotes > MAX_BROKEN_QUOTES:
             raise UnreadableFileError(
-                "quotes", f"Quotation marks are opened and never closed in {MAX_BROKEN_QUOTES} rows; the file is not regular CSV."
+                "quotes",
+                "Quotation marks are opened and never closed in %(count)s rows; the file is not regular CSV.",
+                count=MAX_BROKEN_QUOTES,
             )
         return []
 
@@ -161,9 +163,11 @@ class TextTable:
         try:
             return decoder.decode(piece, final)
         except UnicodeDecodeError as error:
-            place = f"near byte {self.bytes_read - len(piece) + error.start:,}"
             raise UnreadableFileError(
-                "encoding", f"The file cannot be read as {self.source.encoding} ({place}); choose another encoding."
+                "encoding",
+                "The file cannot be read as %(encoding)s (near byte %(byte)s); choose another encoding.",
+                encoding=self.source.encoding,
+                byte=self.bytes_read - len(piece) + error.start,
             ) from error
 
 

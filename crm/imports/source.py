@@ -131,14 +131,14 @@ def _decodes(sample: bytes, encoding: str) -> bool:
 
 
 def _refuse_encoding(encoding: str) -> str:
-    raise UnreadableFileError("encoding", f"The file cannot be read as {encoding}; choose its encoding.")
+    raise UnreadableFileError("encoding", "The file cannot be read as %(encoding)s; choose its encoding.", encoding=encoding)
 
 
 def _told_encoding(encoding: str) -> str:
     try:
         "".encode(encoding)
     except LookupError as error:
-        raise UnreadableFileError("encoding", f"There is no encoding called {encoding}.") from error
+        raise UnreadableFileError("encoding", "There is no encoding called %(encoding)s.", encoding=encoding) from error
     return encoding
 
 
@@ -195,7 +195,7 @@ def check_header(cells: list[str]) -> list[str]:
     if not any(cell.strip() for cell in cells):
         raise UnreadableFileError("no_header", "The first row has to hold the names of the columns.")
     if len(cells) > MAX_COLUMNS:
-        raise UnreadableFileError("too_many_columns", f"The file has more than {MAX_COLUMNS} columns.")
+        raise UnreadableFileError("too_many_columns", "The file has more than %(limit)s columns.", limit=MAX_COLUMNS)
     if max(map(len, cells)) > MAX_FIELD_CHARACTERS:
         raise UnreadableFileError("no_header", "The first row has to hold the names of the columns.")
     names = [

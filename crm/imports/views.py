@@ -14,7 +14,7 @@ from crm.imports.actions import choose_columns, repeat_import, start_import
 from crm.imports.fields import ImportKind
 from crm.imports.forms import ColumnsForm, UploadForm
 from crm.imports.limits import UnreadableFileError
-from crm.imports.queries import import_progress, preview_import, summary_lines
+from crm.imports.queries import import_progress, preview_import, refused_words, summary_lines
 from crm.models import ImportFinding, ImportJob, ImportJobState
 from crm.views.asking import asking
 
@@ -43,7 +43,7 @@ def new_import(request: HttpRequest) -> HttpResponse:
                 is_draft=True,
             )  # fmt: skip
         except UnreadableFileError as error:
-            form.add_error("file", error.message)
+            form.add_error("file", refused_words(error))
         else:
             return redirect("crm:import_columns", pk=job.pk)
     return render(request, "crm/imports/upload.html", {"title": _("Import a file"), "form": form})
@@ -60,7 +60,7 @@ def check_columns(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             choose_columns(job=job, options=form.options(is_dry_run="rehearse" in request.POST), actor=asking(request).actor)
         except UnreadableFileError as error:
-            form.add_error(None, error.message)
+            form.add_error(None, refused_words(error))
         else:
             return redirect("crm:import", pk=pk)
     preview = preview_import(job)

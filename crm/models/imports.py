@@ -57,6 +57,7 @@ class ImportJob(TenantModel):
     row_count = models.BigIntegerField(_("rows"), default=0)
     counts = models.JSONField(_("counts"), default=dict)
     error = models.TextField(_("error"), blank=True)
+    error_parameters = models.JSONField(default=dict, db_default={}, editable=False)
     actor_kind = models.CharField(max_length=10, default="system")
     actor_id = models.BigIntegerField(null=True)
     actor_label = models.CharField(_("who"), max_length=160, blank=True)
@@ -76,6 +77,11 @@ class ImportJob(TenantModel):
     def format_is_workbook(self) -> bool:
         """Whether the file has cells of its own rather than text in an encoding."""
         return not self.encoding
+
+    @property
+    def refusal(self) -> str:
+        """Why the import failed, in the reader's language; empty if it did not."""
+        return told("", self.error, self.error_parameters)
 
     @property
     def is_over(self) -> bool:

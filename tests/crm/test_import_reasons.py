@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import translation
 
@@ -14,6 +15,7 @@ from crm.models import ImportFinding
 from tests.conftest import Cast
 from tests.crm.import_files import imported
 
+SAYING = ("Problem", "NormalisationError", "UnreadableFileError", "Finding", "_needed")
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = "id,email,phone,city,country\n1,a@example.com,,,\n2,a@example.com,,,\n3,nobody,,,\n4,,+12025550188,,Atlantis\n5,,1,,\n6,a@b@c.com,,,,,x\n"
 
@@ -45,11 +47,21 @@ def test_page_download_and_api_tell_the_same(as_alice: Client, cast: Cast) -> No
         assert "This country is not known." not in as_alice.get(path).content.decode()
 
 
+def test_a_file_that_is_no_table_is_refused_in_the_readers_language(as_alice: Client, cast: Cast) -> None:
+    as_alice.cookies["django_language"] = "fa"
+    file = SimpleUploadedFile("people.csv", b"%PDF-1.7 nothing to import")
+    page = as_alice.post("/imports/new/", {"kind": "customers", "file": file}).content.decode()
+    assert "این PDF است، نه جدول" in page
+    assert "This is a PDF" not in page
+
+
 def sentences() -> Iterator[str]:
     for folder in ("crm/imports", "crm/normalisation"):
         for path in sorted((ROOT / folder).glob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Problem", "NormalisationError", "Finding", "_needed"):
+                if isinstance(node, ast.Return) and isinstance(node.value, ast.Constant) and path.name in ("fields.py", "actions.py"):
+                    yield from (told for told in [str(node.value.value)] if told.endswith("."))
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYING:
                     yield from (told for each in node.args if isinstance(each, ast.Constant) and (told := str(each.value)).endswith("."))
     yield from (
         *folding.TAKEN.values(),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import translation
 
 from accounts.tenancy import tenant
 from crm import tasks
@@ -232,7 +233,10 @@ def test_a_file_that_cannot_be_read_to_its_end_changes_nothing_and_says_so(commi
     content = b"email\n" + b"".join(b"p%d@example.com\n" % n for n in range(90_000)) + "zoë@example.com\n".encode("cp1252")
     job = run_import(organization_id=cast.saffron.pk, job_id=start(cast.saffron, cast.alice_acts, content).pk)
     assert job is not None
-    assert (job.state, "cannot be read as utf-8" in job.error) == ("failed", True)
+    with translation.override("en"):
+        assert (job.state, job.refusal[:39]) == ("failed", "The file cannot be read as utf-8 (near ")
+    with translation.override("fa"):
+        assert job.refusal[:37] == "فایل را با کدگذاری utf-8 نمی‌توان خوا"
     with tenant(cast.saffron.pk):
         assert Customer.objects.count() == 0
 

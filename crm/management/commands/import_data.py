@@ -14,7 +14,7 @@ from crm.imports.actions import ImportOptions, run_import, start_import
 from crm.imports.fields import ImportKind
 from crm.imports.limits import UnreadableFileError
 from crm.imports.plan import Plan
-from crm.imports.queries import summary_lines
+from crm.imports.queries import refused_words, summary_lines
 from crm.models import ImportFinding, ImportJob, ImportJobState
 from crm.normalisation.amounts import DateOrder
 
@@ -78,7 +78,7 @@ class Command(BaseCommand):
                     ring=False,
                 )
         except UnreadableFileError as error:
-            raise CommandError(error.message) from error
+            raise CommandError(refused_words(error)) from error
 
     def _tell_plan(self, job: ImportJob) -> None:
         header, plan = job.plan["header"], Plan.from_json(job.plan["plan"])
@@ -97,7 +97,7 @@ class Command(BaseCommand):
 
     def _summarise(self, organization_id: int, job: ImportJob, seconds: float) -> None:
         if job.state == ImportJobState.FAILED:
-            raise CommandError(f"Nothing more was imported: {job.error}")
+            raise CommandError(f"Nothing more was imported: {job.refusal}")
         for line in summary_lines(job):
             self.stdout.write(line)
         if "total_minor" in job.counts:
