@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.audit import Actor
 from loyalty.ledger.bought import cancel_bought
+from loyalty.ledger.lapsed import lapsed_since
 from loyalty.ledger.moving import post_at_home
 from loyalty.ledger.posting import Receipt, checked_points, post_once
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, lots_to_spend, spendable_lots
@@ -87,6 +88,9 @@ def redeem_points(
 ) -> Receipt:
     """Spend points, the earliest to expire first. ``kind=TAKE`` takes them without anything in return.
 
+    Args:
+        occurred_at: when it was done; points that expired since then are spent first (see ``ledger.lapsed``).
+
     Raises:
         InsufficientPointsError: more than can be spent.
         PointsError, KeyReusedError, UnknownMemberError: see ``ledger.posting``.
@@ -94,8 +98,9 @@ def redeem_points(
     checked_points(amount)
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        parts = postings.take(lots_to_spend(wallet, amount), amount)
-        legs = postings.spend(parts, to=Account.REVERSED if kind is EntryKind.TAKE else Account.REDEEMED)
+        lapsed = lapsed_since(wallet, occurred_at) if occurred_at else []
+        parts = postings.take([*lapsed, *lots_to_spend(wallet, amount)], amount)
+        legs = postings.spend(parts, to=Account.REVERSED if kind is EntryKind.TAKE else Account.REDEEMED, lapsed=lapsed)
         return NewEntry(kind, amount, legs, occurred_at or now, actor, purchase_id=purchase_id, reason=reason, details=details or {})
 
     body = {"kind": kind, "amount": amount, "occurred_at": occurred_at, "purchase": purchase_id, "details": details or {}}

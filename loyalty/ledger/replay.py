@@ -202,6 +202,8 @@ class WalletReplay:
                 continue
             if leg.account is Account.EXPIRED and leg.amount > 0:
                 self.expect(Check.EXPIRY, lot.has_lapsed(occurred_at))
+            elif leg.account is Account.EXPIRED and kind in ("redeem", "take"):  # told late, done in time
+                self.expect(Check.EXPIRY, not lot.has_lapsed(occurred_at))
             elif leg.account is Account.WALLET and leg.amount < 0 and kind != "expire":
                 self.expect(Check.EXPIRY, not lot.has_lapsed(recorded_at))
             elif leg.account is Account.PENDING and kind == "mature":

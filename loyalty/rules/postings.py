@@ -119,9 +119,11 @@ def mature(parts: Sequence[Part], *, debt: int, at: datetime) -> list[Leg]:
     return [*(Leg(Account.PENDING, -part.amount, part.lot.id) for part in parts), *return_parts(parts, debt=debt, at=at)]
 
 
-def spend(parts: Sequence[Part], *, to: Account) -> list[Leg]:
-    """Points leave the wallet for good, or are moved elsewhere."""
-    return [*_from_wallet(parts), Leg(to, sum(part.amount for part in parts))]
+def spend(parts: Sequence[Part], *, to: Account, lapsed: Sequence[LotState] = ()) -> list[Leg]:
+    """Points leave the wallet for good; those of ``lapsed`` lots have expired since they were spent."""
+    late = {lot.id for lot in lapsed}
+    leaving = [Leg(Account.EXPIRED if part.lot.id in late else Account.WALLET, -part.amount, part.lot.id) for part in parts]
+    return [*leaving, Leg(to, sum(part.amount for part in parts))]
 
 
 def hold(parts: Iterable[Part]) -> list[Leg]:

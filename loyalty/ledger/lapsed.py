@@ -1,0 +1,22 @@
+"""Points that had not lapsed at the moment a till says: what was redeemed while nobody could be asked counts as of then."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from loyalty.ledger.store import OpenWallet, lot_states
+from loyalty.models import Lot, Posting
+from loyalty.rules.postings import Account, LotState
+
+# A till whose clock is wrong, or that says so, brings back nothing older.
+LATEST: Final = timedelta(days=7)
+
+
+def lapsed_since(wallet: OpenWallet, at: datetime) -> list[LotState]:
+    """Lots of a settled wallet that could be spent at a moment and have expired since; what of them has is what is available."""
+    if not wallet.now - LATEST <= at < wallet.now:
+        return []
+    expired = Posting.objects.filter(entry__member_id=wallet.member_id, entry__occurred_at__gt=at, account=Account.EXPIRED, amount__gt=0)
+    lots = Lot.objects.filter(pk__in=expired.order_by().values("lot"), earned_at__lte=at).exclude(matures_at__gt=at)
+    states = lot_states(lots.values_list("pk", flat=True)).values()
+    return [replace(lot, available=lot.expired) for lot in states if lot.expired and lot.has_lapsed(wallet.now) and not lot.has_lapsed(at)]

@@ -1,0 +1,73 @@
+"""What a till redeemed while it was alone counts as of then, for a week: also when the points have expired before it arrived."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from accounts.audit import SYSTEM
+from loyalty.actions.points import redeem_points
+from loyalty.ledger.posting import Receipt
+from loyalty.ledger.verification import verify_ledger
+from loyalty.models import Posting
+from loyalty.queries.liability import outstanding_points
+from loyalty.rules.postings import InsufficientPointsError
+from tests.conftest import Cast
+from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def stage(in_saffron: Cast) -> Stage:
+    """Two lots, of which one expires in an hour."""
+    stage = Stage(make_member())
+    stage.earn(50, expires_in=HOUR)
+    stage.earn(30, expires_in=90 * DAY)
+    return stage
+
+
+def arrive(stage: Stage, amount: int, *, at: datetime, key: str = "till") -> Receipt:
+    return redeem_points(member_id=stage.member.pk, amount=amount, key=key, now=stage.now, actor=SYSTEM, occurred_at=at)
+
+
+def sums(stage: Stage) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for account, amount in Posting.objects.filter(entry__member=stage.member).values_list("account", "amount"):
+        totals[account] = totals.get(account, 0) + amount
+    return totals
+
+
+@pytest.mark.parametrize("later", [timedelta(0), 2 * HOUR, 7 * DAY])
+def test_it_comes_out_the_same_whenever_it_arrives(stage: Stage, later: timedelta) -> None:
+    stage.now += later
+    stage.settle()
+    arrive(stage, 60, at=NOW)
+    stage.now = NOW + 8 * DAY
+    stage.settle()
+    assert (stage.wallet(), stage.lots()) == ((20, 0, 0, 0), [0, 20])
+    assert {account: amount for account, amount in sums(stage).items() if amount} == {"issued": -80, "wallet": 20, "redeemed": 60}
+    assert outstanding_points(stage.member.program_id) == 20
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
+
+
+@pytest.mark.parametrize(("at", "later"), [(NOW, 7 * DAY + HOUR), (NOW + 2 * HOUR, 3 * HOUR), (NOW - HOUR, 2 * HOUR)])
+def test_not_after_a_week_nor_for_what_had_expired_or_was_not_earned_by_then(stage: Stage, at: datetime, later: timedelta) -> None:
+    stage.now = NOW + later
+    with pytest.raises(InsufficientPointsError) as error:
+        arrive(stage, 60, at=at)
+    assert (error.value.wanted, error.value.available) == (60, 30)
+
+
+def test_no_point_is_brought_back_twice(stage: Stage) -> None:
+    stage.now += 2 * HOUR
+    arrive(stage, 40, at=NOW, key="first")
+    with pytest.raises(InsufficientPointsError) as error:
+        arrive(stage, 50, at=NOW, key="second")
+    assert error.value.available == 40
+
+
+def test_when_it_is_undone_they_have_expired(stage: Stage) -> None:
+    stage.now += 2 * HOUR
+    stage.undo(arrive(stage, 60, at=NOW))
+    assert (stage.wallet(), stage.lots()) == ((30, 0, 0, 0), [0, 30])
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
