@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
+from accounts.postgresql.prepared import run_prepared
 from accounts.tenancy import current_organization_id
 from crm.models import Event, EventCursor
 
@@ -38,6 +39,11 @@ def record_event(event: NewEvent) -> Event | None:
     """Write one event in the current scope and transaction; ``None`` when its key was recorded before."""
     recorded = record_events([event])
     return recorded[0] if recorded else None
+
+
+def append_event(event: NewEvent) -> None:
+    """Write one event that has no key, in one statement."""
+    run_prepared(APPEND_EVENT, {"organization": current_organization_id(), **event_parameters(event)})
 
 
 def event_parameters(event: NewEvent) -> dict[str, Any]:

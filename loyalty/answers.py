@@ -10,7 +10,7 @@ from rest_framework import serializers
 from accounts.audit import Actor
 from crm.answers import PurchaseAnswer, register_purchase_answer
 from crm.models import Purchase
-from loyalty.actions.accrual import accrue_purchases
+from loyalty.actions.accrual import accrue_receipts
 from loyalty.actions.clawbacks import ClawedBack
 from loyalty.actions.earning import Earned
 from loyalty.models import Wallet
@@ -44,7 +44,7 @@ def accrue(purchase: Purchase, actor: Actor, now: datetime) -> list[Accrual]:
     """Accrue a new receipt; what it did in each program its customer is a member of."""
     if purchase.customer_id is None:
         return []
-    done = accrue_purchases(purchase_ids=[purchase.pk], now=now, actor=actor)
+    done = accrue_receipts([purchase], now=now, actor=actor)
     wallets = Wallet.objects.filter(member__customer_id=purchase.customer_id, member__is_active=True)
     return [
         _accrual(wallet, [one for one in done if one.member_id == wallet.member_id])

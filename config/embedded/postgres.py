@@ -39,6 +39,7 @@ SETTINGS = {
     "maintenance_work_mem": "256MB",
     "random_page_cost": "1.1",
     "jit": "off",
+    "autovacuum_naptime": "10s",  # until its first look at a new table, plans are guesses
     "timezone": "UTC",
 }
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.audit import Actor, record_audit
 from accounts.models import Location, Membership
 from accounts.queries import current_organization
-from crm.events import NewEvent, record_event
+from crm.events import NewEvent, append_event
 from crm.facts import count_purchase
 from crm.models import Customer, Purchase, PurchaseKind, PurchaseLine
 
@@ -160,7 +160,7 @@ def _save(purchase: Purchase, lines: Sequence[NewLine], actor: Actor) -> Purchas
     verb = "refunded" if purchase.kind == PurchaseKind.REFUND else "completed"
     after = {"customer": purchase.customer_id, "total_minor": purchase.total_minor, "currency": purchase.currency}
     record_audit(action=f"purchase.{verb}", subject=purchase, actor=actor, after=after)
-    record_event(_event(purchase, lines, verb))
+    append_event(_event(purchase, lines, verb))
     return purchase
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Collection
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -60,6 +62,11 @@ class Purchase(TenantModel):
 
     def __str__(self) -> str:
         return self.number or f"#{self.pk}"
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        # Only a number can be another receipt's, and most have none: asking the database costs three round trips.
+        if self.number:
+            super().validate_constraints(exclude)
 
 
 class PurchaseLine(TenantModel):

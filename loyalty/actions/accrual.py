@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from accounts.audit import SYSTEM, Actor
-from crm.models import Purchase, PurchaseKind
+from crm.models import CustomerFacts, Purchase, PurchaseKind
 from loyalty.actions.activity import later_activity, note_activity
 from loyalty.actions.batch import Batch
 from loyalty.actions.clawbacks import ClawedBack, claw_back_refunds
@@ -18,14 +18,19 @@ from loyalty.rules.terms import Counted
 
 def accrue_purchases(*, purchase_ids: Collection[int], now: datetime, actor: Actor = SYSTEM) -> list[Earned | ClawedBack]:
     """Post what receipts earn in every active program, and what refunds take back; what was posted before stays as it is."""
-    named = Purchase.objects.filter(pk__in=purchase_ids, customer__isnull=False).prefetch_related("customer__facts", "location")
-    purchases = list(named.order_by("customer_id", "purchased_at", "pk"))
+    named = Purchase.objects.filter(pk__in=purchase_ids, customer__isnull=False).prefetch_related("customer", "location")
+    return accrue_receipts(list(named.order_by("customer_id", "purchased_at", "pk")), now=now, actor=actor)
+
+
+def accrue_receipts(purchases: Sequence[Purchase], *, now: datetime, actor: Actor) -> list[Earned | ClawedBack]:
+    """The same for receipts that have been read, or just made: by customer, and in the order they were made."""
     batch = Batch([one.customer for one in purchases if one.customer], now=now, actor=actor)
     if not purchases or not batch.book.versions:
         return []
     done: list[Earned | ClawedBack] = [*_earn(batch, [one for one in purchases if one.kind == PurchaseKind.SALE])]
     # Almost nobody gives anything back: the count of refunds saves looking for them.
-    returning = {one.customer.pk for one in purchases if one.customer and one.customer.facts.refund_count}
+    refunded = CustomerFacts.objects.filter(customer_id__in=batch.customer_ids, refund_count__gt=0)
+    returning = set(refunded.values_list("customer_id", flat=True))
     sales = {one.refund_of_id or one.pk for one in purchases if one.customer_id in returning}
     if returning and (concerned := with_refunds(returning, sales)):
         batch.lock_budgets()

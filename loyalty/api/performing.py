@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from rest_framework.renderers import JSONRenderer
@@ -133,5 +134,11 @@ KINDS: dict[str, Kind] = {
 
 def _shown(kind: type[BaseSerializer[Any]], instance: Any) -> dict[str, Any]:
     """The answer as plain JSON, as it may be kept."""
-    shown: dict[str, Any] = json.loads(JSONRenderer().render(kind(instance).data))
+    shown: dict[str, Any] = json.loads(JSONRenderer().render(_output(kind).to_representation(instance)))  # type: ignore[arg-type]  # classes are hashable
     return shown
+
+
+@cache
+def _output(kind: type[BaseSerializer[Any]]) -> BaseSerializer[Any]:
+    # Its fields are worked out once: doing so takes longer than writing the answer.
+    return kind()

@@ -23,7 +23,7 @@ from tests.loyalty.ledger_stage import NOW
 from tests.loyalty.program_stage import SALES, open_program
 
 # Queries of one call, with the savepoint of the test around it and the end of the scope.
-REDEMPTION, SALE = 14, 45
+REDEMPTION, SALE = 14, 36
 Problem = Callable[..., dict[str, Any]]
 CUT = {"description": "Haircut", "category": "Cuts", "unit_price_minor": 5_000}
 WAX = {"description": "Wax", "product_code": "W1", "category": "Products", "quantity": 3, "unit_price_minor": 1_000}
