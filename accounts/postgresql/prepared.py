@@ -14,7 +14,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DataError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 from psycopg import pq
@@ -118,7 +118,7 @@ def _text(value: object) -> bytes | None:
 
 def _text_of_str(value: str) -> bytes:
     if "\0" in value:
-        raise psycopg.DataError("text cannot hold the character NUL")
+        raise DataError("text cannot hold the character NUL")
     return value.encode()
 
 

@@ -104,6 +104,22 @@ TAMPERINGS = {
         Check.WHOLE,
         None,
     ),
+    "a lot of no entry": (
+        [
+            "insert into loyalty_lot (organization_id, entry_id, member_id, amount, earned_at)"
+            " select organization_id, 999999, member_id, 5, updated_at from loyalty_wallet limit 1"
+        ],
+        Check.WHOLE,
+        None,
+    ),
+    "an entry of no member": (
+        [
+            'insert into loyalty_entry select (jsonb_populate_record(e, \'{{"id": 999999, "member_id": 999999, "key": null}}\')).*'
+            " from loyalty_entry as e where e.id = {redeem}"
+        ],
+        Check.WHOLE,
+        None,
+    ),
     "an entry that is gone": (["delete from loyalty_entry where id = {redeem}"], Check.SEQUENCE, "undo"),
     "when an entry counts": (
         ["update loyalty_entry set occurred_at = occurred_at - interval '1 day' where id = {redeem}"],
