@@ -21,6 +21,16 @@ class Step:
     variables: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step went; its output where it was caught."""
+
+    step: Step
+    went_well: bool
+    seconds: float
+    output: str
+
+
 def python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, *arguments)
 
@@ -40,62 +50,49 @@ LINT = Step("lint", tool("ruff", "check", "--quiet", "."))
 FLOORS = Step("floors (import-linter)", tool("lint-imports"))
 TYPES = Step("types (mypy)", tool("mypy", "--no-error-summary", "."))
 TEMPLATES = Step("templates (djlint)", tool("djlint", "--quiet", "--lint", "."))
-MIGRATIONS = Step("migrations", python("manage.py", "makemigrations", "--check", "--dry-run", "--verbosity", "1"))
-SCHEMA = Step("API schema", python("manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull))
 TESTS = Step("tests", python("-m", "pytest", "-q", "-p", "tests.own_servers", "-n", "2", "--maxschedchunk=1", "--durations=10"))
 RULES = Step("tests of the rules", python("-m", "pytest", "-q", *rule_tests()))
 CRASH = Step("chaos", python("-m", "pytest", "-q", "-s", "-m", "chaos"), (("CHAOS", "full"),))
 
-FAST = (FORMAT, LINT, FLOORS, TYPES, TEMPLATES, RULES)
-QUICK = (FORMAT, LINT, FLOORS, TEMPLATES)
-# They run beside the tests, in the gaps that these leave.
-BESIDE = (TYPES, MIGRATIONS, SCHEMA)
+STYLE = (FORMAT, LINT, FLOORS, TEMPLATES)
+FAST = (*STYLE, TYPES, RULES)
 CHAOS = (CRASH,)
 
 
 def run_all(steps: Iterable[Step]) -> list[Step]:
-    """Run one step after another with their output shown; those that failed."""
+    """Run one step after another; those that failed."""
     return [step for step in steps if not run_step(step)]
 
 
 def run_full() -> list[Step]:
-    """Everything: what is slow and no test runs beside the tests, and is told when they end; the steps that failed."""
-    failed = run_all(QUICK)
+    """Everything; types are checked beside the tests, in the gaps that these leave, and told when they end."""
+    failed = run_all(STYLE)
     with ThreadPoolExecutor(1) as pool:
-        beside = [(step, pool.submit(run_quietly, step)) for step in BESIDE]
+        types = pool.submit(run, TYPES, is_heard=False)
         failed += run_all([TESTS])
-        return failed + [step for step, done in beside if not tell(step, *done.result())]
+        say(f"\n== {TYPES.name}, beside the tests")
+        return failed + [TYPES] * (not tell(types.result()))
 
 
 def run_step(step: Step) -> bool:
-    """Run one step with its output shown; print how long it took."""
+    """Run one step with its output shown; whether it went well."""
     say(f"\n== {step.name}")
+    return tell(run(step))
+
+
+def run(step: Step, *, is_heard: bool = True) -> Outcome:
+    """Run one step; its output goes where ours goes, or is kept for later."""
     began = time.monotonic()
-    done = subprocess.run(step.command, env=environment(step), check=False)
-    return verdict(step, done.returncode, time.monotonic() - began)
+    stdout, stderr = (None, None) if is_heard else (subprocess.PIPE, subprocess.STDOUT)
+    environment = {**os.environ, **dict(step.variables)}
+    done = subprocess.run(step.command, env=environment, stdout=stdout, stderr=stderr, text=True, check=False)
+    return Outcome(step, done.returncode == 0, time.monotonic() - began, done.stdout or "")
 
 
-def run_quietly(step: Step) -> tuple[int, float, str]:
-    """Run one step; its exit code, how long it took, and what it said."""
-    began = time.monotonic()
-    done = subprocess.run(step.command, env=environment(step), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    return done.returncode, time.monotonic() - began, done.stdout
-
-
-def tell(step: Step, code: int, seconds: float, output: str) -> bool:
-    """Print what a quiet step said."""
-    say(f"\n== {step.name} (beside the tests)")
-    sys.stdout.write(output)
-    return verdict(step, code, seconds)
-
-
-def verdict(step: Step, code: int, seconds: float) -> bool:
-    say(f"== {step.name}: {'FAILED' if code else 'ok'} in {seconds:.1f} s")
-    return code == 0
-
-
-def environment(step: Step) -> dict[str, str]:
-    return {**os.environ, **dict(step.variables)}
+def tell(outcome: Outcome) -> bool:
+    """Print how a step went and how long it took; whether it went well."""
+    say(f"{outcome.output}== {outcome.step.name}: {'ok' if outcome.went_well else 'FAILED'} in {outcome.seconds:.1f} s")
+    return outcome.went_well
 
 
 def say(line: str) -> None:

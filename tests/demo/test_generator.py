@@ -1,9 +1,12 @@
 """The demo's data: as consistent as if the product's own actions had written it, row by row."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from django.db import transaction
 from django.db.models import Count, F, Max, Min, Q, Sum
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import Location, Membership, Role
 from accounts.tenancy import tenant
@@ -28,11 +31,14 @@ NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 COUNT = 120
 
 
-@pytest.fixture
-def saffron(db: None) -> int:
-    organization_id = open_business()
-    fill_business(organization_id, now=NOW, progress=lambda _line: None, count=COUNT)
-    return organization_id
+@pytest.fixture(scope="module")
+def saffron(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[int]:
+    """Filled once; nobody here changes anything."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        organization_id = open_business()
+        fill_business(organization_id, now=NOW, progress=lambda _line: None, count=COUNT)
+        yield organization_id
+        transaction.set_rollback(True)
 
 
 def test_it_fills_the_business_once(saffron: int) -> None:
