@@ -34,7 +34,7 @@ def test_references_are_checked_where_the_models_say_so_and_nowhere_else(db: Non
         (model._meta.db_table, field.column)
         for model in apps.get_models(include_auto_created=True)
         for field in model._meta.local_fields
-        if isinstance(field, ForeignKey) and field.db_constraint and model._meta.managed
+        if isinstance(field, ForeignKey) and field.db_constraint and model._meta.managed  # type: ignore[attr-defined]  # missing from the stubs
     }
     with connection.cursor() as cursor:
         cursor.execute(
