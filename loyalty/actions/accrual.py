@@ -45,7 +45,7 @@ def _earn(batch: Batch, sales: Sequence[Purchase]) -> Iterable[Earned]:
         customer = sale.customer
         assert customer is not None
         for member, version in batch.memberships(customer, sale.purchased_at):
-            zone = batch.zone_of(customer)
+            zone = batch.clocks.of(customer)
             if (member.program_id, _key(sale)) in known:
                 continue
             batch.lock_budgets()

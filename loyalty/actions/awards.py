@@ -4,12 +4,11 @@ Every award is identified by its key, so whoever asks twice gives once.
 """
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from accounts.audit import Actor
-from accounts.queries import current_organization
 from loyalty.actions.earning import Earned, Occurrence, post_earning
 from loyalty.models import Member, ProgramState
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.conditions import Conditions
 from loyalty.queries.programs import TermsBook
 from loyalty.rules.earning import Occasion, rules_that_hold
@@ -44,7 +43,7 @@ def award_points(
         or not version.terms.rules_on(on)
     ):
         return None
-    zone = ZoneInfo(member.customer.time_zone or current_organization().time_zone)
+    zone = Clocks().of(member.customer)
     holding = Conditions([member.customer_id], now).holding(version, member.customer_id)
     occasion = Occasion(at.astimezone(zone), location_id, holding)
     rules = [one for one in rules_that_hold(version.terms, occasion, [on]) if rule in ("", one.key)]

@@ -3,15 +3,14 @@
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 from accounts.audit import Actor
 from accounts.models import Location
-from accounts.queries import current_organization
 from crm.models import Customer
 from loyalty.actions.earning import lock_budgets
 from loyalty.actions.members import enrol_member
 from loyalty.models import Member
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.conditions import Conditions
 from loyalty.queries.programs import TermsBook, Version
 from loyalty.rules.earning import Occasion
@@ -27,11 +26,7 @@ class Batch:
         self.book = TermsBook()
         self._has_budgets = False
         self.conditions = Conditions(self.customer_ids, now)
-
-    @cached_property
-    def zone(self) -> ZoneInfo:
-        """The organization's time zone."""
-        return ZoneInfo(current_organization().time_zone)
+        self.clocks = Clocks()
 
     @cached_property
     def members(self) -> dict[tuple[int, int], Member]:
@@ -61,12 +56,7 @@ class Batch:
             lock_budgets(self.book.earn_rules)
             self._has_budgets = True
 
-    def zone_of(self, customer: Customer) -> ZoneInfo:
-        """The zone in which a customer's days end."""
-        return ZoneInfo(customer.time_zone) if customer.time_zone else self.zone
-
     def occasion(self, version: Version, customer: Customer, at: datetime, location: Location | None) -> Occasion:
         """What conditions are asked about; weekdays and caps go by the clock of the place."""
-        zone = ZoneInfo(location.time_zone) if location and location.time_zone else self.zone
         holding = self.conditions.holding(version, customer.pk)
-        return Occasion(at.astimezone(zone), location.pk if location else None, holding)
+        return Occasion(at.astimezone(self.clocks.of(location)), location.pk if location else None, holding)

@@ -121,8 +121,8 @@ def _worth_of(batch: Batch, referral: Referral, sale: Purchase) -> _Qualifying |
     return _Qualifying(
         referral,
         sale,
-        Occurrence(referrer, version, rules, occasion.at, batch.zone_of(referrer.customer)),
-        Occurrence(referee, version, theirs, occasion.at, batch.zone_of(customer)),
+        Occurrence(referrer, version, rules, occasion.at, batch.clocks.of(referrer.customer)),
+        Occurrence(referee, version, theirs, occasion.at, batch.clocks.of(customer)),
     )
 
 

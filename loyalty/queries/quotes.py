@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 from accounts.models import Location
-from accounts.queries import current_organization
 from crm.actions import NewLine
 from loyalty.actions.earning import Occurrence, expected_earning
 from loyalty.models import Member, ProgramState
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.conditions import Conditions
 from loyalty.queries.programs import Version, terms_in_force
 from loyalty.queries.rewards import Offered, catalogue_for
@@ -79,7 +78,7 @@ def _earned(
 ) -> Mapping[str, int]:
     if not member.is_active or member.program.state != ProgramState.ACTIVE:
         return {}
-    zone = ZoneInfo((location and location.time_zone) or current_organization().time_zone)
+    zone = Clocks().of(location)
     occasion = Occasion(
         at.astimezone(zone), location.pk if location else None, Conditions([member.customer_id], now).holding(version, member.customer_id)
     )

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from accounts.models import Location
-from accounts.queries import current_organization
 from crm.models import Purchase, PurchaseKind, Visit, VisitState
 from loyalty.models import Member
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.conditions import Conditions
 from loyalty.queries.programs import TermsBook, Version
 from loyalty.queries.receipts import receipts_that_decide
@@ -94,12 +93,12 @@ def _sample(program_id: int) -> tuple[list[int], int]:
 
 def _happenings(members: Sequence[Member], version: Version, conditions: Conditions, now: datetime) -> Iterator[Happening]:
     by_customer = {member.customer_id: member for member in members}
-    zones, left = _Zones(), _lines_left(list(by_customer), now)
+    clocks, places, left = Clocks(), Location.objects.in_bulk(), _lines_left(list(by_customer), now)
 
     def happening(
         customer_id: int, at: datetime, location: int | None, kinds: Collection[EarnOn], lines: tuple[Line, ...] = ()
     ) -> Happening:
-        occasion = Occasion(at.astimezone(zones.of(location)), location, conditions.holding(version, customer_id))
+        occasion = Occasion(at.astimezone(clocks.of(places.get(location or 0))), location, conditions.holding(version, customer_id))
         return Happening(by_customer[customer_id].pk, occasion, by_customer[customer_id].tier, kinds, lines)
 
     last_year = (now - HISTORY, now)
@@ -117,17 +116,6 @@ def _lines_left(customer_ids: Sequence[int], now: datetime) -> dict[int, tuple[L
     sales = Purchase.objects.filter(customer_id__in=customer_ids, kind=PurchaseKind.SALE, purchased_at__range=(now - HISTORY, now))
     decisive = receipts_that_decide(customer_ids, list(sales.values_list("pk", flat=True)))
     return {sale: lines for receipts in decisive.values() for sale, lines in remaining_lines(receipts).items()}
-
-
-class _Zones:
-    """The clock of a place: its own, or the organization's."""
-
-    def __init__(self) -> None:
-        self._home = ZoneInfo(current_organization().time_zone)
-        self._own = {key: ZoneInfo(name) for key, name in Location.objects.exclude(time_zone="").values_list("pk", "time_zone")}
-
-    def of(self, location_id: int | None) -> ZoneInfo:
-        return self._own.get(location_id or 0, self._home)
 
 
 def _compare(member_ids: Sequence[int], in_all: int, before: History, after: History) -> Simulation:

@@ -1,0 +1,21 @@
+"""The clocks by which days end."""
+
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from accounts.models import Location
+from accounts.queries import current_organization
+from crm.models import Customer
+
+
+class Clocks:
+    """The clock of a place or of a customer: their own, or the organization's, which is asked for once."""
+
+    @cached_property
+    def home(self) -> ZoneInfo:
+        """The organization's clock."""
+        return ZoneInfo(current_organization().time_zone)
+
+    def of(self, owner: Location | Customer | None) -> ZoneInfo:
+        """The clock that decides for an owner."""
+        return ZoneInfo(owner.time_zone) if owner and owner.time_zone else self.home
