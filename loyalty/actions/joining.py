@@ -1,4 +1,8 @@
-"""Strangers join by a friend's link. Whether they were known here before is nothing that the page may tell."""
+"""Strangers join by a friend's link. Whether they were known here before is nothing that the page may tell.
+
+Nobody proves on the page that an address is theirs, so nobody joins there for somebody who is known: that somebody was
+invited, and becomes the friend's referral when they name the code at the counter.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -18,7 +22,7 @@ from crm.normalisation.emails import normalise_email
 from crm.normalisation.errors import NormalisationError
 from crm.normalisation.phones import normalise_phone
 from crm.refusals import words_for
-from loyalty.actions.referrals import join_by_code
+from loyalty.actions.referrals import invite_known, join_by_code
 
 SOURCE = "join_page"
 
@@ -27,10 +31,7 @@ SOURCE = "join_page"
 def join_as_friend(
     *, code: str, identity: dict[str, str], channels: Collection[Channel], language: str, proof: dict[str, Any], device: str, now: datetime
 ) -> None:
-    """Make whoever left their name a member who came by a code.
-
-    Consent is noted of those who are new here: nobody proved that a known address is theirs, and its owner may have
-    withdrawn it.
+    """Make whoever left their name a member who came by a code; who is known here is noted as invited, and nothing else changes.
 
     Args:
         identity: ``first_name``, ``last_name``, ``email`` and ``phone`` as typed.
@@ -41,20 +42,21 @@ def join_as_friend(
     """
     known = _normalised(identity)
     actor = Actor(ActorKind.CUSTOMER, label=" ".join(filter(None, (identity.get("first_name"), identity.get("last_name")))))
-    customer = _find(known)
-    if customer is None:
-        customer = create_customer(actor=actor, now=now, source=SOURCE, language=language, **identity)
-        for channel in channels:
-            set_consent(
-                customer=customer,
-                channel=channel,
-                purpose=Purpose.MARKETING,
-                state=ConsentState.GRANTED,
-                source=SOURCE,
-                now=now,
-                actor=actor,
-                proof=proof,
-            )
+    if (customer := _find(known)) is not None:
+        invite_known(code=code, customer=customer, now=now, actor=actor, **known)
+        return
+    customer = create_customer(actor=actor, now=now, source=SOURCE, language=language, **identity)
+    for channel in channels:
+        set_consent(
+            customer=customer,
+            channel=channel,
+            purpose=Purpose.MARKETING,
+            state=ConsentState.GRANTED,
+            source=SOURCE,
+            now=now,
+            actor=actor,
+            proof=proof,
+        )
     join_by_code(code=code, customer=customer, now=now, actor=actor, device=device)
 
 

@@ -72,21 +72,39 @@ def invite(*, member: Member, email: str = "", phone: str = "", now: datetime, a
 
 
 @transaction.atomic
+def invite_known(*, code: str, customer: Customer, now: datetime, actor: Actor, **contact: str) -> None:
+    """Note that a customer was invited by a code, unless it is their own or they came by it before.
+
+    Raises:
+        UnknownCodeError: no such code.
+    """
+    referrer = _referrer(code)[1]
+    came = Referral.objects.filter(referrer__in=family_of([referrer.pk]), customer=customer).exists()
+    if not came and referrer.customer_id != customer.pk:
+        invite(member=referrer, now=now, actor=actor, **contact)
+
+
+@transaction.atomic
 def join_by_code(*, code: str, customer: Customer, now: datetime, actor: Actor, device: str = "") -> Referral:
     """Make a customer a member who came by a code. A referral that does not count says why; the customer is a member anyway.
 
     Raises:
         UnknownCodeError: no such code.
     """
-    found = referral_code(code)
-    if found is None or not found.is_open:
-        raise UnknownCodeError(code)
-    referrer = found.member.holder
+    found, referrer = _referrer(code)
     enrol_member(program=referrer.program, customer=customer, now=now, actor=actor)
     _one_after_another(referrer.program_id)
     if known := Referral.objects.filter(referrer__in=family_of([referrer.pk]), customer=customer).first():
         return known
     return _refer(found, customer, now=now, actor=actor, device=device)
+
+
+def _referrer(code: str) -> tuple[ReferralCode, Member]:
+    """A code, and whoever holds the membership it is of."""
+    found = referral_code(code)
+    if found is None or not found.is_open:
+        raise UnknownCodeError(code)
+    return found, found.member.holder
 
 
 def _refer(code: ReferralCode, customer: Customer, *, now: datetime, actor: Actor, device: str) -> Referral:

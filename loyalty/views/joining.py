@@ -54,6 +54,7 @@ def _page(request: HttpRequest, code: ReferralCode, token: str, language: str) -
     context = {
         "organization": current_organization(),
         "program": program,
+        "code": code.code,
         "form": form,
         "joined": joined,
         "token": token,

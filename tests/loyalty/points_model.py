@@ -155,7 +155,7 @@ class Purse:
 
     def cancel(self, lot: int) -> None:
         everywhere = [*self.points, *(self.holder.points if self.holder else ())]
-        if not any(point.lot.id == lot and point.state == "pending" for point in everywhere):
+        if lot not in self.earned or not any(point.lot.id == lot and point.state == "pending" for point in everywhere):
             raise RefusedError
         self._bring_home(lot)
         self._put([point for point in self.points if point.lot.id == lot and point.state == "pending"], "gone")

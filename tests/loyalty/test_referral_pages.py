@@ -189,7 +189,7 @@ def test_a_friend_joins_and_is_written_to_only_if_they_want(cast: Cast, nora: Me
     path = _join_path(cast, nora)
     assert "Your first purchase brings you 200 points more." in Client().get(f"{path}?lang=en").content.decode()
     page = _join(path, **FRIEND)
-    assert "You take part in Points." in page.content.decode()
+    assert "at the counter of Saffron Barbers, and your purchases count." in page.content.decode()
     _join(path, first_name="Tara", email="tara@example.com", phone="+12025550177", wants_messages="on")
     with tenant(cast.saffron.pk):
         sina, tara = Customer.objects.get(email="sina@example.com"), Customer.objects.get(email="tara@example.com")
@@ -213,8 +213,19 @@ def test_whoever_is_known_here_gets_the_same_answer_and_keeps_their_choices(cast
     assert answers == [new, new]
     with tenant(cast.saffron.pk):
         known.refresh_from_db()
-        assert (known.first_name, Referral.objects.get(customer=known).state) == ("Real", "joined")
+        assert (known.first_name, known.loyalty_members.count(), Referral.objects.filter(customer=known).count()) == ("Real", 0, 0)
         assert (Customer.objects.count(), Consent.objects.count()) == (count + 1, 0)
+        invited = Referral.objects.filter(state="invited").latest("pk")
+        code = code_of(member=nora, now=timezone.now()).code
+        joined = join_by_code(code=code, customer=known, now=timezone.now(), actor=cast.bob_acts)
+        assert (joined, joined.state) == (invited, "joined")
+
+
+def test_a_form_that_is_sent_twice_joins_once(cast: Cast, nora: Member) -> None:
+    path = _join_path(cast, nora)
+    assert _join(path, **FRIEND).content == _join(path, **FRIEND).content
+    with tenant(cast.saffron.pk):
+        assert list(Referral.objects.filter(referrer=nora).order_by("-pk").values_list("state", flat=True)[:1]) == ["joined"]
 
 
 @pytest.mark.parametrize(
