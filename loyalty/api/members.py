@@ -151,7 +151,7 @@ class MemberViewSet(KeyedViewSet):
         member, values = self.found(pk), self.parsed(RedeemRewardInput)
         with refusals_told():
             done = redeem_reward(
-                member_id=member.pk,
+                member_id=member.holder.pk,
                 reward_id=values["reward"].pk,
                 key=self.ledger_key,
                 now=self.now,
@@ -173,7 +173,7 @@ class MemberViewSet(KeyedViewSet):
     def _moved(self, move: Callable[..., Receipt], member: Member, values: dict[str, Any], **options: Any) -> Response:
         with refusals_told():
             receipt = move(
-                member=member,
+                member=member.holder,
                 amount=values["points"],
                 reason=values["reason"],
                 token=self.ledger_key,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from accounts.audit import SYSTEM
+from accounts.permissions import API_SCOPES
+from accounts.tenancy import tenant
 from crm.actions import NewLine, record_purchase, refund_purchase
 from crm.models import Event
 from loyalty.actions.moving import move_member, undo_move
@@ -17,6 +19,7 @@ from loyalty.queries.reward_checks import broken_promises
 from loyalty.queries.rewards import times_taken
 from loyalty.queries.stamps import cards_of
 from loyalty.queries.vouchers import vouchers_of
+from tests.api.conftest import caller_of
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import DAY, NOW, make_member
@@ -168,3 +171,15 @@ def test_a_known_customer_without_membership_gets_the_member_with_all_it_has(pai
     voucher, newcomer = pair.first.buy(reward).voucher, CustomerFactory.create()
     member = move_member(member_id=pair.first.member.pk, to_customer=newcomer, now=NOW, actor=SYSTEM)
     assert (member.customer_id, list(vouchers_of(member.pk))) == (newcomer.pk, [voucher])
+
+
+def test_what_the_api_gives_or_takes_by_the_closed_membership_is_the_holders(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        first = make_member()
+        second = make_member(first.program)
+        move_member(member_id=first.pk, to_customer=second.customer, now=NOW, actor=SYSTEM)
+    caller = caller_of(cast.saffron, API_SCOPES, cast)
+    answer = caller.post(f"members/{first.pk}/give/", {"points": 50, "reason": "Sorry"}, idempotency_key="give-1")
+    assert (answer.status_code, answer.json()["balance"]) == (200, 50)
+    with tenant(cast.saffron.pk):
+        assert [Wallet.objects.get(member=one).balance for one in (first, second)] == [0, 50]
