@@ -39,6 +39,7 @@ LONGEST_FIRST = ("slow", "chaos", "browser")
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.WHITENOISE_USE_FINDERS = False  # else every test client looks for all static files; browsers get them
     with config.stash[blocking_manager_key].unblock():
         if _only_hands_out_tests(config):
             if migrated_cluster():

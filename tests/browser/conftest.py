@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
+from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.conftest import PASSWORD, Cast
@@ -51,12 +53,19 @@ def counter(committed_cast: Cast) -> Counter:
     return open_counter(committed_cast)
 
 
+@pytest.fixture(scope="session")
+def application() -> WSGIHandler:
+    """The product with its static files."""
+    with override_settings(WHITENOISE_USE_FINDERS=True):
+        return get_wsgi_application()
+
+
 @pytest.fixture
-def address(counter: Counter) -> Iterator[str]:
+def address(counter: Counter, application: WSGIHandler) -> Iterator[str]:
     """Where the product serves this test's database."""
     server = ThreadedWSGIServer(("127.0.0.1", 0), _Quiet)
     server.daemon_threads = False  # closing waits for them, so that no query outlives the test
-    server.set_app(get_wsgi_application())
+    server.set_app(application)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
