@@ -72,7 +72,7 @@ def _add_expiring(found: dict[int, dict[str, Any]], loading: Loading) -> None:
     )
     rows = (
         LotRemainder.objects.filter(
-            member__customer_id__in=found, member=Subquery(first_program), available__gt=0,
+            member__customer_id__in=found, member=Subquery(first_program), is_open=True, available__gt=0,
             expires_at__gt=loading.now, expires_at__lte=loading.now + EXPIRING_WITHIN,
         )
         .values_list("member__customer_id")

@@ -32,7 +32,9 @@ def tell_of_expiring_points(*, now: datetime) -> int:
 
 def _events(program_id: int, after: datetime, until: datetime, days: int, now: datetime) -> list[NewEvent]:
     zone = ZoneInfo(current_organization().time_zone)
-    lots = LotRemainder.objects.filter(member__program_id=program_id, available__gt=0, expires_at__gt=after, expires_at__lte=until)
+    lots = LotRemainder.objects.filter(
+        member__program_id=program_id, is_open=True, available__gt=0, expires_at__gt=after, expires_at__lte=until
+    )
     rows = lots.order_by("expires_at").values_list("member_id", "member__customer_id", "expires_at").annotate(points=Sum("available"))
     return [
         NewEvent(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -222,4 +222,4 @@ class LotViewSet(OfMemberViewSet):
         return self.listed(LotOutput, self._open())
 
     def _open(self) -> QuerySet[Any]:
-        return LotRemainder.objects.filter(Q(available__gt=0) | Q(pending__gt=0), member=self.member)
+        return LotRemainder.objects.filter(is_open=True, member=self.member)

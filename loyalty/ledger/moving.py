@@ -72,7 +72,7 @@ def carry_on(wallets: Sequence[OpenWallet], actor: Actor) -> None:
     """Let all that is left in a wallet go to the next one, and so on to the last."""
     for source, target in pairwise(wallets):
         settle_wallet(source)
-        for lot in LotRemainder.objects.filter(Q(available__gt=0) | Q(pending__gt=0), member_id=source.member_id).order_by("lot_id"):
+        for lot in LotRemainder.objects.filter(is_open=True, member_id=source.member_id).order_by("lot_id"):
             _move_lot(source, target, lot, actor)
         if source.debt:
             _move_debt(source, target, source.debt, actor)

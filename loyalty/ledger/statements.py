@@ -20,7 +20,7 @@ left join loyalty_entry as e on e.organization_id = m.organization_id and e.prog
 # The wallet once for each of the lots that most likely pay for what is to be spent, which saves asking for them.
 _FIRST_LOTS: Final = """left join lateral (
     select r.lot_id, r.earned_at, r.expires_at, r.available, r.pending from loyalty_lotremainder as r
-    where r.organization_id = %(organization)s and r.member_id = %(member)s and r.available > 0
+    where r.organization_id = %(organization)s and r.member_id = %(member)s and r.is_open and r.available > 0
     order by r.expires_at, r.earned_at, r.lot_id limit 3
 ) as lot on true"""
 OPEN: Final = _OPEN.format(lots="", joined="")
@@ -34,7 +34,7 @@ _LOT: Final = "r.lot_id, r.earned_at, r.expires_at, r.available, r.pending"
 SPENDABLE: Final = f"""
 select lot_id, earned_at, expires_at, available, pending from (
     select {_LOT}, sum(r.available) over (order by r.expires_at, r.earned_at, r.lot_id) - r.available as before
-    from loyalty_lotremainder as r where r.organization_id = %(organization)s and r.member_id = %(member)s and r.available > 0
+    from loyalty_lotremainder as r where r.organization_id = %(organization)s and r.member_id = %(member)s and r.is_open and r.available > 0
 ) as lots where before < %(amount)s order by expires_at, earned_at, lot_id
 """
 STATES: Final = f"""
@@ -44,20 +44,20 @@ from loyalty_lotremainder as r where r.organization_id = %(organization)s and r.
 """
 MATURING: Final = f"""
 select {_LOT} from loyalty_lotremainder as r where r.organization_id = %(organization)s and r.member_id = %(member)s
-and r.matures_at = %(at)s and r.pending > 0 order by r.earned_at, r.lot_id
+and r.matures_at = %(at)s and r.is_open and r.pending > 0 order by r.earned_at, r.lot_id
 """
 EXPIRING: Final = f"""
 select {_LOT} from loyalty_lotremainder as r where r.organization_id = %(organization)s and r.member_id = %(member)s
-and r.expires_at = %(at)s and r.available > 0 order by r.earned_at, r.lot_id
+and r.expires_at = %(at)s and r.is_open and r.available > 0 order by r.earned_at, r.lot_id
 """
 FIRST_DUE: Final = """
 select due_at, rank, hold from (
     (select lapses_at as due_at, 0 as rank, id as hold from loyalty_hold
     where organization_id = %(organization)s and member_id = %(member)s and state = 'open' order by lapses_at, id limit 1)
     union all select min(matures_at), 1, null from loyalty_lotremainder
-    where organization_id = %(organization)s and member_id = %(member)s and pending > 0
+    where organization_id = %(organization)s and member_id = %(member)s and is_open and pending > 0
     union all select min(expires_at), 2, null from loyalty_lotremainder
-    where organization_id = %(organization)s and member_id = %(member)s and available > 0
+    where organization_id = %(organization)s and member_id = %(member)s and is_open and available > 0
 ) as due where due_at is not null order by due_at, rank limit 1
 """
 HOLD: Final = """

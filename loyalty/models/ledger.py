@@ -170,12 +170,20 @@ class Lot(BulkTenantModel):
 
 
 class LotRemainder(BulkTenantModel):
-    """What a lot's postings add up to: what can be spent and what is pending. Its dates are copies for one index."""
+    """What a lot's postings add up to: what can be spent and what is pending. Its dates are copies for one index.
+
+    The index asks for ``is_open`` and not for the amounts, so that it has to be written only when nothing is left.
+    """
 
     lot = models.OneToOneField(Lot, on_delete=models.PROTECT, primary_key=True, related_name="remainder", db_constraint=False)
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     available = models.BigIntegerField(default=0)
     pending = models.BigIntegerField(default=0)
+    is_open = models.GeneratedField(
+        expression=Q(available__gt=0) | Q(pending__gt=0),  # type: ignore[arg-type]  # a Q is an expression here
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     earned_at = models.DateTimeField()
     matures_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
@@ -186,7 +194,7 @@ class LotRemainder(BulkTenantModel):
             models.Index(
                 fields=["organization", "member", "expires_at", "earned_at", "lot"],
                 name="remainder_spending_order",
-                condition=Q(available__gt=0) | Q(pending__gt=0),
+                condition=Q(is_open=True),
             )
         ]
 

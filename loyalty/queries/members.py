@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, Q, QuerySet, Sum
+from django.db.models import Prefetch, QuerySet, Sum
 
 from accounts.queries import current_organization
 from crm.models import Customer
@@ -111,4 +111,4 @@ def _undoable(entries: Sequence[Entry]) -> set[int]:
 
 def open_lots(member: Member) -> QuerySet[LotRemainder]:
     """Lots of which something is left, in the order they are spent."""
-    return LotRemainder.objects.filter(Q(available__gt=0) | Q(pending__gt=0), member=member).order_by("expires_at", "earned_at", "lot")
+    return LotRemainder.objects.filter(is_open=True, member=member).order_by("expires_at", "earned_at", "lot")
