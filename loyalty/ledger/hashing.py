@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from loyalty.rules.postings import Leg
 
@@ -27,7 +27,7 @@ def canonical(body: Mapping[str, Any]) -> bytes:
         TypeError: something has no form that the database gives back as it was, such as a float.
     """
     _refuse_floats(body.get("details"))
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), default=_plain).encode()
+    return _ENCODER.encode(body).encode()
 
 
 def _refuse_floats(value: object) -> None:
@@ -44,3 +44,6 @@ def _plain(value: object) -> str:
     if isinstance(value, bytes):
         return value.hex()
     raise TypeError(f"{type(value).__name__} has no place in a ledger entry")
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain)
