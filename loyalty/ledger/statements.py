@@ -97,10 +97,11 @@ with entry as (
     select %(organization)s, entry.id, account, lot, amount
     from entry, unnest(%(accounts)s::text[], %(lots)s::bigint[], %(amounts)s::bigint[]) as leg (account, lot, amount)
 )"""
+# The lots are named twice: without statistics the join alone would read all there are.
 _REMAINDERS: Final = """, remainders as (
     update loyalty_lotremainder as r set available = r.available + change.available, pending = r.pending + change.coming
     from entry, unnest(%(touched)s::bigint[], %(available)s::bigint[], %(coming)s::bigint[]) as change (lot, available, coming)
-    where r.organization_id = %(organization)s and r.lot_id = change.lot
+    where r.organization_id = %(organization)s and r.lot_id = change.lot and r.lot_id = any(%(touched)s::bigint[])
 )"""
 _NEW_LOT: Final = """, lot as (
     insert into loyalty_lot (organization_id, entry_id, member_id, amount, earned_at, matures_at, expires_at, moved_from_id)
