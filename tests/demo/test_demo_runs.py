@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,10 +45,18 @@ def start(home: Path, chosen: dict[str, str], *options: str) -> "subprocess.Pope
     )
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that the database's user may enter; every new run of pytest shuts its own folders to all others."""
+    with tempfile.TemporaryDirectory(prefix="demo-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.slow
-def test_it_shows_everything_counts_every_message_and_starts_again(tmp_path: Path) -> None:
+def test_it_shows_everything_counts_every_message_and_starts_again(home: Path) -> None:
     chosen = ports()
-    first = start(tmp_path, chosen, "--exit")
+    first = start(home, chosen, "--exit")
     said, _nothing = first.communicate(timeout=240)
     assert first.returncode == 0, said
     assert "Every message is accounted for." in said
@@ -59,7 +69,7 @@ def test_it_shows_everything_counts_every_message_and_starts_again(tmp_path: Pat
     assert all(person.email in said for person in PEOPLE)
     assert not any(accepts("127.0.0.1", int(port)) for port in chosen.values())
 
-    second = start(tmp_path, chosen)
+    second = start(home, chosen)
     deadline = time.monotonic() + 120
     while not accepts("127.0.0.1", int(chosen["PORT"])) and second.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
