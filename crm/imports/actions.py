@@ -312,8 +312,14 @@ def _write_chunks(run: Run) -> None:
     """Write what is not written yet, telling how far it is."""
     write = _writer(run)
     with tenant(run.organization_id):
+        run.wait_for_writers()
         chunks = _open_chunks(run)
-    for done, _counts in enumerate(run.side_by_side(lambda chunk: write(run, chunk), chunks), 1):
+
+    def write_one(chunk: Chunk) -> dict[str, int]:
+        run.write()
+        return write(run, chunk)
+
+    for done, _counts in enumerate(run.side_by_side(write_one, chunks), 1):
         run.progress.tell(0.6 + 0.4 * done / len(chunks), run.counts["read"])
 
 

@@ -111,6 +111,18 @@ class Run:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
+    def write(self) -> None:
+        """Say until the end of the transaction that rows of this import are being written."""
+        self.fetch("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [self._writing])
+
+    def wait_for_writers(self) -> None:
+        """Wait for transactions of a killed run: its last commit may still be under way when another goes on with the import."""
+        self.fetch("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [self._writing])
+
+    @property
+    def _writing(self) -> str:
+        return f"crm.import.writing:{self.job_id}"
+
     def gather(self, name: str, query: str, parameters: dict[str, Any]) -> int:
         """Put the rows of a query into a temporary table of this transaction, with statistics; their number."""
         self.execute(f"drop table if exists pg_temp.{name}")

@@ -17,8 +17,9 @@ from accounts.tenancy import tenant
 from crm import tasks
 from crm.imports import staging, writing
 from crm.imports.actions import run_import
+from crm.imports.plan import Plan
 from crm.imports.queries import import_progress, waiting_imports
-from crm.imports.running import Run
+from crm.imports.running import Progress, Run
 from crm.models import Customer, CustomerFacts, ImportChunk, ImportJob
 from tests.conftest import Cast
 from tests.crm.import_files import counts, imported, start
@@ -74,6 +75,39 @@ def test_an_import_killed_while_it_writes_goes_on_where_it_was(committed_cast: C
     with tenant(cast.saffron.pk):
         assert (Customer.objects.count(), CustomerFacts.objects.count()) == (12_000, 12_000)
         assert waiting_imports() == []
+
+
+def test_an_import_waits_for_the_last_commit_of_a_killed_run_before_it_looks_what_is_written(
+    committed_cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed_cast
+    monkeypatch.setattr(writing, "ROWS_IN_CHUNK", 200)
+    job = start(cast.saffron, cast.alice_acts, many(1_000))
+    done: list[ImportJob | None] = []
+
+    def go_on() -> None:
+        done.append(run_import(organization_id=cast.saffron.pk, job_id=job.pk, workers=1))
+        connection.close()
+
+    resumed = threading.Thread(target=go_on)
+    with tenant(cast.saffron.pk):
+        Run(cast.saffron.pk, job.pk, Plan.from_json(job.plan["plan"]), job.created_at, 1, Progress(cast.saffron.pk, job.pk)).write()
+        resumed.start()
+        wait_until_blocked()
+        ImportChunk.objects.create(job=job, first_row=0, last_row=199, counts={"created": 7}, written_at=job.created_at)
+    resumed.join()
+    assert [found and counts(found) for found in done] == [{"read": 1_000, "created": 809}]  # rows 2 to 199 were not written again
+
+
+def wait_until_blocked() -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waited")
 
 
 def test_an_import_whose_staging_a_crash_of_the_server_emptied_reads_its_file_again(
