@@ -10,7 +10,7 @@ from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from random import Random
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any, Final
 
 from django.db import connection, connections
@@ -126,15 +126,19 @@ class Turn:
 
     def run(self, answer: "Connection[Any, Any]") -> None:
         taken: list[float] = []
-        clients = [Thread(target=self._client, args=(number, taken)) for number in range(THREADS)]
-        began = time.perf_counter()
+        connected = Barrier(THREADS + 1, timeout=60)  # the reference does not count the time it takes to connect either
+        clients = [Thread(target=self._client, args=(number, taken, connected)) for number in range(THREADS)]
         for client in clients:
             client.start()
+        connected.wait()
+        began = time.perf_counter()
         for client in clients:
             client.join()
         answer.send((time.perf_counter() - began, taken, peak_mb()))
 
-    def _client(self, number: int, taken: list[float]) -> None:
+    def _client(self, number: int, taken: list[float], connected: Barrier) -> None:
+        connection.ensure_connection()
+        connected.wait()
         dice = Random(f"{self.keys} {number}")
         until = time.perf_counter() + (self.seconds or float("inf"))
         own = self.members[self.process * THREADS + number :: CLIENTS]

@@ -17,14 +17,14 @@ from loyalty_wallet as w join loyalty_member as m on m.organization_id = w.organ
 left join loyalty_entry as e on e.organization_id = m.organization_id and e.program_id = m.program_id and e.key = %(key)s
 {joined} where w.organization_id = %(organization)s and w.member_id = %(member)s for no key update of w
 """
-# The wallet once for each of the lots that most likely pay for what is to be spent, which saves asking for them.
-_FIRST_LOTS: Final = """left join lateral (
+# The lot that is spent first; where it is enough, nobody has to ask for more.
+_FIRST_LOT: Final = """left join lateral (
     select r.lot_id, r.earned_at, r.expires_at, r.available, r.pending from loyalty_lotremainder as r
     where r.organization_id = %(organization)s and r.member_id = %(member)s and r.is_open and r.available > 0
-    order by r.expires_at, r.earned_at, r.lot_id limit 3
+    order by r.expires_at, r.earned_at, r.lot_id limit 1
 ) as lot on true"""
 OPEN: Final = _OPEN.format(lots="", joined="")
-OPEN_TO_SPEND: Final = _OPEN.format(lots=", lot.lot_id, lot.earned_at, lot.expires_at, lot.available, lot.pending", joined=_FIRST_LOTS)
+OPEN_TO_SPEND: Final = _OPEN.format(lots=", lot.lot_id, lot.earned_at, lot.expires_at, lot.available, lot.pending", joined=_FIRST_LOT)
 NEXT_ID: Final = "select nextval('loyalty_entry_id_seq')"
 SET_DUE: Final = """
 update loyalty_wallet set next_due_at = %(at)s where organization_id = %(organization)s and member_id = %(member)s

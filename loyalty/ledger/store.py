@@ -23,7 +23,7 @@ _OF_LOT: Final = 14
 class OpenWallet:
     """A wallet whose row is locked until the end of the transaction, kept in step with what is posted.
 
-    ``now`` is the wallet's own clock, which never runs backwards, whatever the clocks of those who write. ``first_lots`` are
+    ``now`` is the wallet's own clock, which never runs backwards, whatever the clocks of those who write. ``first_lot`` is
     the next to be spent, as long as nothing was posted.
     """
 
@@ -39,7 +39,7 @@ class OpenWallet:
     next_due_at: datetime | None
     now: datetime
     spare_id: int | None = None
-    first_lots: Sequence[LotState] = ()
+    first_lot: LotState | None = None
 
     def next_entry_id(self) -> int:
         """The id of an entry that is about to be posted, for legs that name its own lot."""
@@ -128,14 +128,15 @@ def open_wallet(member_id: int, *, now: datetime, key: str | None = None, to_spe
         *of_wallet, entry_id, body_hash, is_fresh = rows[0][:_OF_LOT]
     wallet = OpenWallet(member_id, *of_wallet)
     wallet.now = max(now, wallet.now)
-    wallet.first_lots = [LotState(*lot) for row in rows if any(lot := row[_OF_LOT:])]
+    if any(lot := rows[0][_OF_LOT:]):
+        wallet.first_lot = LotState(*lot)
     return wallet, KnownEntry(entry_id, body_hash or b"") if entry_id else None
 
 
 def lots_to_spend(wallet: OpenWallet, amount: int) -> Sequence[LotState]:
-    """Lots in the order they are spent: those that were read with the wallet where they are enough."""
-    if sum(lot.available for lot in wallet.first_lots) >= amount:
-        return wallet.first_lots
+    """Lots in the order they are spent: the one that was read with the wallet where it is enough."""
+    if wallet.first_lot and wallet.first_lot.available >= amount:
+        return [wallet.first_lot]
     return spendable_lots(wallet.member_id, amount)
 
 
@@ -280,7 +281,7 @@ def _standing(wallet: OpenWallet) -> dict[str, Any]:
 
 
 def _add_up(wallet: OpenWallet, new: NewEntry, legs: Sequence[Leg]) -> None:
-    wallet.first_lots = ()
+    wallet.first_lot = None
     wallet.balance += total(legs, Account.WALLET)
     wallet.held += total(legs, Account.HELD)
     wallet.pending += total(legs, Account.PENDING)
