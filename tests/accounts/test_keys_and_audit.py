@@ -44,7 +44,7 @@ def test_the_audit_log_shows_before_and_after_and_lets_nobody_change_it(as_alice
         entry = AuditEntry.objects.filter(action="member.added").first()
     assert entry is not None
     page = as_alice.get(f"/admin/accounts/auditentry/{entry.pk}/change/").content.decode()
-    assert '<th scope="row">role</th><td></td><td>' in page
+    assert '<th scope="row">Role</th><td></td><td>' in page
     assert as_alice.post(f"/admin/accounts/auditentry/{entry.pk}/change/", {"action": "forged"}).status_code == 403
     assert as_alice.post(f"/admin/accounts/auditentry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
 
