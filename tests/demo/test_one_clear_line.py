@@ -37,6 +37,7 @@ def free_port() -> int:
 def test_an_unreachable_database_is_named(tmp_path: Path) -> None:
     port = free_port()
     done = manage("migrate", DATABASE_URL=f"postgres://u:secret@127.0.0.1:{port}/shop", REGULARS_HOME=str(tmp_path))
+    manage("stop_servers", REGULARS_HOME=str(tmp_path))  # its Valkey stays for the next command
     assert done.returncode == 1
     assert done.stderr == (
         f"Cannot reach the database of DATABASE_URL (127.0.0.1:{port}/shop): Connection refused. "
