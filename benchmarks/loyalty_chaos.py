@@ -147,7 +147,9 @@ def _play(plan: Plan, number: int, organization_id: int, tally: Tally) -> None:
         process.join()
     tally.operations += seed.done()
     _count_lost(seed, tally)
-    _say(f"seed {number}: {seed.done():,} requests, {tally.kills} kills and {tally.crashes} crashes so far")
+    _say(
+        f"seed {number}: {seed.done():,} requests; so far {tally.kills} kills, {tally.crashes} crashes, {tally.lost} answered requests lost"
+    )
 
 
 def _start(seed: Seed, worker: int) -> BaseProcess:
