@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import translation
 from pytest_django.plugin import DjangoDbBlocker, blocking_manager_key
 
 from accounts.actions import add_member, create_location, create_organization
@@ -76,6 +77,13 @@ def _only_hands_out_tests(config: pytest.Config) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long tests come first, so that parallel workers end together."""
     items.sort(key=lambda item: not any(item.get_closest_marker(mark) for mark in LONGEST_FIRST))
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """A request of the test client leaves its language behind; the next test begins with the first one."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")
