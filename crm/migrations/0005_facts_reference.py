@@ -10,12 +10,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # Django looks for a constraint over the one column; this one is composite.
-        migrations.RunSQL(
-            "ALTER TABLE crm_customerfacts DROP CONSTRAINT crm_customerfacts_customer_id_f537e58e_fk_crm_customer_id",
-            "ALTER TABLE crm_customerfacts ADD CONSTRAINT crm_customerfacts_customer_id_f537e58e_fk_crm_customer_id"
-            " FOREIGN KEY (organization_id, customer_id) REFERENCES crm_customer (organization_id, id) DEFERRABLE INITIALLY DEFERRED",
-        ),
         migrations.AlterField(
             model_name="customerfacts",
             name="customer",

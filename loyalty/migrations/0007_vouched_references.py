@@ -5,16 +5,6 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
-# Django drops references of one column by itself; between tenant tables they have two.
-CHECKED = {
-    "loyalty_entry": ["loyalty_entry_member_id_9ef113fd_fk_loyalty_member_id"],
-    "loyalty_hold": ["loyalty_hold_member_id_711b7bf5_fk_loyalty_member_id"],
-    "loyalty_lot": ["loyalty_lot_entry_id_bdc0fe75_fk_loyalty_entry_id", "loyalty_lot_member_id_a617b156_fk_loyalty_member_id"],
-    "loyalty_lotremainder": ["loyalty_lotremainder_lot_id_bcf8b1b8_fk_loyalty_lot_entry_id"],
-    "loyalty_posting": ["loyalty_posting_entry_id_86167b19_fk_loyalty_entry_id", "loyalty_posting_lot_id_92912892_fk_loyalty_lot_entry_id"],
-}
-
-
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0006_presented_keys"),
@@ -22,7 +12,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        *(migrations.RunSQL(f"ALTER TABLE {table} DROP CONSTRAINT {name}") for table, names in CHECKED.items() for name in names),
         migrations.AlterField(
             model_name="entry",
             name="member",
