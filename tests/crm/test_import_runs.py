@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,21 +47,29 @@ def process(cast: Cast, job: ImportJob) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", RUN, database, str(cast.saffron.pk), str(job.pk)], env=environment)
 
 
-def wait_for_chunks(cast: Cast, job: ImportJob, least: int) -> int:
+def wait_until(happened: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with tenant(cast.saffron.pk):
-            if (written := ImportChunk.objects.filter(job=job).count()) >= least:
-                return written
+    while not happened():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.02)
-    raise AssertionError("the import wrote nothing in a minute")
+
+
+def chunks_written(cast: Cast, job: ImportJob) -> int:
+    with tenant(cast.saffron.pk):
+        return ImportChunk.objects.filter(job=job).count()
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+        return bool(cursor.fetchone()[0])
 
 
 def test_an_import_killed_while_it_writes_goes_on_where_it_was(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     cast = committed_cast
     job = start(cast.saffron, cast.alice_acts, many(12_000))
     killed = process(cast, job)
-    wait_for_chunks(cast, job, 3)
+    wait_until(lambda: chunks_written(cast, job) >= 3, "the import wrote nothing in a minute")
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     with tenant(cast.saffron.pk):
@@ -93,21 +102,10 @@ def test_an_import_waits_for_the_last_commit_of_a_killed_run_before_it_looks_wha
     with tenant(cast.saffron.pk):
         Run(cast.saffron.pk, job.pk, Plan.from_json(job.plan["plan"]), job.created_at, 1, Progress(cast.saffron.pk, job.pk)).write()
         resumed.start()
-        wait_until_blocked()
+        wait_until(somebody_waits, "nobody waited")
         ImportChunk.objects.create(job=job, first_row=0, last_row=199, counts={"created": 7}, written_at=job.created_at)
     resumed.join()
     assert [found and counts(found) for found in done] == [{"read": 1_000, "created": 809}]  # rows 2 to 199 were not written again
-
-
-def wait_until_blocked() -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.02)
-    raise AssertionError("nobody waited")
 
 
 def test_an_import_whose_staging_a_crash_of_the_server_emptied_reads_its_file_again(
