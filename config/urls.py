@@ -5,6 +5,8 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from config.health import live, ready
 
+admin.autodiscover()
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/messaging/messagetemplate/", include("messaging.urls")),

@@ -101,7 +101,7 @@ def celery_worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         "WORKER_READY_FILE": str(ready),
         "DJANGO_SETTINGS_MODULE": "config.settings",
     }
-    command = [sys.executable, "-m", "celery", "--app", "config", "worker", "--concurrency", "1", "--queues", queue_name()]
+    command = [sys.executable, "-m", "celery", "--app", "config", "--skip-checks", "worker", "--concurrency", "1", "--queues", queue_name()]
     with (folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--without-gossip", "--without-mingle"], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log
