@@ -5,6 +5,7 @@ import pwd
 import shutil
 import subprocess
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -27,9 +28,10 @@ with warnings.catch_warnings():
 # PostgreSQL refuses to run as root; this system user runs it then.
 SYSTEM_USER = "embedded_postgres"
 MINIMUM_FREE_BYTES = 512 * 1024 * 1024
+MOST_BUFFERS_MB = 2048  # holds a million customers, their indexes and the file they come from
+LIMITS_OF_CONTAINERS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 SETTINGS = {
     "listen_addresses": "",
-    "shared_buffers": "512MB",
     "max_connections": "200",
     "max_wal_size": "4GB",
     "wal_buffers": "64MB",
@@ -101,7 +103,14 @@ def _is_postgres(pid: int) -> bool:
 
 
 def _settings(home: EmbeddedHome) -> dict[str, str]:
-    return {**SETTINGS, "unix_socket_directories": str(home.sockets)}
+    return {**SETTINGS, "shared_buffers": f"{buffers_mb(LIMITS_OF_CONTAINERS)}MB", "unix_socket_directories": str(home.sockets)}
+
+
+def buffers_mb(limits: Sequence[Path]) -> int:
+    """An eighth of the memory that the machine has, or that its container may use; 128 MB to 2 GB."""
+    memory = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    memory += [int(told) for limit in limits if limit.exists() and (told := limit.read_text().strip()).isdigit()]
+    return max(128, min(MOST_BUFFERS_MB, min(memory) // 8 // 2**20))
 
 
 def _prepare_folders(home: EmbeddedHome) -> None:
