@@ -20,7 +20,7 @@ from accounts.tenancy import current_organization_id, tenant
 from crm.events import NewEvent, record_event
 from crm.imports import purchases
 from crm.imports.bells import ring_for_import
-from crm.imports.comparing import compare_customers, repeated_identities
+from crm.imports.comparing import compare_customers
 from crm.imports.date_order import guess_date_order
 from crm.imports.fields import ImportKind, Mapping, fold_header, missing_fields, told_mapping
 from crm.imports.limits import UnreadableFileError
@@ -248,8 +248,8 @@ def _take_steps(job: ImportJob, run: Run) -> None:
     with tenant(run.organization_id):
         staged = staged_count(run)
     if job.state != ImportJobState.WRITING or staged != job.counts.get("staged"):
-        _read(job, run)
-        _compare(job, run)
+        repeated = _read(job, run)
+        _compare(job, run, repeated)
     if job.is_dry_run:
         _finish(run, actor)
         return
@@ -263,7 +263,8 @@ def _enter(run: Run, state: ImportJobState) -> None:
     ImportJob.objects.filter(pk=run.job_id).update(state=state, counts=run.counts, started_at=run.now)
 
 
-def _read(job: ImportJob, run: Run) -> None:
+def _read(job: ImportJob, run: Run) -> list[int]:
+    """Fill the staging table; answers which rows may name a person that another row names too."""
     with tenant(run.organization_id):
         _enter(run, ImportJobState.READING)
     options = ImportOptions(**job.options)
@@ -273,13 +274,13 @@ def _read(job: ImportJob, run: Run) -> None:
         staging = Staging(run, table, file_bytes=job.file_bytes)
         staging.fill()
         run.counts = {"read": staging.taken + staging.rejected, "staged": staging.taken, "blank": staging.blank}
+    return staging.repeats.rows()
 
 
-def _compare(job: ImportJob, run: Run) -> None:
+def _compare(job: ImportJob, run: Run, repeated: list[int]) -> None:
     with tenant(run.organization_id):
         _enter(run, ImportJobState.COMPARING)
     run.progress.tell(0.5, run.counts["read"])
-    repeated = repeated_identities(run) if run.plan.kind is ImportKind.CUSTOMERS else {}
     with tenant(run.organization_id):
         if run.plan.kind is ImportKind.CUSTOMERS:
             compare_customers(run, repeated)

@@ -5,14 +5,14 @@ Afterwards every staged row that is not ``skipped`` stands for one person nobody
 beside says which known customer it is, if any. The rules of who is who are those of `crm.imports.folding`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from crm.imports.customer_rows import STAGED
-from crm.imports.folding import IDENTITIES, TAKEN, Folded, Folder, Group, merge
+from crm.imports.customer_rows import IDENTITIES, STAGED
+from crm.imports.folding import TAKEN, Folded, Folder, Group, merge
 from crm.imports.rows import Finding
 from crm.imports.running import WHOLE_TABLES, Run
 from crm.imports.staging import keep_findings
@@ -21,13 +21,19 @@ BATCH: Final = 20_000
 Item = TypeVar("Item")
 _SAME_PERSON: Final = "The row names the same person as row %(first)s; both were taken as one."
 COLUMNS: Final = tuple(STAGED)
+# A row with its place in the staging table, where nobody but the run moves rows.
+_PLACED: Final = f"row_no, staged.ctid::text, {', '.join(COLUMNS)}"
 
 
-def compare_customers(run: Run, repeated: dict[str, list[str]]) -> None:
-    """Fold rows of one person, refuse those that contradict each other or the customers known; inside a tenant scope."""
+def compare_customers(run: Run, repeated: list[int]) -> None:
+    """Fold rows of one person, refuse those that contradict each other or the customers known; inside a tenant scope.
+
+    Args:
+        repeated: the rows that may name a person whom another row names too.
+    """
     run.execute(WHOLE_TABLES)
     if repeated:
-        _fold(run, _rows_naming(run, repeated))
+        _fold(run, repeated)
     if run.fetch("select exists (select from crm_customer where organization_id = %s)", [run.organization_id])[0][0]:
         are_plain = match_known(run)
         run.fetch("select crm_seal_import_known(%s)", [run.job_id])
@@ -35,45 +41,31 @@ def compare_customers(run: Run, repeated: dict[str, list[str]]) -> None:
             _fold_same_customer(run)
 
 
-def repeated_identities(run: Run) -> dict[str, list[str]]:
-    """Identities that more than one row has; the kinds are looked at side by side."""
-
-    def look(kind: str) -> tuple[str, list[str]]:
-        run.execute(WHOLE_TABLES)
-        found = run.fetch(f"select {kind} from {run.table} where {kind} is not null group by {kind} having count(*) > 1")
-        return kind, [value for (value,) in found]
-
-    return {kind: values for kind, values in run.side_by_side(look, _kinds(run)) if values}
-
-
 def _kinds(run: Run) -> list[str]:
     """Kinds of identities that rows can have, the strongest first."""
     return [kind for kind in IDENTITIES if kind in run.plan.columns or (kind == "email" and run.plan.email_template)]
 
 
-def _rows_naming(run: Run, repeated: dict[str, list[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows that have one of the repeated identities, in the order of the file."""
-    condition = " or ".join(f"{kind} = any(%({kind})s)" for kind in repeated)
-    statement = f"select row_no, {', '.join(COLUMNS)} from {run.table} where {condition} order by row_no"
+def _fold(run: Run, repeated: list[int]) -> None:
+    """Fold these rows, in the order of the file."""
+    folder, places = Folder(), {}
+    statement = f"select {_PLACED} from {run.table} as staged where row_no = any(%s::bigint[]) order by row_no"
     with connection.connection.cursor(name="import_rows") as cursor:
         cursor.itersize = 2_000
-        for row_no, *values in cursor.execute(statement, repeated):
-            yield row_no, dict(zip(COLUMNS, values, strict=True))
+        for row_no, place, *values in cursor.execute(statement, [repeated]):
+            places[row_no] = place
+            folder.take(row_no, dict(zip(COLUMNS, values, strict=True)))
+    _keep(run, folder.result(), places)
 
 
-def _fold(run: Run, rows: Iterable[tuple[int, dict[str, Any]]]) -> None:
-    folder = Folder()
-    for row_no, values in rows:
-        folder.take(row_no, values)
-    _keep(run, folder.result())
-
-
-def _keep(run: Run, folded: Folded) -> None:
-    """Write what became of folded rows back to the staging table."""
-    merged = [{"row_no": group.first_row} | {name: _plain(group.values[name]) for name in COLUMNS} for group in folded.groups]
-    gone = [{"row_no": row, "skipped": True} for row in (*folded.absorbed, *folded.refused)]
+def _keep(run: Run, folded: Folded, places: dict[int, str]) -> None:
+    """Write what became of folded rows back to their places in the staging table."""
+    merged = [{"place": places[group.first_row]} | {name: _plain(group.values[name]) for name in COLUMNS} for group in folded.groups]
+    gone = [{"place": places[row], "skipped": True} for row in (*folded.absorbed, *folded.refused)]
+    run.execute("set local enable_nestloop = on")  # each is found by its place
     for batch in _batches([*merged, *gone]):
         run.execute(_TAKE_BACK.format(table=run.table), [Jsonb(batch)])
+    run.execute(WHOLE_TABLES)
     run.counts["repeated"] = run.counts.get("repeated", 0) + len(folded.absorbed)
     findings = [
         *(Finding(row, False, "repeated", _SAME_PERSON, "", "", {"first": first}) for row, first in folded.absorbed.items()),
@@ -84,8 +76,8 @@ def _keep(run: Run, folded: Folded) -> None:
 
 _TAKE_BACK: Final = f"""
 update {{table}} as staged set {", ".join(f"{name} = new.{name}" for name in COLUMNS)}, skipped = new.skipped
-from jsonb_to_recordset(%s) as new (row_no bigint, {", ".join(f"{name} {STAGED[name]}" for name in COLUMNS)}, skipped boolean)
-where staged.row_no = new.row_no
+from jsonb_to_recordset(%s) as new (place tid, {", ".join(f"{name} {STAGED[name]}" for name in COLUMNS)}, skipped boolean)
+where staged.ctid = new.place
 """
 
 
@@ -173,12 +165,13 @@ _CLASHES: Final = {
 def _fold_same_customer(run: Run) -> None:
     """Rows that name one known customer by different identities become one row too."""
     statement = (
-        f"select customer_id, row_no, {', '.join(COLUMNS)} from {run.table} join {run.known} using (row_no) where customer_id in"
+        f"select customer_id, {_PLACED} from {run.table} as staged join {run.known} using (row_no) where customer_id in"
         f" (select customer_id from {run.known} group by customer_id having count(*) > 1) order by customer_id, row_no"
     )
-    folded = Folded()
+    folded, places = Folded(), {}
     group, known = None, 0
-    for customer_id, row_no, *rest in run.fetch(statement):
+    for customer_id, row_no, place, *rest in run.fetch(statement):
+        places[row_no] = place
         values = dict(zip(COLUMNS, rest, strict=True))
         if group is None or customer_id != known:
             group, known = Group(row_no, values), customer_id
@@ -187,7 +180,7 @@ def _fold_same_customer(run: Run) -> None:
             merge(group.values, values)
             folded.absorbed[row_no] = group.first_row
     if folded.groups:
-        _keep(run, folded)
+        _keep(run, folded, places)
 
 
 def _batches(items: list[Item]) -> Iterator[list[Item]]:

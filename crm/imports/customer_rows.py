@@ -7,6 +7,7 @@ from crm.imports import cells
 from crm.imports.cells import NULL, Problem, Rule
 from crm.imports.fields import ATTRIBUTE
 from crm.imports.plan import Plan
+from crm.imports.prints import prints_of
 from crm.imports.records import Block
 from crm.imports.rows import ColumnReader, NormalisedBlock, Square
 from crm.normalisation import search_key
@@ -33,6 +34,8 @@ STAGED: Final[dict[str, str]] = {
     "preferred_location_id": "bigint",
     "consents": "jsonb",
 }
+# What rows name people by, the strongest first.
+IDENTITIES: Final = ("external_id", "email", "phone")
 _CHANNELS: Final = {"consent_email": "email", "consent_sms": "sms", "consent_whatsapp": "whatsapp"}
 _NOBODY: Final = Problem("nobody", "The row has no e-mail address, phone or customer number to know the person by.", rejects=True)
 
@@ -87,6 +90,7 @@ class CustomerRows:
         blank = self._refuse_nobody(reader, columns)
         done = reader.block([columns[name] for name in self.staged])
         done.blank += blank
+        done.prints = prints_of(square.numbers, [columns[kind] for kind in IDENTITIES])
         return done
 
     def _split_names(self, square: Square, columns: dict[str, Sequence[str]]) -> None:

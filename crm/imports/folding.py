@@ -8,9 +8,8 @@ Of two values for one field the later row's counts; an empty cell never wipes wh
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crm.imports.customer_rows import folded_name
+from crm.imports.customer_rows import IDENTITIES, folded_name
 
-IDENTITIES: Final = ("external_id", "email", "phone")
 TAKEN: Final = {
     "external_id": "The customer number belongs to another person, in row %(first)s.",
     "email": "The e-mail address belongs to another person, in row %(first)s.",

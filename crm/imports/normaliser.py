@@ -6,6 +6,7 @@ A process is started as a program rather than forked: a Celery worker may not fo
 import marshal
 import os
 import queue
+import secrets
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import IO, Any, Final, Protocol
 from crm.imports.customer_rows import CustomerRows
 from crm.imports.fields import ImportKind
 from crm.imports.plan import Plan
+from crm.imports.prints import Prints
 from crm.imports.purchase_rows import PurchaseRows
 from crm.imports.records import Block
 from crm.imports.rows import Finding, NormalisedBlock
@@ -51,7 +53,8 @@ class _Pool:
     """Programs that normalise, each with a thread that feeds it and one that collects its answers."""
 
     def __init__(self, plan: Plan, processes: int) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        # One seed, so that all take the same fingerprints; a new one each time, so that no file can foresee them.
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(secrets.randbelow(2**32))}
         self._processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "crm.imports.normaliser"],
@@ -106,8 +109,8 @@ class _Pool:
     def _collect(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdout is not None
         while (answer := _receive(process.stdout)) is not None:
-            copy, taken, blank, findings = answer
-            self._done.put(NormalisedBlock(copy, taken, blank, [Finding(*found) for found in findings]))
+            copy, taken, blank, findings, prints = answer
+            self._done.put(NormalisedBlock(copy, taken, blank, [Finding(*found) for found in findings], prints and Prints(*prints)))
         self._done.put(None)
 
     def _next(self, blocks: Iterator[Block]) -> Block | None:
@@ -136,7 +139,7 @@ def main(requests: IO[bytes], answers: IO[bytes]) -> None:
         while (request := _receive(requests)) is not None:
             done = rules.block(Block(*request))
             found = [(f.row, f.rejected, f.code, f.message, f.field, f.raw, f.parameters) for f in done.findings]
-            _send(answers, (done.copy, done.taken, done.blank, found))
+            _send(answers, (done.copy, done.taken, done.blank, found, done.prints and tuple(done.prints)))
         _send(answers, None)
     except (EOFError, BrokenPipeError):
         return

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from crm.imports.cells import NULL, Problem, Rule
 from crm.imports.limits import MAX_KEPT_RAW
+from crm.imports.prints import Prints
 from crm.imports.records import Block
 from crm.imports.tables import cut_columns, cut_rows
 
@@ -36,6 +37,7 @@ class NormalisedBlock:
     taken: int = 0
     blank: int = 0
     findings: list[Finding] = member(default_factory=list)
+    prints: Prints | None = None  # of rows that name people
 
 
 class Square:

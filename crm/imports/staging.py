@@ -28,11 +28,14 @@ BROKEN_MESSAGES: Final = {
 
 
 class Staging:
-    """Fills the staging table of a run; ``taken``, ``blank`` and ``rejected`` count its rows."""
+    """Fills the staging table of a run; ``taken``, ``blank`` and ``rejected`` count its rows, ``repeats`` knows which may name one person."""
 
     def __init__(self, run: Run, table: Table, *, file_bytes: int) -> None:
+        from crm.imports.repeats import Repeats  # here: it loads numpy, which takes a tenth of a second that only imports need
+
         self.run, self.table, self.file_bytes = run, table, max(file_bytes, 1)
         self.taken = self.blank = self.rejected = self.noted = 0
+        self.repeats = Repeats()
         self._held: list[Finding] = []
         self._broken_seen = 0
 
@@ -62,6 +65,8 @@ class Staging:
     def _count(self, block: NormalisedBlock) -> None:
         self.taken += block.taken
         self.blank += block.blank
+        if block.prints:
+            self.repeats.add(block.prints)
         self._held += block.findings
         broken, self._broken_seen = self.table.broken[self._broken_seen :], len(self.table.broken)
         self._held += map(_broken, broken)
