@@ -1,3 +1,3 @@
-from loyalty.admin import ledger, programs, referrals, rewards, stamps
+from loyalty.admin import ledger, programs, referrals, rewards, stamps, tills
 
-__all__ = ["ledger", "programs", "referrals", "rewards", "stamps"]
+__all__ = ["ledger", "programs", "referrals", "rewards", "stamps", "tills"]

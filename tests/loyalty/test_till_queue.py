@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -227,3 +228,21 @@ def test_the_database_keeps_what_a_till_said(cast: Cast, till: Caller, member: M
         cursor.execute(f"update loyalty_tilloperation {change}")
     with tenant(cast.saffron.pk), pytest.raises(IntegrityError, match="answered once"), transaction.atomic():
         TillOperation.objects.all().delete()
+
+
+def test_the_admin_shows_what_waits_and_changes_nothing(cast: Cast, till: Caller, member: Member, as_alice: Client) -> None:
+    deliver(till, operation(1, "redeem", member=member.pk, points=20), operation(3, "redeem", member=member.pk, points=10))
+    [shop] = as_alice.get("/admin/loyalty/till/").context["cl"].result_list
+    assert (shop.code, shop.applied, shop.waiting) == ("front-1", 1, 1)
+    found = as_alice.get("/admin/loyalty/tilloperation/", {"q": "op-3"}).context["cl"].result_list
+    assert [(one.sequence, one.state) for one in found] == [(3, "waiting")]
+    page = f"/admin/loyalty/tilloperation/{found[0].pk}/change/"
+    assert as_alice.get(page).status_code == 200
+    assert as_alice.post(page, {}).status_code == 403
+    assert as_alice.get("/admin/loyalty/tilloperation/add/").status_code == 403
+
+
+def test_another_organizations_admin_shows_none_of_it(till: Caller, member: Member, as_charlie: Client) -> None:
+    deliver(till, operation(1, "redeem", member=member.pk, points=20))
+    for name in ("till", "tilloperation"):
+        assert list(as_charlie.get(f"/admin/loyalty/{name}/").context["cl"].result_list) == []
