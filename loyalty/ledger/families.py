@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from accounts.postgresql.prepared import run_prepared
 from accounts.tenancy import current_organization_id
-from loyalty.models import Member, Wallet
+from loyalty.models import Entry, Member, Wallet
 
 _HOLDERS: Final = """
 with recursive chain as (
@@ -35,6 +35,15 @@ def family_of(member_ids: Iterable[int]) -> list[int]:
 def holders_after(member_id: int) -> list[int]:
     """The members that took a membership over, one after another; the last one holds what it had."""
     return [row[0] for row in run_prepared(_HOLDERS, {"organization": current_organization_id(), "member": member_id})]
+
+
+def whose_entry(entry_id: int, member: Member) -> Member:
+    """The member who made an entry, if that is the named one or stands for the same person, else the named one.
+
+    What was done with the card of a closed membership is an entry of whoever holds its points.
+    """
+    entry = Entry.objects.select_related("member").filter(pk=entry_id).first()
+    return entry.member if entry and entry.member.holder == member.holder else member
 
 
 def lock_wallets(member_ids: Collection[int]) -> None:

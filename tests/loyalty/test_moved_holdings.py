@@ -1,8 +1,10 @@
 """What goes with a membership beside its points, and comes back: vouchers, limits, stamps, referrals, the tier."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.audit import SYSTEM
 from accounts.permissions import API_SCOPES
@@ -10,6 +12,7 @@ from accounts.tenancy import tenant
 from crm.actions import NewLine, record_purchase, refund_purchase
 from crm.models import Event
 from loyalty.actions.moving import move_member, undo_move
+from loyalty.actions.points import earn_points
 from loyalty.actions.stamping import stamp_sales
 from loyalty.actions.stamps import create_stamp_card, give_stamps
 from loyalty.ledger.stock import RewardRefusedError
@@ -22,8 +25,8 @@ from loyalty.queries.vouchers import vouchers_of
 from tests.api.conftest import caller_of
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
-from tests.loyalty.ledger_stage import DAY, NOW, make_member
-from tests.loyalty.program_stage import broken
+from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member
+from tests.loyalty.program_stage import SALES, broken, open_program
 from tests.loyalty.reward_stage import RewardStage, left
 from tests.loyalty.test_referrals import Town, make_town
 
@@ -176,10 +179,49 @@ def test_a_known_customer_without_membership_gets_the_member_with_all_it_has(pai
 def test_what_the_api_gives_or_takes_by_the_closed_membership_is_the_holders(cast: Cast) -> None:
     with tenant(cast.saffron.pk):
         first = make_member()
-        second = make_member(first.program)
+        second, third = make_member(first.program), make_member(first.program)
+        strangers = Stage(third).earn(70).entry_id
         move_member(member_id=first.pk, to_customer=second.customer, now=NOW, actor=SYSTEM)
     caller = caller_of(cast.saffron, API_SCOPES, cast)
     answer = caller.post(f"members/{first.pk}/give/", {"points": 50, "reason": "Sorry"}, idempotency_key="give-1")
     assert (answer.status_code, answer.json()["balance"]) == (200, 50)
     with tenant(cast.saffron.pk):
         assert [Wallet.objects.get(member=one).balance for one in (first, second)] == [0, 50]
+    undone = caller.post(f"members/{first.pk}/undo/", {"entry": answer.json()["entry"]}, idempotency_key="undo-1")
+    assert (undone.status_code, undone.json()["balance"]) == (200, 0)
+    other = caller.post(f"members/{first.pk}/undo/", {"entry": strangers}, idempotency_key="undo-2")
+    assert other.status_code == 409
+    with tenant(cast.saffron.pk):
+        assert Wallet.objects.get(member=third).balance == 70
+
+
+def test_what_a_till_does_with_the_card_of_the_closed_membership_is_the_holders(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        program = open_program(earn=[SALES], redemption={"points": 10, "minor": 100})
+        first, second = (make_member(program) for _ in range(2))
+        earn_points(member_id=first.pk, amount=300, key="earned", now=NOW, actor=SYSTEM)
+        move_member(member_id=first.pk, to_customer=second.customer, now=NOW, actor=SYSTEM)
+    till, card = caller_of(cast.saffron, API_SCOPES, cast), {"member_number": first.number}
+    cut = {"description": "Cut", "unit_price_minor": 10_00}
+
+    def later(sequence: int, kind: str, **body: object) -> dict[str, Any]:
+        operation = {
+            "sequence": sequence,
+            "key": f"op-{sequence}",
+            "kind": kind,
+            "occurred_at": timezone.now().isoformat(),
+            "body": {**card, **body},
+        }
+        [done] = till.post("till-operations/", {"till": "front", "operations": [operation]}).json()["operations"]
+        answer: dict[str, Any] = done["operation"]["answer"]
+        return answer
+
+    assert till.post("till/quote/", {**card, "lines": [cut]}).json()["spendable"] == 300
+    redeemed = later(1, "redeem", points=100)
+    held = till.post("holds/", {**card, "points": 50}, idempotency_key="h").json()
+    sold = till.post("till/sales/", {**card, "hold": held["hold"]["id"], "lines": [cut]}, idempotency_key="s").json()
+    undone = later(2, "undo", entry=redeemed["entry"])
+    assert (redeemed["balance"], sold["purchase"]["customer"], undone["balance"]) == (200, second.customer_id, 250)
+    with tenant(cast.saffron.pk):
+        assert [Wallet.objects.get(member=one).balance for one in (first, second)] == [0, 250]
+        assert broken() == {}
