@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--chaos", action="store_true", help="the crash test at full size")
     wanted = parser.parse_args()
     os.chdir(ROOT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the fifty processes to come would compile the product anew
     began = time.monotonic()
     if not (wanted.fast or wanted.chaos):
         find_chromium()
