@@ -5,8 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from crm.imports.running import Progress, Run
 from crm.models import Customer, CustomerFacts, ImportChunk, ImportJob
 from tests.conftest import Cast
 from tests.crm.import_files import counts, imported, start
+from tests.waiting import wait_until
 
 RUN = """
 import sys, django
@@ -45,13 +44,6 @@ def process(cast: Cast, job: ImportJob) -> "subprocess.Popen[bytes]":
     database = str(connection.settings_dict["NAME"])
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": str(settings.BASE_DIR)}
     return subprocess.Popen([sys.executable, "-c", RUN, database, str(cast.saffron.pk), str(job.pk)], env=environment)
-
-
-def wait_until(happened: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.02)
 
 
 def chunks_written(cast: Cast, job: ImportJob) -> int:

@@ -24,6 +24,7 @@ from tests.conftest import Cast
 from tests.database import administrator
 from tests.messaging.sending_stage import Stage, set_stage
 from tests.smtp_server import smtp_server
+from tests.waiting import wait_until
 
 LEASE_SECONDS = 30.0
 
@@ -37,10 +38,7 @@ def open_log(ledger: Ledger) -> MarkLog:
 
 
 def finish(log: MarkLog) -> None:
-    until = time.monotonic() + 10
-    while not log.poll():
-        assert time.monotonic() < until
-        time.sleep(0.005)
+    wait_until(log.poll, "the log was not written")
 
 
 @pytest.fixture

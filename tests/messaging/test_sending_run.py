@@ -22,6 +22,7 @@ from messaging.sending.sweeping import dispatches_to_ring
 from tests.conftest import Cast
 from tests.messaging.sending_stage import Stage, set_stage
 from tests.smtp_server import DROP, Script, smtp_server
+from tests.waiting import wait_until
 
 
 def test_everybody_gets_their_own_message_once(committed_cast: Cast) -> None:
@@ -208,18 +209,11 @@ def in_background(stage: Stage) -> threading.Thread:
     return thread
 
 
-def wait_for_mails(server_mails: list[object], count: int) -> None:
-    until = time.monotonic() + 10
-    while len(server_mails) < count:
-        assert time.monotonic() < until, "no mail came"
-        time.sleep(0.01)
-
-
 def test_pause_takes_effect_within_two_seconds_and_resume_sends_the_rest(committed_cast: Cast) -> None:
     with smtp_server(Script(body_delay=0.02)) as server:
         stage = set_stage(committed_cast.saffron.pk, server.port, people=1000, chunk=400)
         thread = in_background(stage)
-        wait_for_mails(server.mails, 50)  # type: ignore[arg-type]
+        wait_until(lambda: len(server.mails) >= 50, "no mail came")
         with tenant(stage.organization_id):
             pause_dispatch(dispatch_id=stage.dispatch_id, actor=committed_cast.alice_acts, now=timezone.now(), reason="Wrong price")
         paused = time.monotonic()
@@ -244,7 +238,7 @@ def test_cancel_stops_for_good_and_says_so_of_everybody(committed_cast: Cast) ->
     with smtp_server(Script(body_delay=0.02)) as server:
         stage = set_stage(committed_cast.saffron.pk, server.port, people=500, chunk=200)
         thread = in_background(stage)
-        wait_for_mails(server.mails, 50)  # type: ignore[arg-type]
+        wait_until(lambda: len(server.mails) >= 50, "no mail came")
         with tenant(stage.organization_id):
             cancel_dispatch(dispatch_id=stage.dispatch_id, actor=committed_cast.alice_acts, now=timezone.now())
         thread.join(10)

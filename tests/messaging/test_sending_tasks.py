@@ -26,6 +26,7 @@ from messaging.sending.control import pause_dispatch
 from tests.conftest import Cast
 from tests.messaging.sending_stage import Stage, set_stage
 from tests.smtp_server import Script, smtp_server
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -107,11 +108,8 @@ def celery_worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             [*command, "--without-gossip", "--without-mingle"], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log
         )
     try:
-        until = time.monotonic() + 60
-        while not ready.exists():
-            assert process.poll() is None, (folder / "worker.log").read_text()
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: ready.exists() or process.poll() is not None, "the worker was not ready in a minute")
+        assert process.poll() is None, (folder / "worker.log").read_text()
         yield process
     finally:
         process.kill()
@@ -126,18 +124,11 @@ def ring_here(stage: Stage) -> None:
     tasks.work_on_dispatch.apply_async((stage.organization_id, stage.dispatch_id), queue=queue_name())
 
 
-def wait_for(condition: Any, seconds: float = 20.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def test_a_real_worker_sends_and_ends_in_order_when_asked(committed_cast: Cast, tmp_path: Path) -> None:
     with smtp_server(Script(body_delay=0.05)) as server, celery_worker(tmp_path) as worker:
         stage = set_stage(committed_cast.saffron.pk, server.port, people=3_000, chunk=500)
         ring_here(stage)
-        wait_for(lambda: len(server.mails) >= 50)
+        wait_until(lambda: len(server.mails) >= 50, "no mail came")
         worker.send_signal(signal.SIGTERM)
         asked = time.monotonic()
         worker.wait(20)
