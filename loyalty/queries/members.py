@@ -11,7 +11,7 @@ from crm.normalisation.digits import latin_digits
 from crm.queries.search import find_by_any_word, find_customers
 from loyalty.actions.members import NUMBER_LENGTH
 from loyalty.codes import ALPHABET
-from loyalty.models import Entry, EntryKind, LotRemainder, Member, Posting
+from loyalty.models import Entry, EntryKind, LotRemainder, Member, Posting, VoucherState
 from loyalty.rules.postings import Account
 
 MEMBERS_SHOWN = 10
@@ -97,8 +97,9 @@ def _balance_after(member: Member, entry: Entry) -> int:
 
 
 def _undoable(entries: Sequence[Entry]) -> set[int]:
-    """Redemptions and takings of which something is left, and gifts that nobody has touched."""
-    redeemed = {entry.pk: entry.amount for entry in entries if entry.kind in (EntryKind.REDEEM, EntryKind.TAKE)}
+    """Redemptions and takings of which something is left and whose voucher nobody has used, and gifts that nobody has touched."""
+    taken = [entry for entry in entries if entry.kind in (EntryKind.REDEEM, EntryKind.TAKE)]
+    redeemed = {entry.pk: entry.amount for entry in taken if all(one.state == VoucherState.ISSUED for one in entry.vouchers.all())}
     given = {entry.pk: entry.amount for entry in entries if entry.kind == EntryKind.GIVE}
     undone = dict(
         Entry.objects.filter(origin__in=redeemed, kind=EntryKind.UNDO).order_by().values_list("origin").annotate(sum=Sum("amount"))

@@ -17,6 +17,7 @@ from loyalty.ledger.posting import KeyReusedError
 from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.store import UnknownMemberError
 from loyalty.models import Entry, EntryKind, Member, Program, Reward, Voucher, VoucherState
+from loyalty.queries.members import history, history_lines
 from loyalty.queries.reward_checks import broken_promises
 from loyalty.queries.rewards import catalogue_for
 from loyalty.rules.postings import InsufficientPointsError
@@ -352,3 +353,20 @@ def test_verification_names_what_does_not_hold(stage: RewardStage) -> None:
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_the_history_offers_to_undo_a_redemption_only_while_its_voucher_can_still_be_used(stage: RewardStage) -> None:
+    stage.earn(100)
+    voucher = stage.buy(stage.reward(60)).voucher
+
+    def offered() -> list[bool]:
+        return [
+            line.undoable
+            for line in history_lines(Member.objects.select_related("wallet").get(pk=stage.member.pk), list(history(stage.member)))
+        ]
+
+    before = offered()
+    stage.use(voucher)
+    used = offered()
+    stage.undo_use(voucher)
+    assert (before, used, offered()) == ([True, False], [False, False], [True, False])
