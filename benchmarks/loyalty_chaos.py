@@ -231,7 +231,7 @@ def _verify(organization_id: int, tally: Tally) -> None:
         tally.entries = Entry.objects.count()
     tally.verified_in = round(time.monotonic() - began, 1)
     tally.checks = sum(verdict.made for verdict in findings.values())
-    tally.broken = [f"{check}: {verdict.first}" for check, verdict in findings.items() if verdict.failed]
+    tally.broken = [f"{check}: {verdict.failed} times, first {verdict.first}" for check, verdict in findings.items() if verdict.failed]
     tally.broken += [f"{promise.check}: {promise.ids}" for promise in promises]
     if tally.lost or tally.events_missing:
         tally.broken.append(f"{tally.lost} answered requests lost, {tally.events_missing} events missing")

@@ -43,7 +43,7 @@ def post_at_home(
 
     def at_home(wallet: OpenWallet) -> NewEntry:
         # Asked again: a membership moves under its wallet's lock.
-        holders.extend(_settled(one, now) for one in holders_after(member_id))
+        holders.extend(_settled(one, wallet.now) for one in holders_after(member_id))
         with transaction.atomic() if holders else nullcontext():  # a refusal leaves nothing behind
             if holders and lot_id is not None:
                 _bring_home(lot_id, {one.member_id: one for one in (wallet, *holders)}, actor)

@@ -9,7 +9,7 @@ from loyalty.actions.programs import write_terms
 from loyalty.ledger.moving import carry_strays
 from loyalty.ledger.prolonging import prolong_lots
 from loyalty.ledger.verification import verify_ledger
-from loyalty.models import Entry, Lot, LotRemainder, Member
+from loyalty.models import Entry, Lot, LotRemainder, Member, Posting
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member
@@ -162,6 +162,19 @@ def test_points_that_expired_where_they_went_are_not_taken_a_second_time(stage: 
     undo(stage, other)
     stage.claw_back(40, sale)
     assert (stage.wallet(), other.wallet()) == ((0, 0, 0, 0), (50, 0, 0, 0))
+    assert_sound()
+
+
+def test_a_refund_told_by_a_clock_that_is_behind_takes_nothing_that_has_lapsed_by_the_clock_at_home(stage: Stage, other: Stage) -> None:
+    sale = stage.earn(100, expires_in=3 * DAY)
+    move(stage, other)
+    stage.now += 5 * DAY
+    stage.earn(1)
+    stage.now -= 4 * DAY
+    receipt = stage.claw_back(40, sale)
+    legs = Posting.objects.filter(entry=receipt.entry_id).order_by("id").values_list("account", "amount")
+    assert list(legs) == [("reversed", 40), ("expired", -40)]
+    assert (stage.wallet(), other.wallet()) == ((0, 0, 0, 0), (1, 0, 0, 0))
     assert_sound()
 
 
