@@ -25,7 +25,6 @@ FLAGS = [
 # What is well is not listed: describing it takes longer than finding out.
 AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 PHONE, DESK = 360, 1440
-AXE_WIDTH = {"en": PHONE, "fa": DESK}
 # Charts follow the width of their page a frame later.
 NEXT_FRAME = "new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
@@ -110,21 +109,21 @@ class Visitor:
         found = self.page.evaluate("options => axe.run(options).then(results => results.violations)", AXE_OPTIONS)
         return [f"{one['id']}: {node['target']} {node['html'][:160]}" for one in found for node in one["nodes"]]
 
-    def walk(self, paths: Iterable[str], language: str) -> list[str]:
-        """What keeps people out of these pages: whether they fit a phone and a desk, and what axe finds at the language's width.
-
-        What axe finds depends on the width or on the words, hardly ever on both: English is looked at on a phone, Persian on a desk.
-        """
+    def walk(self, paths: Iterable[str]) -> list[str]:
+        """What keeps people out of these pages, opened on a phone and then drawn as wide as on a desk."""
         found = []
         for path in paths:
-            for width in (PHONE, DESK):
-                self.resize(width, 4_000)  # tall, so that the bar at the foot of a phone covers nothing that is measured
-                if width == PHONE:
-                    self.go(path)
-                self.page.evaluate(NEXT_FRAME)
-                found += [f"{path} is {self.overflow()} px too wide for {width}"] if self.overflow() > 0 else []
-                found += [f"{path} at {width}: {barrier}" for barrier in self.barriers()] if width == AXE_WIDTH[language] else []
+            self.resize(PHONE, 4_000)  # tall, so that the bar at the foot of a phone covers nothing that is measured
+            self.go(path)
+            found += [f"{path} on a phone: {barrier}" for barrier in self._obstacles()]
+            self.resize(DESK, 4_000)
+            self.page.evaluate(NEXT_FRAME)
+            found += [f"{path} on a desk: {barrier}" for barrier in self._obstacles()]
         return found
+
+    def _obstacles(self) -> list[str]:
+        overflow = self.overflow()
+        return self.barriers() + ([f"{overflow} px too wide"] if overflow > 0 else [])
 
     def overflow(self) -> int:
         """By how many pixels the page is wider than its window."""

@@ -66,14 +66,14 @@ def test_a_persian_page_is_mirrored_and_takes_jalali_dates(visitor: Visitor, cou
 @pytest.mark.parametrize("language", ["en", "fa"])
 def test_nobody_is_kept_out_of_a_page(visitor: Visitor, counter: Counter, language: str) -> None:
     visitor.speaks(language)
-    found = visitor.walk(["/admin/login/"], language)
+    found = visitor.walk(["/admin/login/"])
     visitor.log_in("alice@example.com")
     dana = counter.dana.pk
     found += visitor.walk([
         "/", "/customers/", f"/customers/{dana}/", f"/customers/{dana}/edit/", f"/customers/{dana}/consent/", f"/customers/{dana}/visits/new/",
         f"/customers/{dana}/sales/new/", "/visits/", "/purchases/", f"/purchases/{counter.downtown_sale.pk}/", "/visits/new/?q=dana",
         "/admin/", "/admin/crm/visit/", "/admin/crm/visit/add/", "/admin/accounts/auditentry/",
-    ], language)  # fmt: skip
+    ])  # fmt: skip
     assert found == []
     assert visitor.complaints == []
 

@@ -97,6 +97,6 @@ def test_nobody_is_kept_out_of_a_page_of_loyalty(visitor: Visitor, counter: Coun
         program, f"{program}referrals/",
         *(f"{program}setup/{step}/" for step in ("basics", "earning", "expiry", "tiers", "redemption", "review")),
         *(f"{path}?lang={language}" for path in (own_page, f"{own_page}/card", joining)),
-    ], language)  # fmt: skip
+    ])  # fmt: skip
     assert found == []
     assert visitor.complaints == []

@@ -85,7 +85,7 @@ def consume_eventually(organization_id: int, count: int) -> list[str]:
         kinds.extend(consume(organization_id))
         return len(kinds) >= count
 
-    wait_until(have_come, f"{count} events did not come")
+    wait_until(have_come, f"{count} events did not come", seconds=20)
     return kinds
 
 

@@ -38,7 +38,7 @@ def open_log(ledger: Ledger) -> MarkLog:
 
 
 def finish(log: MarkLog) -> None:
-    wait_until(log.poll, "the log was not written")
+    wait_until(log.poll, "the log was not written", seconds=10)
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ def test_pause_takes_effect_within_two_seconds_and_resume_sends_the_rest(committ
     with smtp_server(Script(body_delay=0.02)) as server:
         stage = set_stage(committed_cast.saffron.pk, server.port, people=1000, chunk=400)
         thread = in_background(stage)
-        wait_until(lambda: len(server.mails) >= 50, "no mail came")
+        wait_until(lambda: len(server.mails) >= 50, "no mail came", seconds=10)
         with tenant(stage.organization_id):
             pause_dispatch(dispatch_id=stage.dispatch_id, actor=committed_cast.alice_acts, now=timezone.now(), reason="Wrong price")
         paused = time.monotonic()
@@ -238,7 +238,7 @@ def test_cancel_stops_for_good_and_says_so_of_everybody(committed_cast: Cast) ->
     with smtp_server(Script(body_delay=0.02)) as server:
         stage = set_stage(committed_cast.saffron.pk, server.port, people=500, chunk=200)
         thread = in_background(stage)
-        wait_until(lambda: len(server.mails) >= 50, "no mail came")
+        wait_until(lambda: len(server.mails) >= 50, "no mail came", seconds=10)
         with tenant(stage.organization_id):
             cancel_dispatch(dispatch_id=stage.dispatch_id, actor=committed_cast.alice_acts, now=timezone.now())
         thread.join(10)
