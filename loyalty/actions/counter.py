@@ -14,7 +14,7 @@ from accounts.queries import current_organization
 from loyalty.actions.points import NotUndoableError, claw_back_points, earn_points, redeem_points, undo_redemption
 from loyalty.actions.rewards import Redemption, redeem_reward
 from loyalty.ledger.bought import VoucherNotOpenError
-from loyalty.ledger.families import whose_entry
+from loyalty.ledger.families import entry_of
 from loyalty.ledger.posting import KeyReusedError, Receipt
 from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.store import open_wallet
@@ -117,8 +117,8 @@ def undo_at_counter(*, member: Member, entry_id: int, token: str, now: datetime,
     Raises:
         PointsRefusedError: there is nothing to undo, or the role may not give and take so many.
     """
-    member = whose_entry(entry_id, member)
-    entry = Entry.objects.filter(pk=entry_id, member=member).first()
+    entry = entry_of(member, entry_id)
+    member = entry.member if entry else member
     limit = limit_of(role)
     if limit and entry and entry.kind in (EntryKind.GIVE, EntryKind.TAKE) and entry.amount > limit.per_action:
         raise over_limit(limit, most=limit.per_action)

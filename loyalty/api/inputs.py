@@ -64,7 +64,10 @@ class PurchaseField(ReferenceField):
 
 
 class MaybeOfMember(Input):
-    """Something of a member, named by our id or by the number on their card."""
+    """Something of a member, named by our id or by the number on their card.
+
+    It is asked of whoever has now what the named card had: customers whose records became one go on showing the old card.
+    """
 
     member = MemberField(required=False, allow_null=True)
     member_number = serializers.CharField(required=False, max_length=40, help_text=_("Instead of member: the number on the card."))
@@ -77,6 +80,8 @@ class MaybeOfMember(Input):
             attrs["member"] = Member.objects.select_related("program", "customer").filter(number=member_number(number)).first()
             if attrs["member"] is None:
                 raise serializers.ValidationError({"member_number": [_("There is no such member.")]}, code="does_not_exist")
+        if member := attrs.get("member"):
+            attrs["member"] = member.holder
         return attrs
 
 

@@ -29,8 +29,8 @@ from loyalty.api.inputs import (
     UseVoucherInput,
 )
 from loyalty.api.outputs import HeldOutput, ReceiptOutput, RefundedOutput, RewardReceiptOutput, SoldOutput, VoucherOutput
-from loyalty.ledger.families import whose_entry
-from loyalty.models import Hold, Member, Wallet
+from loyalty.ledger.families import entry_of
+from loyalty.models import Hold, Wallet
 
 Values = Mapping[str, Any]
 
@@ -58,10 +58,10 @@ class Kind:
 
 
 def do_sale(values: Values, by: By) -> dict[str, Any]:
-    rest = {name: value for name, value in values.items() if name not in ("hold", "member", "purchased_at")}
-    member = _holder(values) if values.get("member") else None
-    sold = sell(**by.signed, member=member, hold_id=values.get("hold"), purchased_at=values.get("purchased_at", by.at), **rest)
+    rest = {name: value for name, value in values.items() if name not in ("hold", "purchased_at")}
+    sold = sell(**by.signed, hold_id=values.get("hold"), purchased_at=values.get("purchased_at", by.at), **rest)
     sold.purchase.answers = sold.answers  # type: ignore[attr-defined]  # for the serializer
+    member = values.get("member")
     wallet = Wallet.objects.get(member=member) if member else None
     return _shown(SoldOutput, {"purchase": sold.purchase, "paid": sold.paid, "wallet": wallet})
 
@@ -75,7 +75,7 @@ def do_refund(values: Values, by: By) -> dict[str, Any]:
 
 
 def do_hold(values: Values, by: By) -> dict[str, Any]:
-    member, minutes = _holder(values), values["minutes"]
+    member, minutes = values["member"], values["minutes"]
     if reward := values.get("reward"):
         lapses_at = by.now + timedelta(minutes=minutes)
         done = reserve_reward(**by.signed, member_id=member.pk, reward_id=reward.pk, lapses_at=lapses_at)
@@ -98,18 +98,19 @@ def do_release(values: Values, by: By) -> dict[str, Any]:
 
 def do_redeem(values: Values, by: By) -> dict[str, Any]:
     points, reason = values["points"], values["reason"]
-    receipt = redeem_points(**by.signed, member_id=_holder(values).pk, amount=points, reason=reason, occurred_at=by.at)
+    receipt = redeem_points(**by.signed, member_id=values["member"].pk, amount=points, reason=reason, occurred_at=by.at)
     return _shown(ReceiptOutput, receipt)
 
 
 def do_undo(values: Values, by: By) -> dict[str, Any]:
-    member = whose_entry(values["entry"], values["member"])
-    receipt = undo_redemption(**by.signed, member_id=member.pk, entry_id=values["entry"], amount=values.get("points"), occurred_at=by.at)
+    member, entry_id = values["member"], values["entry"]
+    owner = entry.member if (entry := entry_of(member, entry_id)) else member
+    receipt = undo_redemption(**by.signed, member_id=owner.pk, entry_id=entry_id, amount=values.get("points"), occurred_at=by.at)
     return _shown(ReceiptOutput, receipt)
 
 
 def do_reward(values: Values, by: By) -> dict[str, Any]:
-    done = redeem_reward(**by.signed, member_id=_holder(values).pk, reward_id=values["reward"].pk, reason=values["reason"])
+    done = redeem_reward(**by.signed, member_id=values["member"].pk, reward_id=values["reward"].pk, reason=values["reason"])
     return _shown(RewardReceiptOutput, done)
 
 
@@ -130,12 +131,6 @@ KINDS: dict[str, Kind] = {
     "reward": Kind(RewardOfMemberInput, do_reward),
     "voucher": Kind(UseVoucherInput, do_voucher),
 }
-
-
-def _holder(values: Values) -> Member:
-    """Whoever has now what the named card had: customers whose records became one go on showing the old card."""
-    member: Member = values["member"]
-    return member.holder
 
 
 def _shown(kind: type[BaseSerializer[Any]], instance: Any) -> dict[str, Any]:

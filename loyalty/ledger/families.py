@@ -37,13 +37,13 @@ def holders_after(member_id: int) -> list[int]:
     return [row[0] for row in run_prepared(_HOLDERS, {"organization": current_organization_id(), "member": member_id})]
 
 
-def whose_entry(entry_id: int, member: Member) -> Member:
-    """The member who made an entry, if that is the named one or stands for the same person, else the named one.
+def entry_of(member: Member, entry_id: int) -> Entry | None:
+    """An entry of the member, or of one who stands for the same person.
 
     What was done with the card of a closed membership is an entry of whoever holds its points.
     """
     entry = Entry.objects.select_related("member").filter(pk=entry_id).first()
-    return entry.member if entry and entry.member.holder == member.holder else member
+    return entry if entry and entry.member.holder == member.holder else None
 
 
 def lock_wallets(member_ids: Collection[int]) -> None:

@@ -53,7 +53,7 @@ def quote_cart(
     location: Location | None = None,
 ) -> Quote:
     """Work a cart out as a sale of it would: earned is what ``points`` leave to be paid with money."""
-    at, member = at or now, member.holder
+    at = at or now
     version = terms_in_force(member.program_id, at)
     available, total = spendable(member.pk, now), sum(line.amount_minor for line in lines)
     if version is None:
