@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.own_home import add_cluster_option, own_home
 from config.embedded.home import EmbeddedHome
+from config.processes import celery
 
 if TYPE_CHECKING:
     from tests.messaging.sending_stage import Stage
@@ -98,19 +99,7 @@ class Workers:
         self._running = [process for process in self._running if process.poll() is None]
         while len(self._running) < count:
             self._started += 1
-            command = [
-                sys.executable,
-                "-m",
-                "celery",
-                "--app",
-                "config",
-                "--skip-checks",
-                "worker",
-                "--concurrency",
-                "1",
-                "--loglevel",
-                "WARNING",
-            ]
+            command = celery("worker", "--concurrency", "1", "--loglevel", "WARNING")
             command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--hostname", f"chaos{self._started}@%h"]
             with (self._logs / f"worker{self._started}.log").open("wb") as log:
                 process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -119,7 +119,7 @@ def worker(*, concurrency: int = 2, ready_file: Path, name: str = "worker", queu
     """A Celery worker of some queues; ``config.celery`` touches the file when it is ready."""
     ready_file.unlink(missing_ok=True)
     command = [
-        *module("celery", "--app", "config", "--skip-checks", "worker", "--concurrency", str(concurrency), "--loglevel", "WARNING"),
+        *celery("worker", "--concurrency", str(concurrency), "--loglevel", "WARNING"),
         *("--without-gossip", "--without-mingle", "--hostname", f"{ready_file.stem}@%h", "--queues", queues),
     ]
     return Program(name, ["env", f"WORKER_READY_FILE={ready_file}", *command], ready_file.exists)
@@ -132,9 +132,7 @@ def sender(*, concurrency: int = 2, ready_file: Path) -> Program:
 
 def beat() -> Program:
     """The one process that rings scheduled work; its timetable is in the database."""
-    return Program(
-        "beat", module("celery", "--app", "config", "--skip-checks", "beat", "--pidfile=", "--loglevel", "WARNING", "--max-interval", "5")
-    )
+    return Program("beat", celery("beat", "--pidfile=", "--loglevel", "WARNING", "--max-interval", "5"))
 
 
 def product(*, host: str, port: int, folder: Path, concurrency: int = 2) -> list[Program]:
@@ -166,6 +164,11 @@ def claim_port(host: str, port: int, *, variable: str) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise ProcessError(f"Port {port} is taken ({error.strerror}); choose another with {variable}=<port>.") from error
+
+
+def celery(*arguments: str) -> list[str]:
+    """The command of a Celery process; what it would check at its start, the release has checked."""
+    return module("celery", "--app", "config", "--skip-checks", *arguments)
 
 
 def module(name: str, *arguments: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from django.db import connections
 from django.utils import timezone
 
 from accounts.tenancy import tenant
+from config.processes import celery
 from messaging import tasks
 from messaging.models import DispatchState
 from messaging.sending.control import pause_dispatch
@@ -102,7 +102,7 @@ def celery_worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         "WORKER_READY_FILE": str(ready),
         "DJANGO_SETTINGS_MODULE": "config.settings",
     }
-    command = [sys.executable, "-m", "celery", "--app", "config", "--skip-checks", "worker", "--concurrency", "1", "--queues", queue_name()]
+    command = celery("worker", "--concurrency", "1", "--queues", queue_name())
     with (folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--without-gossip", "--without-mingle"], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log
@@ -128,7 +128,7 @@ def test_a_real_worker_sends_and_ends_in_order_when_asked(committed_cast: Cast, 
     with smtp_server(Script(body_delay=0.05)) as server, celery_worker(tmp_path) as worker:
         stage = set_stage(committed_cast.saffron.pk, server.port, people=3_000, chunk=500)
         ring_here(stage)
-        wait_until(lambda: len(server.mails) >= 50, "no mail came")
+        wait_until(lambda: len(server.mails) >= 50, "no mail came", seconds=20)
         worker.send_signal(signal.SIGTERM)
         asked = time.monotonic()
         worker.wait(20)
