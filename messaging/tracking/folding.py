@@ -26,12 +26,13 @@ EVENT_SOURCE = "message"
 SETTLE = timedelta(seconds=3)
 BATCH = 5_000
 
+# Ordered by the table's column: the bare name would be that of the text beside it, by which 1000 comes before 999.
 _READ = """
 select id, transaction_id::text, delivery_id, kind, link_index, address, at, machine
-from messaging_trackinghit
+from messaging_trackinghit as hit
 where organization_id = %s and (transaction_id, id) > (%s::xid8, %s)
     and transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-order by transaction_id, id limit %s
+order by hit.transaction_id, hit.id limit %s
 """
 # Never waits for a row: the sender writes many rows of the ledger and of facts at a time, in its own order, and two
 # that wait for each other would be a deadlock. A fold that finds one taken leaves it all for the next time.

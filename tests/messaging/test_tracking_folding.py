@@ -11,6 +11,7 @@ from accounts.tenancy import tenant
 from crm.models import Event
 from messaging.models import TrackingHit
 from messaging.tasks import fold_tracking, forget_tracking
+from messaging.tracking import folding
 from messaging.tracking.hits import Hit
 from messaging.tracking.store import HitStore
 from messaging.tracking.tokens import DeliveryRef
@@ -61,6 +62,22 @@ def test_a_first_open_is_an_event_and_later_ones_are_counted(message: SentMessag
     assert message.delivery().open_count == 3
     assert len(message.events("message.opened")) == 1
     assert message.delivery().customer.facts.open_count == 1
+
+
+def test_hits_are_folded_once_where_the_numbers_of_transactions_grow_by_a_digit(
+    message: SentMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hits(message, *(("open", 60 + number, None, "") for number in range(4)))
+    with tenant(message.organization_id):
+        for hit, transaction_id in zip(TrackingHit.objects.order_by("pk"), ("98", "99", "100", "101"), strict=True):
+            TrackingHit.objects.filter(pk=hit.pk).update(transaction_id=transaction_id)
+    monkeypatch.setattr(folding, "BATCH", 3)
+    assert [message.fold(), message.fold(), message.fold()] == [
+        2,
+        2,
+        0,
+    ]  # a full batch leaves its last hits, which may be of a run, to the next
+    assert message.delivery().open_count == 4
 
 
 def test_whoever_comes_back_later_is_an_event_of_its_own_and_the_last_of_each_kind_tells(message: SentMessage) -> None:
