@@ -1,24 +1,28 @@
 """The steps of ``make test``: a name and a command each."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
+LAST_WORDS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One check; its command is run from the project's root, with ``variables`` added to the environment."""
+    """One check; its command is run from the project's root, with ``variables`` added to the environment, for ``minutes`` at most."""
 
     name: str
     command: tuple[str, ...]
     variables: tuple[tuple[str, str], ...] = ()
+    minutes: float = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ TYPES = Step("types (mypy)", tool("mypy", "--no-error-summary", "."))
 TEMPLATES = Step("templates (djlint)", tool("djlint", "--quiet", "--lint", "."))
 TESTS = Step("tests", python("-m", "pytest", "-q", "-p", "tests.own_servers", "-n", "2", "--maxschedchunk=1", "--durations=10"))
 RULES = Step("tests of the rules", python("-m", "pytest", "-q", *rule_tests()))
-CRASH = Step("chaos", python("-m", "pytest", "-q", "-s", "-m", "chaos"), (("CHAOS", "full"),))
+CRASH = Step("chaos", python("-m", "pytest", "-q", "-s", "-m", "chaos", "--timeout=0"), (("CHAOS", "full"),), minutes=300)
 
 STYLE = (FORMAT, LINT, FLOORS, TEMPLATES)
 FAST = (*STYLE, TYPES, RULES)
@@ -85,8 +89,24 @@ def run(step: Step, *, is_heard: bool = True) -> Outcome:
     began = time.monotonic()
     stdout, stderr = (None, None) if is_heard else (subprocess.PIPE, subprocess.STDOUT)
     environment = {**os.environ, **dict(step.variables)}
-    done = subprocess.run(step.command, env=environment, stdout=stdout, stderr=stderr, text=True, check=False)
-    return Outcome(step, done.returncode == 0, time.monotonic() - began, done.stdout or "")
+    with subprocess.Popen(step.command, env=environment, stdout=stdout, stderr=stderr, text=True, start_new_session=True) as process:
+        try:
+            output, _ = process.communicate(timeout=step.minutes * 60)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            output = f"!! It did not end within {step.minutes:g} minutes and was stopped.\n"
+        except BaseException:
+            _end(process)
+            raise
+    return Outcome(step, process.returncode == 0, time.monotonic() - began, output or "")
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Stop a step with all that it started; Python's processes say what they were at."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGABRT)
+        time.sleep(LAST_WORDS_SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def tell(outcome: Outcome) -> bool:

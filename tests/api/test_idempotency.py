@@ -90,7 +90,7 @@ def test_old_answers_are_swept(cast: Cast, till: Caller, rival: Caller) -> None:
 
 def test_of_many_at_once_one_is_done(committed_cast: Cast) -> None:
     caller = caller_of(committed_cast.saffron, API_SCOPES, committed_cast)
-    start, answers = threading.Barrier(6), []
+    start, answers = threading.Barrier(6, timeout=60), []
 
     def press() -> None:
         try:

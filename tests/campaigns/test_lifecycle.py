@@ -291,7 +291,7 @@ def test_of_two_who_launch_at_once_one_has_done_it(committed_cast: Cast) -> None
     with tenant(organization_id):
         make_reachable()
         campaign = make_campaign()
-    start, results = threading.Barrier(2), []
+    start, results = threading.Barrier(2, timeout=60), []
 
     def press() -> None:
         try:
@@ -323,7 +323,7 @@ def test_of_two_workers_who_plan_at_once_one_writes_the_ledger(committed_cast: C
         for _ in range(20):
             make_reachable()
         campaign = actions.launch_campaign(campaign=make_campaign(), actor=SYSTEM, now=NOW)
-    start, results = threading.Barrier(2), []
+    start, results = threading.Barrier(2, timeout=60), []
 
     def work() -> None:
         try:

@@ -36,7 +36,7 @@ def test_a_month_without_a_partition_gets_one(in_saffron: Cast) -> None:
 
 
 def test_writers_of_a_months_first_event_make_its_partition_once(committed_cast: Cast) -> None:
-    together = Barrier(8)
+    together = Barrier(8, timeout=60)
 
     def write(_number: int) -> None:
         with tenant(committed_cast.saffron.pk):

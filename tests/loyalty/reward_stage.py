@@ -62,7 +62,7 @@ def at_once(organization_id: int, acts: Sequence[Callable[[], Any]]) -> list[Any
 
 def side_by_side(acts: Sequence[Callable[[], Any]]) -> list[Any]:
     """Do everything at the same moment, each on a connection of its own; what was raised is the answer."""
-    start = threading.Barrier(len(acts))
+    start = threading.Barrier(len(acts), timeout=60)
     answers: list[Any] = [None] * len(acts)
 
     def run(place: int) -> None:

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from tests.database import cluster_option
 
-LIMITS = {"small": 240, "full": 3_600}
+LIMITS = {"small": 240, "full": 14_400}
 
 
 @pytest.mark.chaos

@@ -48,7 +48,7 @@ def at_once(organization_id: int, jobs: Iterable[Callable[[], Any]]) -> list[Any
 
 def let_go(jobs: Iterable[Callable[[], Any]]) -> list[Any]:
     waiting = list(jobs)
-    gate = Barrier(len(waiting))
+    gate = Barrier(len(waiting), timeout=60)
 
     def run(job: Callable[[], Any]) -> Any:
         try:
