@@ -18,11 +18,12 @@ from crm.imports.fields import fold_header
 from crm.imports.plan import AttributeRule
 from crm.normalisation import NormalisationError, clean_text, search_key, split_tags
 from crm.normalisation.amounts import DateOrder, parse_birthday, parse_boolean, parse_date, parse_decimal
-from crm.normalisation.emails import certain_email, normalise_email_exactly
-from crm.normalisation.phones import certain_phone, normalise_phone_exactly
+from crm.normalisation.emails import certain_emails, normalise_email_exactly
+from crm.normalisation.phones import certain_phones, normalise_phone_exactly
 
 NULL: Final = "\\N"
 MAX_REMEMBERED: Final = 50_000
+MAX_HALF_KEY: Final = 99
 PLACEHOLDERS: Final = frozenset(
     ("-", "--", "–", "—", "n/a", "#n/a", "null", "none", "nil", "(null)", "unknown", "unspecified", "not available", "ندارد", "نامشخص")
 )
@@ -60,9 +61,9 @@ class Rule(dict[str, Any]):
 
 
 class IdentityRule(Rule):
-    """A rule for values that hardly repeat: nothing is remembered, ``certain`` answers the plain ones at once."""
+    """A rule for values that hardly repeat: nothing is remembered, ``certain`` answers the plain ones of a column at once."""
 
-    def __init__(self, certain: Callable[[str], str], read: Callable[[str], str | Problem]) -> None:
+    def __init__(self, certain: Callable[[Sequence[str]], Sequence[str]], read: Callable[[str], str | Problem]) -> None:
         super().__init__(read)
         self._certain = certain
 
@@ -73,8 +74,8 @@ class IdentityRule(Rule):
 
     def column(self, texts: Sequence[str]) -> list[str | Problem]:
         """Every cell of a column."""
-        certain, missing = self._certain, self.__missing__
-        return [(certain(text) or missing(text)) if text else NULL for text in texts]
+        missing = self.__missing__
+        return [kept or (missing(text) if text else NULL) for kept, text in zip(self._certain(texts), texts, strict=True)]
 
 
 def kept(value: str | Problem) -> str:
@@ -107,6 +108,8 @@ class TextRule(Rule):
         """Every cell of a column."""
         if len(set(texts[:64])) < 48:
             return super().column(texts)
+        if _are_all(_PLAIN_TEXT, texts, self._limit):
+            return list(texts)
         plain, limit, missing = _PLAIN_TEXT.fullmatch, self._limit, self.__missing__
         return [(text if plain(text) and len(text) <= limit else missing(text)) if text else NULL for text in texts]
 
@@ -115,14 +118,30 @@ class TextRule(Rule):
 _PLAIN_TEXT: Final = re.compile(r"[!-\[\]-~]+(?: [!-\[\]-~]+)*")
 
 
+@cache
+def _lines_of(plain: re.Pattern[str]) -> re.Pattern[str]:
+    # No line that matched is tried in another way when a later one does not: that would take for ever.
+    return re.compile(f"(?:(?>{plain.pattern})\n)++")
+
+
+def _are_all(plain: re.Pattern[str], texts: Sequence[str], limit: int) -> bool:
+    """Whether every text is plain, which holds no line end, and within the limit; asked of all of them at once."""
+    return max(map(len, texts), default=0) <= limit and bool(_lines_of(plain).fullmatch("\n".join((*texts, ""))))
+
+
 def text_rule(limit: int) -> Rule:
     """Short text, cleaned."""
     return TextRule(limit)
 
 
 def fold_rule() -> Rule:
-    """The search key of a cleaned name that COPY is about to take."""
-    return Rule(lambda text: "" if text == NULL else search_key(text.replace("\\\\", "\\"))[:99])
+    """The search key of a cleaned name that COPY is about to take; letters and digits, so nothing in it is to be escaped."""
+    return Rule(lambda text: "" if text == NULL else half_key(text.replace("\\\\", "\\")))
+
+
+def half_key(name: str) -> str:
+    """What one half of a name gives to the search key of a customer."""
+    return search_key(name)[:MAX_HALF_KEY].rstrip()
 
 
 def _external_id(text: str) -> str | Problem:
@@ -131,21 +150,24 @@ def _external_id(text: str) -> str | Problem:
         return NULL
     if kept[-2:] == ".0" and kept[:-2].isdigit():
         kept = kept[:-2]  # a spreadsheet took the number for a measurement
-    if len(kept) > 80:
+    if len(kept) > MAX_EXTERNAL_ID:
         return Problem("external_id_long", "The customer number is longer than 80 characters.", rejects=True)
     return for_copy(kept)
 
 
+MAX_EXTERNAL_ID: Final = 80
 _PLAIN_NUMBER: Final = re.compile(r"[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]*")
 
 
-def _certain_external_id(text: str) -> str:
-    return text if len(text) <= 80 and _PLAIN_NUMBER.fullmatch(text) else ""
+def _certain_external_ids(texts: Sequence[str]) -> Sequence[str]:
+    if _are_all(_PLAIN_NUMBER, texts, MAX_EXTERNAL_ID):
+        return texts
+    return [text if len(text) <= MAX_EXTERNAL_ID and _PLAIN_NUMBER.fullmatch(text) else "" for text in texts]
 
 
 def external_id_rule() -> Rule:
     """The customer number of another system."""
-    return IdentityRule(_certain_external_id, _external_id)
+    return IdentityRule(_certain_external_ids, _external_id)
 
 
 def _identity(text: str, *, read: Callable[[str], str]) -> str | Problem:
@@ -159,12 +181,12 @@ def _identity(text: str, *, read: Callable[[str], str]) -> str | Problem:
 
 def email_rule() -> Rule:
     """An e-mail address."""
-    return IdentityRule(certain_email, partial(_identity, read=partial(normalise_email_exactly, allow_test=True)))
+    return IdentityRule(certain_emails, partial(_identity, read=partial(normalise_email_exactly, allow_test=True)))
 
 
 def phone_rule(*, region: str) -> Rule:
     """A phone number."""
-    return IdentityRule(partial(certain_phone, region=region), partial(_identity, read=partial(normalise_phone_exactly, region=region)))
+    return IdentityRule(partial(certain_phones, region=region), partial(_identity, read=partial(normalise_phone_exactly, region=region)))
 
 
 def _birthday(text: str, *, today: date, order: DateOrder) -> str | Problem:

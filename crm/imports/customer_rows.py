@@ -10,7 +10,6 @@ from crm.imports.plan import Plan
 from crm.imports.prints import prints_of
 from crm.imports.records import Block
 from crm.imports.rows import ColumnReader, NormalisedBlock, Square
-from crm.normalisation import search_key
 
 # Columns of the staging table after the row number, in COPY's order.
 STAGED: Final[dict[str, str]] = {
@@ -107,7 +106,7 @@ class CustomerRows:
     def _search_keys(self, columns: dict[str, Sequence[str]]) -> Sequence[str]:
         fold = self.fold.__getitem__
         first, last = map(fold, columns["first_name"]), map(fold, columns["last_name"])
-        return [cells.for_copy(f"{given} {family}".strip()) or NULL for given, family in zip(first, last, strict=True)]
+        return [f"{given} {family}" if given and family else given or family or NULL for given, family in zip(first, last, strict=True)]
 
     def _objects(self, reader: ColumnReader, rules: dict[str, Rule]) -> Sequence[str]:
         """Columns of JSON members joined to one column of objects; NULL where every member is missing."""
@@ -159,4 +158,4 @@ def split_name(name: str) -> tuple[str, str]:
 
 def folded_name(first: str, last: str) -> str:
     """The search key that staged rows get for these kept names."""
-    return f"{search_key(first)[:99]} {search_key(last)[:99]}".strip()
+    return " ".join(filter(None, (cells.half_key(first), cells.half_key(last))))

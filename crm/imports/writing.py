@@ -125,26 +125,27 @@ _CREATED: Final = """
 drop table if exists pg_temp.import_created;
 create temp table import_created (id bigint, external_id text, email text, phone text) on commit drop
 """
-# Their keys are drawn at once: two connections that draw one after another meet in the same pages all the time.
+# Their keys are drawn at once and given by row: two connections that draw one after another meet in the same pages all the
+# time, and rows that are carried through a sort or kept for a second look are copied each time.
 _INSERT: Final = f"""
-with new as materialized (
-    select nextval('crm_customer_id_seq') as id, s.*
-    from (select * from {{table}} as s where {_NEW} order by s.row_no) as s
+with keys as materialized (
+    select array(select nextval('crm_customer_id_seq') from generate_series(%(first)s, %(last)s)) as drawn
 ),
 created as (
     insert into crm_customer (
         id, organization_id, {", ".join(_TEXTS)}, birthday, tags, attributes, preferred_location_id, search_key, created_at, updated_at
     )
-    select id, %(organization)s, {", ".join(f"coalesce({name}, '')" for name in _TEXTS)},
+    select (select drawn from keys)[s.row_no - %(first)s + 1], %(organization)s, {", ".join(f"coalesce({name}, '')" for name in _TEXTS)},
         birthday, coalesce(tags, '{{{{}}}}'), coalesce(attributes, '{{{{}}}}'), preferred_location_id, coalesce(search_key, ''),
         %(now)s, %(now)s
-    from new
+    from {{table}} as s where {_NEW}
+    returning id
 )
-insert into crm_customerfacts (organization_id, customer_id) select %(organization)s, id from new
+insert into crm_customerfacts (organization_id, customer_id) select %(organization)s, id from created
 """
-_INSERT_REMEMBERED: Final = _INSERT.replace(
+_INSERT_REMEMBERED: Final = _INSERT.replace("returning id", "returning id, external_id, email, phone").replace(
     ")\ninsert into crm_customerfacts",
-    "),\nremembered as (insert into import_created select id, external_id, email, phone from new)\ninsert into crm_customerfacts",
+    "),\nremembered as (insert into import_created select * from created)\ninsert into crm_customerfacts",
 )
 _MATCHED: Final = f"select count(*) from {{table}} as s join {_KNOWN} as k using (row_no) where {_IN_CHUNK}"
 # Whom this range changes: nobody when a file comes again, so all that follows looks at these alone.

@@ -7,6 +7,7 @@ mistake) and its domain as mail servers are told it (IDNA A-labels), so that one
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -18,6 +19,7 @@ MAX_LENGTH: Final = 254
 _INVISIBLE: Final = dict.fromkeys([0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
 # Dots are single and inside; every other rule of the local part is kept by leaving the rest to the exact path.
 _PLAIN: Final = re.compile(r" *([A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*)@([A-Za-z0-9\-.]{3,190}) *")
+_PLAIN_LINES: Final = re.compile(f"^(?:{_PLAIN.pattern}|.*)$", re.MULTILINE)
 
 
 def normalise_email(text: str, *, allow_test: bool = True) -> str:
@@ -37,6 +39,15 @@ def certain_email(text: str) -> str:
     local, domain = plain.groups()
     kept = _kept_domain(domain) if len(local) <= 64 else ""
     return f"{local.lower()}@{kept}" if kept else ""
+
+
+def certain_emails(texts: Sequence[str]) -> list[str]:
+    """`certain_email` of each text; where all is ASCII they are read at once."""
+    joined = "\n".join(texts)
+    found = _PLAIN_LINES.findall(joined.lower()) if joined.isascii() else []
+    if len(found) != len(texts) or joined.count("\n") != len(texts) - 1:
+        return [certain_email(text) for text in texts]
+    return [f"{local}@{kept}" if 0 < len(local) <= 64 and (kept := _kept_domain(domain)) else "" for local, domain in found]
 
 
 def normalise_email_exactly(text: str, *, allow_test: bool = True) -> str:

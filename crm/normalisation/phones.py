@@ -5,6 +5,7 @@ short cut built from the same metadata that only answers where both must agree, 
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -89,7 +90,25 @@ def _read(number: str, region: str) -> str:
 
 def certain_phone(text: str, region: str) -> str:
     """The short cut: the number if it is plainly fixed or mobile, else the empty string ("ask the library")."""
-    digits = _without_marks(latin_digits(text))
+    return _certain(_without_marks(latin_digits(text)), region)
+
+
+def certain_phones(texts: Sequence[str], region: str) -> list[str]:
+    """`certain_phone` of each text; marks are taken out of all of them at once."""
+    joined = "\n".join(texts)
+    if joined.count("\n") != len(texts) - 1:
+        return [certain_phone(text, region) for text in texts]
+    if not joined.isascii():
+        joined = "\n".join(map(latin_digits, texts))
+    code, plain = _national_form(region)
+    start, is_plain = f"+{code}", plain.fullmatch
+    return [
+        start + found[1] if (found := is_plain(digits)) else digits and _certain(digits, region)
+        for digits in _without_marks(joined).split("\n")
+    ]
+
+
+def _certain(digits: str, region: str) -> str:
     if digits[:1] == "+":
         start = 1
     elif digits[:2] == "00":

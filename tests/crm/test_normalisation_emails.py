@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.normalisation import NormalisationError, normalise_email, readable_email
-from crm.normalisation.emails import certain_email, normalise_email_exactly
+from crm.normalisation.emails import certain_email, certain_emails, normalise_email_exactly
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,10 @@ def test_the_short_cut_agrees_with_the_long_way_and_keeping_again_changes_nothin
     else:
         assert quick in ("", kept)
         assert normalise_email(kept) == kept
+
+
+@given(
+    st.lists(st.one_of(ADDRESSES, st.emails(), st.text(max_size=20), st.sampled_from(["", " A.b@Example.com ", "a@b.co\n"])), max_size=8)
+)
+def test_a_column_of_addresses_is_read_as_each_of_them_is(texts: list[str]) -> None:
+    assert list(certain_emails(texts)) == [certain_email(text) for text in texts]

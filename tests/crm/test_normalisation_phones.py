@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crm.normalisation import NormalisationError, normalise_phone
 from crm.normalisation.digits import persian_digits
-from crm.normalisation.phones import certain_phone, normalise_phone_exactly
+from crm.normalisation.phones import certain_phone, certain_phones, normalise_phone_exactly
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,11 @@ REGIONS = st.sampled_from(
 def test_the_short_cut_never_answers_otherwise_than_the_library(text: str, region: str) -> None:
     quick = certain_phone(text, region)
     assert not quick or quick == outcome(text, region)
+
+
+@given(st.lists(st.one_of(DIALLED, DIALLED.map(persian_digits), st.text(max_size=20), st.just("")), max_size=8), REGIONS)
+def test_a_column_of_numbers_is_read_as_each_of_them_is(texts: list[str], region: str) -> None:
+    assert certain_phones(texts, region) == [certain_phone(text, region) for text in texts]
 
 
 @given(st.text(max_size=30), REGIONS)
