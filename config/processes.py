@@ -4,8 +4,8 @@ In production a process manager does this from the ``Procfile``; here it is done
 """
 
 import contextlib
-import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +17,6 @@ from pathlib import Path
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-PR_SET_PDEATHSIG = 1
 
 
 class ProcessError(Exception):
@@ -67,13 +66,12 @@ class Processes:
     def _launch(self, program: Program) -> None:
         with self.log(program.name).open("ab") as log:
             self.running[program.name] = subprocess.Popen(
-                list(program.command),
+                [*_ending_with_parent(), *program.command],
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
-                preexec_fn=_end_with_parent,
             )
 
     def check(self) -> None:
@@ -176,10 +174,13 @@ def module(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", name, *arguments]
 
 
-def _end_with_parent() -> None:
-    # Linux alone: a killed parent takes its children along, so no port and no task is held by an orphan.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _ending_with_parent() -> Sequence[str]:
+    """On Linux: what lets a killed parent take its children along, so that no port and no task is held by an orphan.
+
+    A program of its own does it, since Python code between fork and exec can wait for ever for a lock of another thread.
+    """
+    found = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [found, "--pdeathsig", "TERM", "--"] if found else []
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

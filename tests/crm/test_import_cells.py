@@ -1,12 +1,19 @@
 """Cells are read a column at a time; what becomes of one does not depend on its neighbours."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.imports.cells import NULL, Problem, Rule, email_rule, external_id_rule, kept, phone_rule, text_rule
 
-RULES = {"number": external_id_rule, "text": lambda: text_rule(20), "email": email_rule, "phone": lambda: phone_rule(region="US")}
+RULES: dict[str, Callable[[], Rule]] = {
+    "number": external_id_rule,
+    "text": lambda: text_rule(20),
+    "email": email_rule,
+    "phone": lambda: phone_rule(region="US"),
+}
 CELLS = st.one_of(
     st.text("aZ09_-.'\\ \n", max_size=25),
     st.sampled_from(["", "-", "17850.0", "a@example.com", " A.B@EXAMPLE.org", "(201) 200-0001", "+98 912 345 6789", "۰۹۱۲", "x" * 90]),

@@ -73,7 +73,7 @@ def test_it_shows_everything_counts_every_message_and_starts_again(home: Path) -
     deadline = time.monotonic() + 120
     while not accepts("127.0.0.1", int(chosen["PORT"])) and second.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
-    with urllib.request.urlopen(f"http://127.0.0.1:{chosen['PORT']}/admin/login/") as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{chosen['PORT']}/admin/login/", timeout=60) as answer:
         assert answer.status == 200
     second.send_signal(signal.SIGINT)
     said, _nothing = second.communicate(timeout=60)

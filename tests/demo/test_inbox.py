@@ -63,7 +63,7 @@ def _accepts(port: int) -> bool:
 
 
 def _get(address: str) -> str:
-    with urllib.request.urlopen(address) as answer:
+    with urllib.request.urlopen(address, timeout=60) as answer:
         text: str = answer.read().decode()
         return text
 
