@@ -24,6 +24,7 @@ from messaging.tracking.machines import BURST, CLOCK_DOUBT, FASTEST_CLICK, FASTE
 CONSUMER = "messaging.tracking"
 EVENT_SOURCE = "message"
 SETTLE = timedelta(seconds=3)
+PATIENCE = timedelta(seconds=15)  # whoever clicks without end holds the others back no longer
 BATCH = 5_000
 
 # Ordered by the table's column: the bare name would be that of the text beside it, by which 1000 comes before 999.
@@ -174,14 +175,36 @@ def _read(cursor: EventCursor) -> list[_Row]:
 
 
 def _settled(rows: Sequence[_Row], now: datetime) -> list[_Row]:
-    """The hits up to the first that is too young; a full batch is not cut through a scanner's run."""
+    """The hits up to the first that is too young, or to the end of a full batch, before a scanner's run that would be cut in two."""
     young = next((position for position, row in enumerate(rows) if row.at > now - SETTLE), len(rows))
-    settled = list(rows[:young])
-    if young < len(rows) or len(rows) < BATCH:
-        return settled
-    whole = [row for row in settled if row.at <= settled[-1].at - BURST]
-    is_prefix = whole == settled[: len(whole)]
-    return whole if whole and is_prefix else settled
+    if young < len(rows):
+        old = next((position for position, row in enumerate(rows) if row.at > now - PATIENCE), young)
+        return list(rows[: max(min(old, young), _before_runs(rows, young))])
+    if len(rows) < BATCH:
+        return list(rows)
+    # What follows a full batch is not known yet: a run may go on within a burst of its last hit.
+    certain = next(position for position, row in enumerate(rows) if row.at >= rows[-1].at - BURST)
+    return list(rows[: _before_runs(rows, certain) or len(rows)])
+
+
+def _before_runs(rows: Sequence[_Row], cut: int) -> int:
+    """The cut, moved back until no click before it is within a burst of those behind it of its delivery."""
+    while cut:
+        behind: dict[int, list[datetime]] = defaultdict(list)
+        for row in rows[cut:]:
+            if row.kind == CLICK:
+                behind[row.delivery_id].append(row.at)
+        spans = {delivery_id: (min(moments) - BURST, max(moments) + BURST) for delivery_id, moments in behind.items()}
+        torn = (position for position, row in enumerate(rows[:cut]) if row.kind == CLICK and _is_within(spans.get(row.delivery_id), row.at))
+        earlier = next(torn, cut)
+        if earlier == cut:
+            break
+        cut = earlier
+    return cut
+
+
+def _is_within(span: tuple[datetime, datetime] | None, at: datetime) -> bool:
+    return span is not None and span[0] <= at <= span[1]
 
 
 def _lock_deliveries(ids: set[int]) -> dict[int, _Delivery]:

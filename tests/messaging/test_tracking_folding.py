@@ -67,7 +67,7 @@ def test_a_first_open_is_an_event_and_later_ones_are_counted(message: SentMessag
 def test_hits_are_folded_once_where_the_numbers_of_transactions_grow_by_a_digit(
     message: SentMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hits(message, *(("open", 60 + number, None, "") for number in range(4)))
+    hits(message, *(("open", 60 + 10 * number, None, "") for number in range(4)))
     with tenant(message.organization_id):
         for hit, transaction_id in zip(TrackingHit.objects.order_by("pk"), ("98", "99", "100", "101"), strict=True):
             TrackingHit.objects.filter(pk=hit.pk).update(transaction_id=transaction_id)
@@ -78,6 +78,20 @@ def test_hits_are_folded_once_where_the_numbers_of_transactions_grow_by_a_digit(
         0,
     ]  # a full batch leaves its last hits, which may be of a run, to the next
     assert message.delivery().open_count == 4
+
+
+def test_a_scanners_run_is_judged_as_a_whole_when_the_newest_hits_are_too_young(message: SentMessage) -> None:
+    hits(message, ("open", 500, None, ""), *(("click", 600 + link / 10, link, "") for link in range(4)))
+    assert message.fold(now=after(message, 603.15)) == 1  # two of the clicks are old enough, but not their run
+    assert message.fold(now=after(message, 604)) == 4
+    delivery = message.delivery()
+    assert (delivery.click_count, delivery.clicked_at, delivery.machine_clicked_at) == (0, None, after(message, 600))
+    assert message.events("message.clicked") == []
+
+
+def test_whoever_clicks_without_end_holds_the_others_back_for_seconds_only(message: SentMessage) -> None:
+    hits(message, *(("click", 600 + second / 2, second % 2, "") for second in range(60)), ("open", 605, None, ""), number=0)
+    assert message.fold(now=after(message, 627)) == 25  # those of the first twelve seconds
 
 
 def test_whoever_comes_back_later_is_an_event_of_its_own_and_the_last_of_each_kind_tells(message: SentMessage) -> None:
