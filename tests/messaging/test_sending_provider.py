@@ -147,18 +147,32 @@ def test_every_answer_of_a_provider_has_its_meaning() -> None:
         "person3@example.net": (503, {}, "upstream"),
         "person4@example.net": (400, {}, '{"errors": [{"message": "Does not contain a valid address.", "field": "personalizations"}]}'),
         "person5@example.net": (0, {}, ""),
+        "person7@example.net": (502, {}, "bad gateway"),
+        "person8@example.net": (504, {}, "the gateway waited too long"),
+        "person9@example.net": (500, {}, "internal error"),
     }
-    store = MemoryStore(messages=[message(n, body=MIME.replace(b"person1@", f"person{n}@".encode())) for n in range(1, 7)])
+    store = MemoryStore(messages=[message(n, body=MIME.replace(b"person1@", f"person{n}@".encode())) for n in range(1, 10)])
     with provider(lambda body: answers.get(to(body), accepted(body))) as asked:
         report = sendgrid(asked.port).run(store)
     assert store.fates() == {
         1: Fate.SENT, 2: Fate.RETRY, 3: Fate.RETRY, 4: Fate.FAILED, 5: Fate.AMBIGUOUS, 6: Fate.SENT,
+        7: Fate.AMBIGUOUS, 8: Fate.AMBIGUOUS, 9: Fate.AMBIGUOUS,
     }  # fmt: skip
     assert (store.outcomes[4].stage, store.outcomes[4].code) == (Stage.CONTENT, 400)
     assert "Does not contain a valid address." in store.outcomes[4].text
     assert report.trouble is None
     assert store.most_flying <= 3
-    assert len(asked.requests) == 6, "none was asked twice"
+    assert len(asked.requests) == 9, "none was asked twice"
+
+
+def test_a_provider_that_breaks_every_time_is_trouble_before_many_are_in_doubt() -> None:
+    store = MemoryStore(messages=[message(n, body=MIME) for n in range(1, 200)])
+    with provider(lambda body: (502, {}, "bad gateway")) as asked:
+        report = sendgrid(asked.port).run(store)
+    assert report.trouble is not None
+    assert not report.trouble.permanent
+    assert set(store.fates().values()) == {Fate.AMBIGUOUS}
+    assert len(asked.requests) < 70
 
 
 def test_a_refused_key_stops_at_once_and_shows_no_secret() -> None:

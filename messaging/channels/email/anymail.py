@@ -44,6 +44,8 @@ from messaging.channels.base import (
 warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 WAIT_SECONDS = 0.25
 TAKEN = {"sent", "queued", "delivered"}
+# A gateway's words, or those of a program that broke while it had the message.
+MAY_HAVE_TAKEN = frozenset({500, 502, 504})
 REFUSED_KEY = {401, 403}
 # Written by the provider itself, or meaningless once the message is no longer our own MIME source.
 _OWN_HEADERS = {
@@ -184,7 +186,7 @@ class _Run:
     def _settle(self, outgoing: Outgoing, outcome: Outcome) -> None:
         self.report.count(outcome.fate)
         self._store.record(outgoing, outcome)
-        self._refusals = self._refusals + 1 if outcome.fate is Fate.RETRY else 0
+        self._refusals = self._refusals + 1 if outcome.fate in (Fate.RETRY, Fate.AMBIGUOUS) else 0
         if outcome.code in REFUSED_KEY:
             self.report.trouble = Trouble(outcome.text, permanent=True)
         elif self._refusals >= self._messenger.settings.refusals_until_trouble:
@@ -210,8 +212,10 @@ def as_django_message(body: bytes, recipient: str) -> EmailMultiAlternatives:
 
 
 def _outcome_of(error: AnymailAPIError) -> Outcome:
-    """A provider that answered has not taken the message; one that fell silent may have."""
+    """A provider that refused has not taken the message; one that fell silent, failed midway or mumbled may have."""
     code = error.status_code or 0
+    if code in MAY_HAVE_TAKEN or 200 <= code < 300:
+        return Outcome(Fate.AMBIGUOUS, Stage.BODY, code, text=_words(error))
     if code in REFUSED_KEY or code == 429 or code >= 500:
         return Outcome(Fate.RETRY, Stage.CONNECT, code, text=_words(error))
     if code:
