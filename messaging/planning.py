@@ -41,7 +41,7 @@ left join ({excluded}) as excluded (id) on excluded.id = audience.id
 left join crm_consent as consent on consent.organization_id = %(org)s and consent.customer_id = audience.id
     and consent.channel = %(channel)s and consent.purpose = %(purpose)s
 left join messaging_suppression as suppression on suppression.organization_id = %(org)s
-    and suppression.channel = %(channel)s and suppression.address = audience.address
+    and suppression.channel = %(channel)s and suppression.address = {address}
 left join ({capped}) as capped (customer_id) on capped.customer_id = audience.id
 """
 # The same mailbox in different letters; sorting a million addresses for it costs more than the rest of the decision.
@@ -58,7 +58,7 @@ join messaging_dispatch as dispatch on dispatch.organization_id = %(org)s and di
 where delivery.organization_id = %(org)s and dispatch.purpose = 'marketing'
     and (dispatch.completed_at is null or dispatch.completed_at >= %(capped_since)s)
     and delivery.state not in ('skipped', 'failed', 'bounced', 'cancelled')
-    and not (delivery.state = 'planned' and dispatch.state in ('failed', 'cancelled'))
+    and not (delivery.state in ('planned', 'retrying') and dispatch.state in ('failed', 'cancelled'))
     and (delivery.sent_at is null or delivery.sent_at >= %(capped_since)s)
 group by delivery.customer_id having count(*) >= %(cap)s
 """
@@ -169,10 +169,10 @@ def _decision(audience: Audience, now: datetime) -> tuple[str, dict[str, Any]]:
         values |= {"cap": organization.frequency_cap, "capped_since": now - timedelta(days=organization.frequency_cap_days)}
     meant = _named(_meant(audience), "meant", values)
     excluded = " union ".join(_named(each.order_by().values("pk"), f"excluded{n}", values) for n, each in enumerate(audience.excluded))
-    decide = _DECIDE.format(audience=meant, excluded=excluded or _NOBODY, capped=capped)
-    if audience.channel == Channel.EMAIL and _has_unfolded_addresses():
-        decide = _ONE_PER_ADDRESS.format(decide=decide)
-    return decide, values
+    is_unfolded = audience.channel == Channel.EMAIL and _has_unfolded_addresses()
+    address = "lower(audience.address)" if is_unfolded else "audience.address"  # the list has small letters
+    decide = _DECIDE.format(audience=meant, excluded=excluded or _NOBODY, capped=capped, address=address)
+    return _ONE_PER_ADDRESS.format(decide=decide) if is_unfolded else decide, values
 
 
 def _meant(audience: Audience) -> QuerySet[Customer, Any]:

@@ -8,9 +8,11 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.audit import SYSTEM, Actor, record_audit
+from accounts.queries import current_organization
 from crm.actions.consents import set_consent
 from crm.events import NewEvent, record_event
 from crm.models import Channel, ConsentState, Purpose
+from crm.normalisation import NormalisationError, normalise_email, normalise_phone
 from messaging.actions.unsubscribing import EVENT_SOURCE
 from messaging.models import Delivery, DeliveryState, Dispatch, FateReason, Suppression, SuppressionReason
 
@@ -19,12 +21,22 @@ from messaging.models import Delivery, DeliveryState, Dispatch, FateReason, Supp
 def suppress_address(*, channel: Channel, address: str, reason: SuppressionReason, actor: Actor, detail: str = "") -> bool:
     """Never send to this address again; false if it is on the list already."""
     suppression, is_new = Suppression.objects.get_or_create(
-        channel=channel, address=address.strip().lower(), defaults={"reason": reason, "detail": detail[:300]}
+        channel=channel, address=listed_address(channel, address), defaults={"reason": reason, "detail": detail[:300]}
     )
     if is_new:
         after = {"channel": channel, "address": suppression.address, "reason": reason}
         record_audit(action="suppression.created", subject=suppression, actor=actor, after=after)
     return is_new
+
+
+def listed_address(channel: Channel, address: str) -> str:
+    """The address as customers' are kept, whatever way it is spelled; as it was typed, in small letters, if it is none."""
+    try:
+        if channel == Channel.EMAIL:
+            return normalise_email(address)
+        return normalise_phone(address, region=current_organization().region)
+    except NormalisationError:
+        return address.strip().lower()
 
 
 @transaction.atomic

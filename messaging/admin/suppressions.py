@@ -9,7 +9,7 @@ from accounts.admin_site import TenantModelAdmin, actor_of
 from accounts.audit import Actor
 from accounts.permissions import Permission
 from crm.models import Channel
-from messaging.actions.suppressing import lift_suppression, suppress_address
+from messaging.actions.suppressing import lift_suppression, listed_address, suppress_address
 from messaging.models import Suppression, SuppressionReason
 
 
@@ -28,9 +28,9 @@ class SuppressionAdmin(TenantModelAdmin):
         return ("channel", "address", "detail") if obj is None else ("channel", "address", "reason", "detail", "created_at")
 
     def create_record(self, obj: Any, *, form: forms.Form, actor: Actor) -> Suppression:
-        address = obj.address.strip().lower()
-        suppress_address(channel=Channel(obj.channel), address=address, reason=SuppressionReason.MANUAL, detail=obj.detail, actor=actor)
-        return Suppression.objects.get(channel=obj.channel, address=address)
+        channel = Channel(obj.channel)
+        suppress_address(channel=channel, address=obj.address, reason=SuppressionReason.MANUAL, detail=obj.detail, actor=actor)
+        return Suppression.objects.get(channel=channel, address=listed_address(channel, obj.address))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         lift_suppression(suppression=obj, actor=actor_of(request))

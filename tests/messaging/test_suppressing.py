@@ -90,3 +90,18 @@ def test_a_bounce_ends_the_uncertainty_about_a_message(message: SentMessage) -> 
     Dispatch.objects.filter(pk=message.dispatch_id).update(sent_count=4, ambiguous_count=1)
     assert [record_bounce(delivery=delivery, is_permanent=True, detail="", now=NOW) for _ in range(2)] == [True, False]
     assert Dispatch.objects.values_list("sent_count", "ambiguous_count").get(pk=message.dispatch_id) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("channel", "typed", "listed"),
+    [
+        (Channel.EMAIL, " Info@Müller.de ", "info@xn--mller-kva.de"),
+        (Channel.EMAIL, "ann\u200b@example.com", "ann@example.com"),
+        (Channel.EMAIL, "Nobody At All", "nobody at all"),
+        (Channel.SMS, "(202) 555-0125", "+12025550125"),
+    ],
+)
+def test_an_address_is_listed_as_customers_are_kept(in_saffron: Cast, channel: Channel, typed: str, listed: str) -> None:
+    assert suppress_address(channel=channel, address=typed, reason=SuppressionReason.MANUAL, actor=in_saffron.alice_acts)
+    assert suppressed() == [(str(channel), listed, "manual")]
+    assert not suppress_address(channel=channel, address=listed, reason=SuppressionReason.MANUAL, actor=in_saffron.alice_acts)
