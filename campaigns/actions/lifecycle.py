@@ -100,6 +100,7 @@ def cancel_campaign(*, campaign: Campaign, actor: Actor, now: datetime, reason: 
             cancel_dispatch(dispatch_id=campaign.dispatch_id, actor=actor, now=now, reason=reason)
         except DispatchStateError as error:
             raise CampaignStateError(str(error)) from error
+        transaction.on_commit(partial(ring, current_organization_id(), campaign.dispatch_id))  # for what was to be tried again
     record_event(NewEvent("campaign.cancelled", now, source="campaigns", properties=about(campaign)))
     return campaign
 

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from accounts.tenancy import tenant
+from messaging.models import SkipReason
 from messaging.sending.mark_log import GIVE_UP_SECONDS
 
 RETRY_CHUNK_SIZE = 1_000
+_CONSENT_REASONS = {"withdrawn": SkipReason.WITHDRAWN}
 
 # The deliveries of a chunk whose fate is open, of a range and of a list of retries. A retry that was put off once
 # more has a time again, and is not this chunk's any longer.
@@ -78,6 +80,35 @@ def _for_open(statement: str) -> tuple[str, str]:
 _SETTLE_RANGE, _SETTLE_LIST = _for_open(_SETTLE)
 _READ_RANGE, _READ_LIST = _for_open(_READ)
 
+# Who withdrew, or whose address was suppressed, since the plan was made. Asked of the rows alone that are about to be sent, and by
+# the keys of each table: a join would read all of one that has no statistics yet.
+_WITHDRAWN = """
+select customer_id, state from crm_consent
+where organization_id = %(org)s and customer_id = any(%(customers)s)
+    and channel = (select channel from messaging_dispatch where organization_id = %(org)s and id = %(dispatch)s)
+    and purpose = (select purpose from messaging_dispatch where organization_id = %(org)s and id = %(dispatch)s)
+    and (state = 'withdrawn' or state <> 'granted' and purpose <> 'transactional')
+"""
+_SUPPRESSED = """
+select address from messaging_suppression
+where organization_id = %(org)s and address = any(%(addresses)s)
+    and channel = (select channel from messaging_dispatch where organization_id = %(org)s and id = %(dispatch)s)
+"""
+_LEAVE_OUT = """
+with left_out as (
+    update messaging_delivery as delivery set state = 'skipped', reason = given.reason, next_attempt_at = null
+    from unnest(%(ids)s::bigint[], %(reasons)s::text[]) as given (id, reason)
+    where delivery.organization_id = %(org)s and delivery.id = given.id
+    returning delivery.reason
+), counted as (select reason, count(*) as number from left_out group by reason)
+update messaging_dispatch as dispatch set
+    planned_count = planned_count - (select count(*) from left_out),
+    skipped_count = skipped_count + (select count(*) from left_out),
+    skipped_by_reason = skipped_by_reason || (
+        select jsonb_object_agg(reason, coalesce((dispatch.skipped_by_reason ->> reason)::bigint, 0) + number) from counted)
+where organization_id = %(org)s and id = %(dispatch)s
+"""
+
 _WRITE_SENT = """
 with sent as (
     update messaging_delivery as delivery
@@ -130,12 +161,16 @@ update messaging_chunk set lease = null, leased_until = null
 where organization_id = %(org)s and dispatch_id = %(dispatch)s and finished_at is null and lease = %(lease)s
 """
 
+# One that was put off again by a list that is still open waits for its end: with its time taken away it would be open in both.
 _GATHER_RETRIES = """
 with due as (
     update messaging_delivery as delivery set next_attempt_at = null
     where delivery.organization_id = %(org)s and delivery.id = any(array(
         select id from messaging_delivery
         where organization_id = %(org)s and dispatch_id = %(dispatch)s and state = 'retrying' and next_attempt_at <= now()
+            and id <> all(array(
+                select unnest(retry_ids) from messaging_chunk
+                where organization_id = %(org)s and dispatch_id = %(dispatch)s and finished_at is null and retry_ids is not null))
         order by id limit %(size)s for update skip locked))
     returning delivery.id
 )
@@ -176,7 +211,10 @@ class Ledger:
     lease_seconds: float
 
     def claim_chunk(self, *, whatever_state: bool = False) -> tuple[ClaimedChunk, list[Row]] | None:
-        """Claim the next free chunk, settle what a lost worker left of it, and read what is still to be sent."""
+        """Claim the next free chunk, settle what a lost worker left of it, and read what is still to be sent.
+
+        Whoever may not be written to any more is left out, with the reason.
+        """
         with tenant(self.organization_id), connection.cursor() as cursor:
             cursor.execute(_CLAIM, self._values(seconds=self.lease_seconds, patience=GIVE_UP_SECONDS, whatever_state=whatever_state))
             found = cursor.fetchone()
@@ -188,7 +226,23 @@ class Ledger:
                 through = {"through": chunk.sending_through, "in_flight": chunk.in_flight, "held_back": chunk.held_back}
                 cursor.execute(_SETTLE_RANGE if chunk.retry_ids is None else _SETTLE_LIST, values | through)
             cursor.execute(_READ_RANGE if chunk.retry_ids is None else _READ_LIST, values)
-            return chunk, list(starmap(Row, cursor.fetchall()))
+            rows = list(starmap(Row, cursor.fetchall()))
+            left_out = self._reasons_against(rows, cursor)
+            if left_out:
+                cursor.execute(_LEAVE_OUT, self._values(ids=list(left_out), reasons=list(left_out.values())))
+            return chunk, [row for row in rows if row.delivery_id not in left_out]
+
+    def _reasons_against(self, rows: Sequence[Row], cursor: Any) -> dict[int, str]:
+        """Why rows must not be sent any more, in the words of planning; only those of which that is so."""
+        values = self._values(customers=[row.customer_id for row in rows], addresses=[row.address.lower() for row in rows])
+        cursor.execute(_WITHDRAWN, values)
+        withdrawn = {customer_id: _CONSENT_REASONS.get(state, SkipReason.NO_CONSENT) for customer_id, state in cursor.fetchall()}
+        cursor.execute(_SUPPRESSED, values)
+        suppressed = {address for (address,) in cursor.fetchall()}
+        if not withdrawn and not suppressed:
+            return {}
+        reasons = {row.delivery_id: str(SkipReason.SUPPRESSED) for row in rows if row.address.lower() in suppressed}
+        return reasons | {row.delivery_id: str(withdrawn[row.customer_id]) for row in rows if row.customer_id in withdrawn}
 
     def write_sent(self, sent: Sequence[tuple[int, float]]) -> None:
         """Write (delivery id, Unix time) of messages that the other side took."""

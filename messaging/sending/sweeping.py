@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef
 
 from accounts.tenancy import tenant
-from messaging.models import Chunk, Dispatch, DispatchState
+from messaging.models import Chunk, Delivery, DeliveryState, Dispatch, DispatchState
 from messaging.sending.breaker import begin_trial
 from messaging.sending.control import complete_dispatch
 from messaging.sending.ending import ENDED_EARLY
@@ -29,8 +29,11 @@ def _running() -> list[int]:
 
 
 def _ended_with_rests() -> list[int]:
-    rests = Chunk.objects.filter(organization=OuterRef("organization"), dispatch=OuterRef("pk"), finished_at=None)
-    return list(Dispatch.objects.filter(Exists(rests), state__in=ENDED_EARLY).values_list("pk", flat=True))
+    of_it = {"organization": OuterRef("organization"), "dispatch": OuterRef("pk")}
+    rests = Exists(Chunk.objects.filter(**of_it, finished_at=None)) | Exists(
+        Delivery.objects.filter(**of_it, state=DeliveryState.RETRYING, next_attempt_at__isnull=False)
+    )
+    return list(Dispatch.objects.filter(rests, state__in=ENDED_EARLY).values_list("pk", flat=True))
 
 
 def _trials(now: datetime) -> list[int]:

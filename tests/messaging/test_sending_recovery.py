@@ -11,8 +11,10 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from accounts.tenancy import tenant
+from crm.models import Channel, Consent
+from messaging.actions.suppressing import suppress_address
 from messaging.channels.base import LeaseLostError
-from messaging.models import Chunk, Delivery, DeliveryState, DispatchState, FateReason, Suppression
+from messaging.models import Chunk, Delivery, DeliveryState, Dispatch, DispatchState, FateReason, Suppression, SuppressionReason
 from messaging.sending.control import cancel_dispatch, fail_dispatch
 from messaging.sending.ending import clear_rests
 from messaging.sending.ledger import Ledger
@@ -130,6 +132,64 @@ def test_a_retry_that_was_put_off_again_is_not_taken_for_sent(stage: Stage) -> N
     assert stage.states() == {"sent": 1, "ambiguous": 1, "retrying": 18}
     put_off = stage.delivery(1)
     assert (put_off.state, put_off.attempts) == (DeliveryState.RETRYING, 2)
+
+
+def test_a_retry_that_is_due_again_waits_for_the_end_of_the_list_that_put_it_off(stage: Stage) -> None:
+    with tenant(stage.organization_id):
+        Chunk.objects.all().delete()
+        Delivery.objects.update(state="retrying", attempts=1, next_attempt_at=timezone.now() - timedelta(seconds=1))
+    ledger = ledger_of(stage)
+    assert ledger.gather_retries() == 1
+    claimed = ledger.claim_chunk()
+    assert claimed is not None
+    chunk, rows = claimed
+    log = open_log(ledger)
+    before = rows[0].delivery_id - 1
+    log.write([Mark(chunk.id, before, before, (), ())], [LedgerFate(rows[0].delivery_id, "retrying", "temporary", "450", time.time() - 1)])
+    finish(log)
+    log.close()
+    assert ledger.gather_retries() == 0, "the first list may still be read again"
+    ledger.release_chunks()
+    again = ledger_of(stage)
+    reclaimed = again.claim_chunk()
+    assert reclaimed is not None
+    assert [row.delivery_id for row in reclaimed[1]] == [row.delivery_id for row in rows[1:]]
+    again.finish_chunks([chunk.id])
+    assert again.gather_retries() == 1
+    second = again.claim_chunk()
+    assert second is not None
+    assert [row.delivery_id for row in second[1]] == [rows[0].delivery_id]
+
+
+def test_waiting_retries_of_a_cancelled_dispatch_end_with_it(stage: Stage, committed_cast: Cast) -> None:
+    with tenant(stage.organization_id):
+        Chunk.objects.update(finished_at=timezone.now())
+        Delivery.objects.update(state="retrying", attempts=1, next_attempt_at=timezone.now() + timedelta(hours=1))
+        cancel_dispatch(dispatch_id=stage.dispatch_id, actor=committed_cast.alice_acts, now=timezone.now())
+    assert dispatches_to_ring(organization_id=stage.organization_id, now=timezone.now()) == [stage.dispatch_id]
+    assert clear_rests(organization_id=stage.organization_id, dispatch_id=stage.dispatch_id)
+    assert stage.states() == {"cancelled": 20}
+    assert dispatches_to_ring(organization_id=stage.organization_id, now=timezone.now()) == []
+
+
+def test_whoever_withdrew_or_was_suppressed_since_the_plan_is_left_out_when_a_chunk_is_claimed(stage: Stage, committed_cast: Cast) -> None:
+    with tenant(stage.organization_id):
+        for person, state in ((1, "withdrawn"), (2, "granted"), (3, "pending")):
+            customer = Delivery.objects.get(address=f"person{person}@example.net").customer
+            Consent.objects.create(customer=customer, channel="email", purpose="marketing", state=state, changed_at=timezone.now())
+        suppress_address(
+            channel=Channel.EMAIL, address="Person4@EXAMPLE.net", reason=SuppressionReason.MANUAL, actor=committed_cast.alice_acts
+        )
+        Dispatch.objects.update(skipped_count=1, skipped_by_reason={"withdrawn": 1})
+    with smtp_server() as server:
+        stage.set_account(options={"host": "127.0.0.1", "port": server.port, "security": "none", "hello_name": "shop.example"})
+        stage.run()
+    assert {int(address.removeprefix("person").split("@")[0]) for address in server.recipients()} == {2, *range(5, 21)}
+    assert stage.states() == {"sent": 17, "skipped": 3}
+    assert [stage.delivery(person).reason for person in (1, 3, 4)] == ["withdrawn", "no_consent", "suppressed"]
+    dispatch = stage.dispatch()
+    assert (dispatch.state, dispatch.planned_count, dispatch.skipped_count, dispatch.sent_count) == ("completed", 17, 4, 17)
+    assert dispatch.skipped_by_reason == {"withdrawn": 2, "no_consent": 1, "suppressed": 1}
 
 
 def test_whoever_lost_the_lease_hears_of_it_and_writes_nothing(stage: Stage) -> None:
