@@ -11,10 +11,12 @@ from messaging.sending.mark_log import LedgerFate
 
 LONGEST_DETAIL = 300
 # RFC 3463: the mailbox or its domain does not exist, has moved, is disabled, or its name is impossible.
-_DEAD_ADDRESS = re.compile(r"^5\.(1\.(0|1|2|3|6|10)|2\.1)$")
+_DEAD_ADDRESS = re.compile(r"^5\.(1\.(1|2|3|6|10)|2\.1)$")
+_ANY_ADDRESS = "5.1.0"  # something about an address, perhaps the sender's: the words decide
 _DEAD_CODES = {550, 551, 553}
 _ABOUT_US = re.compile(
-    r"spam|block|black ?list|deny ?list|reputation|policy|spf|dkim|dmarc|relay|rate|too many|authenticat|banned|listed|greylist",
+    r"spam|block|black ?list|deny ?list|reputation|policy|spf|dkim|dmarc|relay|rate|too many|authenticat|banned|listed|greylist"
+    r"|sender|access denied",
     re.IGNORECASE,
 )
 
@@ -39,7 +41,7 @@ def is_dead_address(outcome: Outcome) -> bool:
     """Tell whether a refusal says that the address does not exist, rather than anything about us or the message."""
     if outcome.fate is not Fate.FAILED or outcome.stage not in (Stage.RECIPIENT, Stage.CONTENT, Stage.BODY):
         return False
-    if outcome.enhanced:
+    if outcome.enhanced and outcome.enhanced != _ANY_ADDRESS:
         return bool(_DEAD_ADDRESS.match(outcome.enhanced))
     return outcome.stage is Stage.RECIPIENT and outcome.code in _DEAD_CODES and not _ABOUT_US.search(outcome.text)
 

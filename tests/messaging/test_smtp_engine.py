@@ -120,13 +120,25 @@ def test_a_refusal_hits_one_message_alone(script: Script, stage: str, answer: st
     assert "person3@example.net" not in server.recipients()
 
 
-def test_a_refused_sender_fails_the_message(script: Script) -> None:
+def test_a_message_whose_sender_is_refused_may_leave_later(script: Script) -> None:
     script.on_mail = lambda sender: "553 5.1.8 Who?" if sender == "nobody@example.com" else None
     store = MemoryStore(messages=[message(1), message(2, sender="nobody@example.com"), message(3)])
     with smtp_server(script) as server:
         send(server, store, connections=1)
-    assert store.outcomes[2] == Outcome(Fate.FAILED, Stage.SENDER, 553, "5.1.8", "5.1.8 Who?")
+    assert store.outcomes[2] == Outcome(Fate.RETRY, Stage.SENDER, 553, "5.1.8", "5.1.8 Who?")
     assert sorted(server.recipients()) == ["person1@example.net", "person3@example.net"]
+
+
+def test_a_server_that_refuses_the_sender_every_time_stops_the_account_before_it_costs_a_campaign(script: Script) -> None:
+    script.on_mail = lambda sender: "530 5.7.0 Authentication required"
+    store = MemoryStore(500)
+    with smtp_server(script) as server:
+        report = send(server, store, connections=4)
+    assert report.trouble is not None
+    assert (report.trouble.permanent, "Authentication required" in report.trouble.reason) == (True, True)
+    assert server.mails == []
+    assert set(store.fates().values()) <= {Fate.RETRY}
+    assert len(store.fates()) < 20
 
 
 def test_data_accepted_after_a_refused_recipient_is_ended_by_a_lone_dot() -> None:

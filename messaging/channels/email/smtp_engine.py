@@ -13,6 +13,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from messaging.channels.base import ChunkStore, Fate, Outcome, Outgoing, Report, Stage, Trouble
 from messaging.channels.email.smtp_connection import SmtpConnection
@@ -26,6 +27,7 @@ SHARING_SECONDS = 0.005
 LONGEST_BACKOFF = 30.0
 TRIES_PER_MESSAGE = 5
 CEILING_SECONDS = 30.0
+REFUSED_SENDERS_UNTIL_TROUBLE = 3
 
 
 class SmtpEngine:
@@ -50,6 +52,7 @@ class SmtpEngine:
         self._addresses: list[tuple[int, tuple[str, int]]] = []
         self._failures = 0
         self._refusals = 0
+        self._refused_senders = 0
         self._retry_at = 0.0
         self._next_tick = 0.0
         self._share_until = 0.0
@@ -164,12 +167,17 @@ class SmtpEngine:
             self._waiting[outgoing] = connection
 
     def settle(self, outgoing: Outgoing, outcome: Outcome) -> None:
-        """The fate of a message is known."""
+        """The fate of a message is known. A sender that is refused for good is trouble of the account's: the message may leave later."""
+        if outcome.stage is Stage.SENDER and outcome.fate is Fate.FAILED:
+            outcome = replace(outcome, fate=Fate.RETRY)
+            self._refused_senders += 1
+            if self._refused_senders >= REFUSED_SENDERS_UNTIL_TROUBLE:
+                self._give_up(f"the server refuses the sender: {outcome.text}", permanent=True)
         fate = outcome.fate
         self.report.count(fate)
         self._release(outgoing)
         if fate is Fate.SENT:
-            self._failures = self._refusals = 0
+            self._failures = self._refusals = self._refused_senders = 0
         elif fate is Fate.RETRY:
             self._refusals += 1
             if self._refusals >= self.settings.refusals_until_trouble:
