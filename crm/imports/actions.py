@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from django.core.files import File
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.audit import Actor, record_audit
@@ -216,7 +216,7 @@ def run_import(
                 _take_steps(job, run)
         except UnreadableFileError as error:
             _fail(run, error.message, error.parameters)
-        except DatabaseError:
+        except (OperationalError, InterfaceError):
             raise  # the database is away or was restarted: the sweep goes on with it later
         except Exception as error:
             _fail(run, f"{type(error).__name__}: {error}"[:500])
@@ -329,6 +329,7 @@ def _finish(run: Run, actor: Actor) -> None:
     with tenant(run.organization_id):
         job = ImportJob.objects.select_for_update().get(pk=run.job_id)
         if not job.is_dry_run:
+            fill_raw(run, Path(job.file.path), encoding=job.encoding, delimiter=job.delimiter)  # of rows refused while writing
             run.counts |= _sum(list(ImportChunk.objects.filter(job=job).values_list("counts", flat=True)))
         run.counts["rejected"] = ImportFinding.objects.filter(job=job, is_rejected=True).count()
         run.counts["noted"] = ImportFinding.objects.filter(job=job, is_rejected=False).count()

@@ -5,7 +5,9 @@ Afterwards every staged row that is not ``skipped`` stands for one person nobody
 beside says which known customer it is, if any. The rules of who is who are those of `crm.imports.folding`.
 """
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from django.db import connection
@@ -54,7 +56,7 @@ def _fold(run: Run, repeated: list[int]) -> None:
         cursor.itersize = 2_000
         for row_no, place, *values in cursor.execute(statement, [repeated]):
             places[row_no] = place
-            folder.take(row_no, dict(zip(COLUMNS, values, strict=True)))
+            folder.take(row_no, _said(values))
     _keep(run, folder.result(), places)
 
 
@@ -81,6 +83,12 @@ where staged.ctid = new.place
 """
 
 
+def _said(values: list[Any]) -> dict[str, Any]:
+    """What a staged row says; Django's connections hand JSON out as text."""
+    named = zip(COLUMNS, values, strict=True)
+    return {name: json.loads(value) if value is not None and STAGED[name] == "jsonb" else value for name, value in named}
+
+
 def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
@@ -98,12 +106,24 @@ def match_known(run: Run, first_row: int = 0, last_row: int = 2**62) -> bool:
         return True
     run.execute("set local enable_nestloop = on")
     also = run.fetch("select exists (select from crm_identity where organization_id = %s)", [run.organization_id])[0][0]
-    refused = run.fetch(_MATCH.format(**names, **{kind: _known_as(kind, also) for kind in IDENTITIES}), parameters)
+    _keep_clashes(run, run.fetch(_MATCH.format(**names, **{kind: _known_as(kind, also) for kind in IDENTITIES}), parameters))
+    return False
+
+
+def compare_again(run: Run, first_row: int, last_row: int) -> None:
+    """Compare a range once more, where somebody else wrote since: rows of customers known, and rows of those created meanwhile."""
+    parameters = {"organization": run.organization_id, "first": first_row, "last": last_row}
+    _keep_clashes(run, run.fetch(_TAKEN_SINCE.format(table=run.table, known=run.known), parameters))
+    if not match_known(run, first_row, last_row):
+        _fold_same_customer(run, first_row, last_row)
+
+
+def _keep_clashes(run: Run, clashes: list[tuple[Any, ...]]) -> None:
+    """Write down which rows were refused and which customer has what they name."""
     keep_findings(
         run,
-        [Finding(row, True, code, _CLASHES[code], code.removesuffix("_taken"), "", {"holder": holder}) for row, code, holder in refused],
+        [Finding(row, True, code, _CLASHES[code], code.removesuffix("_taken"), "", {"holder": holder}) for row, code, holder in clashes],
     )
-    return False
 
 
 def _known_as(kind: str, also: bool) -> str:
@@ -156,31 +176,109 @@ where {_UNDECIDED}{"".join(f" and (s.{kind} is null or s.{kind} = c.{kind})" for
 _UNMATCHED: Final = f"""
 select s.row_no, {", ".join(f's.{kind} collate "default" as {kind}' for kind in IDENTITIES)} from {{table}} as s where {_UNDECIDED}
 """
+# Rows whose customer was found before somebody else got what they name; said as `_MATCH` would say it now.
+_TAKEN_SINCE: Final = f"""
+with said as (
+    select s.row_no, k.customer_id, {", ".join(f's.{kind} collate "default" as {kind}' for kind in IDENTITIES)}
+    from {{table}} as s join {{known}} as k using (row_no)
+    where s.row_no between %(first)s and %(last)s and s.skipped is null
+),
+taken as (
+    select s.row_no,
+        case
+            when by_external_id.id is not null then case when s.email = c.email or s.phone is null then 'email_taken' else 'phone_taken' end
+            when by_email.id is not null then 'email_taken'
+            else 'phone_taken'
+        end as code,
+        case when by_external_id.id is not null then c.id else coalesce(by_email.id, by_phone.id) end as holder
+    from said as s
+    join crm_customer as c on c.organization_id = %(organization)s and c.id = s.customer_id
+    {
+    " ".join(
+        f"left join crm_customer as by_{kind} on by_{kind}.organization_id = %(organization)s and by_{kind}.{kind} = s.{kind}"
+        f" and by_{kind}.{kind} <> '' and by_{kind}.id <> c.id"
+        for kind in IDENTITIES
+    )
+}
+    where coalesce(by_external_id.id, by_email.id, by_phone.id) is not null
+),
+refused as (update {{table}} as staged set skipped = true from taken where taken.row_no = staged.row_no)
+select row_no, code, holder from taken order by row_no
+"""
 _CLASHES: Final = {
     "email_taken": "The e-mail address belongs to another customer (#%(holder)s).",
     "phone_taken": "The phone number belongs to another customer (#%(holder)s).",
 }
 
 
-def _fold_same_customer(run: Run) -> None:
+def _fold_same_customer(run: Run, first_row: int = 0, last_row: int = 2**62) -> None:
     """Rows that name one known customer by different identities become one row too."""
-    statement = (
-        f"select customer_id, {_PLACED} from {run.table} as staged join {run.known} using (row_no) where customer_id in"
-        f" (select customer_id from {run.known} group by customer_id having count(*) > 1) order by customer_id, row_no"
-    )
+    rows = run.fetch(_SAME_CUSTOMER.format(table=run.table, known=run.known), [first_row, last_row, first_row, last_row])
+    names = _names_of(run, {customer_id for customer_id, *_ in rows})
     folded, places = Folded(), {}
     group, known = None, 0
-    for customer_id, row_no, place, *rest in run.fetch(statement):
+    for customer_id, row_no, place, *rest in rows:
         places[row_no] = place
-        values = dict(zip(COLUMNS, rest, strict=True))
+        values = _said(rest)
         if group is None or customer_id != known:
             group, known = Group(row_no, values), customer_id
             folded.groups.append(group)
+        elif (found_by := names[customer_id].at_odds(values)) is not None:
+            folded.refused[row_no] = found_by, group.first_row
+            continue
         else:
             merge(group.values, values)
             folded.absorbed[row_no] = group.first_row
+        names[customer_id].add(values)
     if folded.groups:
         _keep(run, folded, places)
+
+
+@dataclass(slots=True)
+class Names:
+    """What a customer is known by: identities of every kind, former ones too, and the kinds of which there is one that holds."""
+
+    known: set[tuple[str, str]] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
+
+    def add(self, values: dict[str, Any]) -> None:
+        """The customer is known by what a row names too."""
+        given = {(kind, values[kind]) for kind in IDENTITIES if values[kind]}
+        self.known |= given
+        self.kinds |= {kind for kind, _ in given}
+
+    def at_odds(self, values: dict[str, Any]) -> str | None:
+        """By which kind a row names the customer whom a stronger identity that it gives contradicts, if one does."""
+        given = [kind for kind in IDENTITIES if values[kind]]
+        found_by = next((kind for kind in given if (kind, values[kind]) in self.known), given[-1])
+        return None if self.kinds.isdisjoint(given[: given.index(found_by)]) else found_by
+
+
+def _names_of(run: Run, customer_ids: set[int]) -> dict[int, Names]:
+    names = {customer_id: Names() for customer_id in customer_ids}
+    parameters = {"organization": run.organization_id, "customers": list(customer_ids)}
+    for customer_id, *values in run.fetch(_MAIN_NAMES, parameters):
+        names[customer_id].add(dict(zip(IDENTITIES, values, strict=True)))
+    for customer_id, kind, value in run.fetch(_FORMER_NAMES, parameters):
+        names[customer_id].known.add((kind, value))
+    return names
+
+
+_SAME_CUSTOMER: Final = f"""
+select customer_id, {_PLACED}
+from {{table}} as staged join {{known}} using (row_no)
+where skipped is null and row_no between %s and %s and customer_id in (
+    select customer_id from {{known}} where row_no between %s and %s group by customer_id having count(*) > 1
+)
+order by customer_id, row_no
+"""
+_MAIN_NAMES: Final = f"""
+select id, {", ".join(IDENTITIES)} from crm_customer where organization_id = %(organization)s and id = any(%(customers)s::bigint[])
+"""
+_FORMER_NAMES: Final = """
+select customer_id, case kind when 'external' then 'external_id' else kind end, value from crm_identity
+where organization_id = %(organization)s and customer_id = any(%(customers)s::bigint[]) and source = ''
+"""
 
 
 def _batches(items: list[Item]) -> Iterator[list[Item]]:

@@ -1,8 +1,9 @@
 # ruff: noqa: S608 - the names put into statements are those of our own tables and columns
 """Staged lines of receipts into purchases, all of a file in one transaction.
 
-Lines with one receipt number are one receipt. Cancellations (a number that begins with C and digits, or less than
-nothing in sum) become refunds. Lines that stand twice are kept, since totals over all lines are the truth, and noted.
+Lines with one receipt number are one receipt. Receipts of less than nothing in sum become refunds, and of those of
+nothing the cancellations: with a number that begins with C and a digit, or with fewer things than none. Lines that
+stand twice are kept, since totals over all lines are the truth, and noted.
 A receipt that is known already is left as it is: the same again changes nothing, another total is refused.
 Lines that name nobody are anonymous sales; people named but unknown become customers.
 """
@@ -13,7 +14,7 @@ from crm.events import ensure_months
 from crm.imports.rows import Finding
 from crm.imports.running import WHOLE_TABLES, Run
 from crm.imports.staging import keep_findings
-from crm.imports.writing import Chunk
+from crm.imports.writing import Chunk, write_in_attempts
 from crm.models import ImportChunk
 
 WHOLE: Final = Chunk(0, 2**62)
@@ -32,6 +33,10 @@ def compare_purchases(run: Run) -> None:
         ],
     )
     _refuse(run, _SEVERAL_PEOPLE, "receipt_customers", "The receipt names more than one customer.")
+    _refuse_changed(run)
+
+
+def _refuse_changed(run: Run) -> None:
     _refuse(run, _OTHER_TOTAL, "receipt_changed", "The receipt is known already with another total; it was left as it is.")
 
 
@@ -50,7 +55,11 @@ def open_receipts(run: Run) -> list[Chunk]:
 
 
 def write_purchases(run: Run, chunk: Chunk) -> dict[str, int]:
-    """Write people, receipts, lines, facts and events; inside a tenant scope."""
+    """Write people, receipts, lines, facts and events; inside a tenant scope. Somebody else's new receipt is met by asking again."""
+    return write_in_attempts(lambda: _write(run, chunk), lambda: _refuse_changed(run))
+
+
+def _write(run: Run, chunk: Chunk) -> dict[str, int]:
     run.execute(WHOLE_TABLES)
     parameters = {"organization": run.organization_id, "now": run.now, "currency": run.plan.currency}
     people = _name_people(run, parameters)
@@ -198,7 +207,7 @@ select told.*, known.id, known.id is null as is_new
 from (
     select number, max(customer_id) as customer_id, max(location_id) as location_id, min(purchased_at) as purchased_at,
         coalesce(max(payment_method), '') as payment_method, sum(amount_minor) as total_minor, min(row_no) as row_no,
-        case when number ~* '^C[0-9]' or sum(amount_minor) < 0 or sum(amount_minor) = 0 and sum(quantity) < 0
+        case when sum(amount_minor) < 0 or sum(amount_minor) = 0 and (number ~* '^C[0-9]' or sum(quantity) < 0)
             then 'refund' else 'sale' end as kind
     from {table} where skipped is null group by number
 ) as told

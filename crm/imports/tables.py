@@ -45,7 +45,12 @@ def cut_rows(block: Block, delimiter: str) -> list[list[str]]:
     if lines and not lines[-1]:
         lines.pop()
     rows = [line.split(delimiter) if line else [] for line in lines]
-    return _restored(rows) if text[:1] == "'" or f"{delimiter}'" in text or "\n'" in text else rows
+    return _restored(rows) if _holds_back(text, delimiter) else rows
+
+
+def _holds_back(text: str, delimiter: str) -> bool:
+    """Whether a cell of the lines begins as one that an export held back."""
+    return text[:1] == "'" or f"{delimiter}'" in text or "\n'" in text
 
 
 def _restored(rows: list[list[str]]) -> list[list[str]]:
@@ -53,8 +58,11 @@ def _restored(rows: list[list[str]]) -> list[list[str]]:
 
 
 def cut_columns(block: Block, width: int, delimiter: str) -> list[Sequence[str]] | None:
-    """The columns of a plain block whose rows are all as wide as the header; None of any other block."""
-    if block.text is None:
+    """The columns of a plain block whose rows are all as wide as the header; None of any other block.
+
+    None too where an export may have held cells back: `cut_rows` restores them.
+    """
+    if block.text is None or _holds_back(block.text, delimiter):
         return None
     # With a delimiter before and behind it every line end becomes a cell of its own, at an equal distance if rows are.
     lines = block.text if block.text.endswith("\n") else f"{block.text}\n"

@@ -9,12 +9,13 @@ and custom attributes are added to. A replaced e-mail or phone stays known as a 
 withdrawn is never granted again by a file.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
-from crm.imports.comparing import match_known
+from crm.imports.comparing import compare_again
 from crm.imports.running import NOT_WAITING, Run
 from crm.models import Customer, ImportChunk
 from crm.normalisation import search_key
@@ -58,20 +59,31 @@ def open_chunks(run: Run) -> list[Chunk]:
 
 def write_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
     """Write one range; inside a tenant scope. Somebody else's new customer with the same identity is met by asking again."""
+    return write_in_attempts(lambda: _write_and_note(run, chunk), lambda: compare_again(run, chunk.first_row, chunk.last_row))
+
+
+def write_in_attempts(write: Callable[[], dict[str, int]], compare: Callable[[], None]) -> dict[str, int]:
+    """Write; as often as somebody else wrote the same meanwhile, compare with what is known by now and write again.
+
+    Raises:
+        IntegrityError: the last attempt met somebody too, or what cannot be written whoever else writes.
+    """
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                run.execute(NOT_WAITING)
-                counts = _write(run, chunk)
-                ImportChunk.objects.create(
-                    job_id=run.job_id, first_row=chunk.first_row, last_row=chunk.last_row, counts=counts, written_at=run.now
-                )
-                return counts
+                return write()
         except IntegrityError:
             if attempt == ATTEMPTS - 1:
                 raise
-            match_known(run, chunk.first_row, chunk.last_row)
+            compare()
     raise AssertionError("unreachable")
+
+
+def _write_and_note(run: Run, chunk: Chunk) -> dict[str, int]:
+    run.execute(NOT_WAITING)
+    counts = _write(run, chunk)
+    ImportChunk.objects.create(job_id=run.job_id, first_row=chunk.first_row, last_row=chunk.last_row, counts=counts, written_at=run.now)
+    return counts
 
 
 def _write(run: Run, chunk: Chunk) -> dict[str, int]:
@@ -115,7 +127,6 @@ def _write_consents(run: Run, parameters: dict[str, Any]) -> int:
     run.execute("analyze import_created")
     run.execute(_CONSENTS.format(table=run.table, known=run.known), parameters)
     run.execute("analyze import_consents")
-    run.execute(_CONSENT_PROOF, parameters)
     return run.execute(_CONSENT_STATE, parameters)
 
 
@@ -219,13 +230,17 @@ left join crm_consent as known on known.organization_id = %(organization)s and k
     and known.channel = said.key and known.purpose = 'marketing'
 where known.state is null or known.state <> said.value and known.state <> 'withdrawn'
 """
-_CONSENT_PROOF: Final = """
+# Somebody may have said something since those were gathered: what holds is looked at again where it is written, and only what
+# was written is proven.
+_CONSENT_STATE: Final = """
+with written as (
+    insert into crm_consent as known (organization_id, customer_id, channel, purpose, state, changed_at)
+    select %(organization)s, customer_id, channel, 'marketing', state, %(now)s from import_consents
+    on conflict (organization_id, customer_id, channel, purpose) do update set state = excluded.state, changed_at = excluded.changed_at
+        where known.state <> 'withdrawn' and known.state <> excluded.state
+    returning customer_id, channel
+)
 insert into crm_consentchange (organization_id, customer_id, channel, purpose, state, at, source, proof)
 select %(organization)s, customer_id, channel, 'marketing', state, %(now)s, 'import', jsonb_build_object('import', %(job)s, 'row', row_no)
-from import_consents
-"""
-_CONSENT_STATE: Final = """
-insert into crm_consent (organization_id, customer_id, channel, purpose, state, changed_at)
-select %(organization)s, customer_id, channel, 'marketing', state, %(now)s from import_consents
-on conflict (organization_id, customer_id, channel, purpose) do update set state = excluded.state, changed_at = excluded.changed_at
+from import_consents join written using (customer_id, channel)
 """

@@ -139,6 +139,59 @@ def test_two_rows_that_name_one_known_customer_differently_are_one(cast: Cast) -
     assert counts(imported(cast.saffron, cast.alice_acts, content)) == {"read": 2, "unchanged": 1, "repeated": 1, "noted": 1}
 
 
+def test_rows_that_name_one_known_customer_and_contradict_each_other_are_not_one(cast: Cast) -> None:
+    imported(cast.saffron, cast.alice_acts, "email,phone,first name\na@example.com,2025550125,Family\n")
+    job = imported(cast.saffron, cast.alice_acts, "id,email,phone,first name\nX8,a@example.com,,Ann\nX9,,2025550125,Ben\n")
+    assert counts(job) == {"read": 2, "updated": 1, "rejected": 1}
+    assert findings(job) == [(3, True, "phone_taken")]
+    assert people(cast) == [("X8", "Ann", "", "a@example.com", "+12025550125")]
+    with tenant(cast.saffron.pk):
+        refused = ImportFinding.objects.get(job=job)
+        assert (refused.raw, refused.reason) == ("X9,,2025550125,Ben", "The phone number belongs to another person, in row 2.")
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("rows", "refused", "first_name"),
+    [
+        (["8,old@example.com,,Ann", ",new@example.com,2025550125,Ben"], [], "Ben"),
+        ([",new@example.com,,Ann", ",old@example.com,2025550125,Ben"], [], "Ben"),
+        ([",newest@example.com,2025550125,Ann", ",new@example.com,,Ben"], ["phone_taken"], "Ben"),
+        (["8,old@example.com,,Ann", "9,new@example.com,,Ben"], ["email_taken"], "Ann"),
+        (["8,new@example.com,,Ann", "9,,2025550125,Ben"], ["phone_taken"], "Ann"),
+        (["8,new@example.com,,Ann", "9,old@example.com,2025550125,Ben"], ["email_taken"], "Ann"),
+    ],
+)
+def test_rows_that_name_a_customer_by_former_addresses_fare_in_one_file_as_in_two(
+    cast: Cast, rows: list[str], refused: list[str], first_name: str, together: bool
+) -> None:
+    imported(cast.saffron, cast.alice_acts, "email,phone\nold@example.com,2025550125\n")
+    with tenant(cast.saffron.pk):
+        Customer.objects.update(email="new@example.com")
+        Identity.objects.create(customer=Customer.objects.get(), kind="email", value="old@example.com")
+    files = [rows] if together else [[row] for row in rows]
+    jobs = [imported(cast.saffron, cast.alice_acts, "id,email,phone,first name\n" + "\n".join(file) + "\n") for file in files]
+    assert [code for job in jobs for _row, is_refused, code in findings(job) if is_refused] == refused
+    with tenant(cast.saffron.pk):
+        assert Customer.objects.values_list("first_name", flat=True).get() == first_name
+
+
+@pytest.mark.parametrize("are_known", [True, False])
+def test_attributes_and_consents_of_rows_of_one_person_are_taken_together(cast: Cast, are_known: bool) -> None:
+    with tenant(cast.saffron.pk):
+        for key in ("hair", "eyes"):
+            AttributeDefinition.objects.create(key=key, label=key.title(), type="text")
+    header, rows = "id,email,newsletter,hair,eyes\n", ["1,a@example.com,,red,", ",a@example.com,yes,,blue"]
+    if are_known:
+        imported(cast.saffron, cast.alice_acts, "id,email\n1,a@example.com\n")
+        rows = ["1,,,red,", rows[1]]
+    job = imported(cast.saffron, cast.alice_acts, header + "\n".join(rows) + "\n")
+    assert counts(job) == {"read": 2, "updated" if are_known else "created": 1, "consents": 1, "repeated": 1, "noted": 1}
+    with tenant(cast.saffron.pk):
+        assert Customer.objects.get().attributes == {"hair": "red", "eyes": "blue"}
+        assert Consent.objects.values_list("channel", "state").get() == ("email", "granted")
+
+
 def test_a_withdrawn_consent_is_not_granted_by_a_file(cast: Cast) -> None:
     imported(cast.saffron, cast.alice_acts, "email,newsletter\na@example.com,yes\n")
     assert counts(imported(cast.saffron, cast.alice_acts, "email,newsletter\na@example.com,no\n"))["consents"] == 1

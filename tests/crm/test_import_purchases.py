@@ -177,6 +177,19 @@ def test_four_months_of_a_web_shop_add_up_to_the_penny(committed_cast: Cast, sha
     assert (again.counts["sales"], again.counts["refunds"], again.counts["unchanged"]) == (0, 0, 6_877)
 
 
+def test_only_receipts_of_nothing_or_less_are_refunds_whatever_their_number(cast: Cast) -> None:
+    lines = {"C1001": "1,10.00", "C1002": "-1,10.00", "C1003": "1,0.00", "1004": "-1,0.00", "1005": "1,0.00", "1006": "-2,3.00"}
+    rows = "".join(f"{number},2025-01-02,X1,{rest}\n" for number, rest in lines.items())
+    imported(cast.saffron, cast.alice_acts, f"invoice,date,customer id,quantity,price\n{rows}", kind="purchases")
+    with tenant(cast.saffron.pk):
+        assert dict(Purchase.objects.values_list("number", "kind")) == {
+            "C1001": "sale", "C1002": "refund", "C1003": "refund", "1004": "refund", "1005": "sale", "1006": "refund",
+        }  # fmt: skip
+        facts = CustomerFacts.objects.get()
+        assert (facts.purchase_count, facts.refund_count, facts.spent_minor) == (2, 4, -600)
+        assert facts.last_purchase_at == datetime(2025, 1, 2, 5, tzinfo=UTC)
+
+
 def test_a_file_without_what_a_receipt_needs_is_refused(cast: Cast) -> None:
     for header in ("date,amount", "invoice,amount", "invoice,date"):
         with pytest.raises(ValueError, match="No column holds"):

@@ -17,6 +17,7 @@ from crm.imports import limits
 from crm.imports.cells import COUNTRY_CODES, NULL, country_names, country_rule
 from crm.imports.limits import UnreadableFileError
 from crm.imports.records import Block, TextTable
+from crm.imports.rows import Square
 from crm.imports.source import Source
 from crm.imports.tables import cut_columns, cut_rows, open_table
 
@@ -174,6 +175,16 @@ def test_columns_cut_at_once_are_those_of_the_rows_cut_one_by_one(rows: list[lis
     columns = cut_columns(block, 3, ";")
     assert (columns is None) == any(len(cells) != 3 for cells in cut)
     assert columns is None or [list(column) for column in columns] == [list(column) for column in zip(*cut, strict=True)]
+
+
+@pytest.mark.parametrize("line", ["'-;b", "a;'=b", "'@a;'b"])
+def test_what_an_export_held_back_is_restored_in_the_fast_lane_too(line: str) -> None:
+    block = Block(2, 3, f"a;b\n{line}\n'a;'t Hooft\n", None)
+    assert list(Square(block, 2, ";").rows()) == [
+        ("a", "b"),
+        {"'-;b": ("-", "b"), "a;'=b": ("a", "=b"), "'@a;'b": ("@a", "'b")}[line],
+        ("'a", "'t Hooft"),
+    ]
 
 
 def test_countries_written_as_codes_are_those_written_out() -> None:
