@@ -36,7 +36,8 @@ def validate_attributes(values: Any) -> dict[str, Any]:
         elif not is_of_type(value, definition):
             problems.append(_("“%(key)s” has to be of type %(type)s.") % {"key": key, "type": definition.get_type_display()})
         else:
-            kept[key] = value
+            # Segments compare days in this one spelling; others, such as 20240501, are days too.
+            kept[key] = date.fromisoformat(value).isoformat() if definition.type == AttributeType.DATE else value
     if problems:
         raise ValidationError({"attributes": problems})
     return kept

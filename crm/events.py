@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -78,7 +78,7 @@ def record_events(events: Iterable[NewEvent]) -> list[Event]:
 def ensure_months(moments: Iterable[datetime]) -> None:
     """See to it that the log has a partition for each month (UTC) among ``moments``."""
     database = str(connection.settings_dict["NAME"])
-    months = {(database, moment.year, moment.month) for moment in moments} - _known_months
+    months = {(database, moment.year, moment.month) for moment in (moment.astimezone(UTC) for moment in moments)} - _known_months
     for known in sorted(months):
         with connection.cursor() as cursor:
             cursor.execute("select crm_ensure_event_partition(%s)", [date(known[1], known[2], 1)])

@@ -17,6 +17,7 @@ from accounts.forms import TenantModelForm
 from accounts.permissions import Permission, access_of
 from accounts.queries import current_organization
 from crm.actions import create_customer, update_customer
+from crm.admin.seeing import sees_all_locations
 from crm.models import Consent, Customer, CustomerFacts, Identity
 from crm.queries.search import find_customers
 from crm.views.downloads import customers_download
@@ -40,6 +41,9 @@ class FactsInline(ReadOnlyTenantInline):
     model = CustomerFacts
     view_permission = Permission.CUSTOMERS_VIEW
     fields = ("visit_count", "no_show_count", "purchase_count", "refund_count", "spent_minor", "last_visit_at", "last_purchase_at")
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_view_permission(request, obj) and sees_all_locations(request)
 
 
 class ConsentInline(ReadOnlyTenantInline):
@@ -66,6 +70,7 @@ class CustomerAdmin(TenantModelAdmin):
     list_select_related = ("facts", "organization")
     search_fields = ("search_key",)  # get_search_results looks by prefix, within the wall
     search_help_text = _("The beginning of a name, phone number or e-mail address, or a customer number")
+    counted_everywhere = ("visits", "last_visit", "spent")
     inlines = (FactsInline, ConsentInline, IdentityInline)
     actions = ("export_csv", "export_xlsx")
     fieldsets = (
@@ -74,6 +79,10 @@ class CustomerAdmin(TenantModelAdmin):
         (_("With us"), {"fields": ("preferred_location", "preferred_staff")}),
         (_("Address"), {"fields": ("street", "city", "state", "postal_code", "country")}),
     )
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = super().get_list_display(request)
+        return shown if sees_all_locations(request) else [name for name in shown if name not in self.counted_everywhere]
 
     @admin.display(description=_("name"), ordering="search_key")
     def name_or_address(self, customer: Customer) -> str:
@@ -94,7 +103,7 @@ class CustomerAdmin(TenantModelAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         if not search_term.strip():
             return queryset, False
-        found = find_customers(search_term, region=current_organization().region)
+        found = find_customers(search_term, region=current_organization().region, at_most=None)
         return queryset.filter(pk__in=found.order_by().values("pk")), False
 
     def create_record(self, obj: Any, *, form: forms.Form, actor: Actor) -> Model:

@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin
 from accounts.permissions import Permission, access_of
 from crm.admin.searching import CustomerSearchMixin
+from crm.admin.seeing import sees_all_locations
 from crm.models import Consent, ConsentChange, CustomerFacts, Event, EventCursor, EventKey, Identity
 from crm.queries.visible import events_for
 
@@ -77,9 +78,7 @@ class CustomerFactsAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
     ordering = ("-customer_id",)
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        # Counted over all locations, so not for those who may see only some.
-        access = access_of(request)
-        return super().has_view_permission(request) and access is not None and access.location_ids is None
+        return super().has_view_permission(request) and sees_all_locations(request)
 
 
 @admin.register(EventKey)

@@ -33,7 +33,7 @@ class CustomerFilter(django_filters.FilterSet):
         return rows.filter(email=value.lower())  # as it is kept
 
     def find(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
-        found = find_customers(value, region=current_organization().region).order_by()
+        found = find_customers(value, region=current_organization().region, at_most=None).order_by()
         if not found.exists():
             found = find_by_any_word(value).order_by()
         return rows.filter(pk__in=found.values("pk"))

@@ -12,6 +12,8 @@ from crm.normalisation.names import search_key
 from crm.normalisation.phones import normalise_phone
 
 SHORTEST_PHONE = 3
+NUL = "\0"  # in no text of ours, since PostgreSQL's texts cannot hold it
+LAST_CODE_POINT = chr(0x10FFFF)
 
 
 class BytePrefix(Lookup[str]):
@@ -27,7 +29,9 @@ class BytePrefix(Lookup[str]):
     def as_sql(self, compiler: SQLCompiler, connection: object) -> tuple[str, tuple[str | int, ...]]:
         column, parameters = self.process_lhs(compiler, connection)  # type: ignore[arg-type]  # any connection
         text = str(self.rhs)
-        return f"({column} {self.above} %s AND {column} {self.below} %s)", (*parameters, text, *parameters, _after(text))
+        if not (after := _after(text)):
+            return f"({column} {self.above} %s)", (*parameters, text)
+        return f"({column} {self.above} %s AND {column} {self.below} %s)", (*parameters, text, *parameters, after)
 
 
 class CollatedPrefix(BytePrefix):
@@ -38,7 +42,10 @@ class CollatedPrefix(BytePrefix):
 
 
 def _after(text: str) -> str:
-    """The first text behind all that begin with ``text``."""
+    """The first text behind all that begin with ``text``; empty if none is."""
+    text = text.rstrip(LAST_CODE_POINT)  # nothing follows it, so what follows the text before it is next
+    if not text:
+        return ""
     last = ord(text[-1]) + 1
     return text[:-1] + chr(0xE000 if 0xD800 <= last < 0xE000 else last)
 
@@ -53,8 +60,11 @@ def find_customers(text: str, *, region: str, at_most: int | None = COUNTED_AT_M
 
     Args:
         region: the organization's, for phone numbers typed without a country code.
-        at_most: as many are sorted by name as can be paged through, however many begin with one letter; None is all.
+        at_most: as many are sorted by name as can be paged through, however many begin with one letter; None is all,
+            for those who narrow further: which of them are cut off is chance.
     """
+    if NUL in text:
+        return Customer.objects.none()
     words = latin_digits(text).strip()
     if not words:
         return Customer.objects.all()
@@ -89,7 +99,7 @@ def _by_name(words: str, at_most: int | None) -> QuerySet[Customer]:
 def find_by_any_word(text: str) -> QuerySet[Customer]:
     """Customers one of whose names, not only the first, begins with ``text``: a slower second look."""
     key = search_key(latin_digits(text))
-    if not key:
+    if not key or NUL in text:
         return Customer.objects.none()
     return Customer.objects.filter(search_key__contains=f" {key}").order_by("search_key", "id")
 

@@ -28,8 +28,9 @@ LATEST = 5
 @requires(Permission.CUSTOMERS_VIEW)
 def list_customers(request: HttpRequest) -> HttpResponse:
     """Find a customer by what one knows of them, or narrow the list."""
-    text = _typed(request)
-    rows, chosen = narrowed(found(text), request.GET.getlist("who"), timezone.now())
+    text, who = _typed(request), request.GET.getlist("who")
+    rows = found(text, at_most=None) if who else found(text)  # whom a chip leaves may begin behind the first that fit the text
+    rows, chosen = narrowed(rows, who, timezone.now())
     page = BoundedPaginator(rows.select_related("facts"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "title": _("Customers"),

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.models import AttributeDefinition, Consent, ConsentChange, Customer, CustomerFacts, Event
+from crm.queries.search import find_customers
 from tests.api.conftest import Caller, errors_of
 from tests.conftest import Cast, signed_in
 from tests.factories import CustomerFactory
@@ -117,6 +118,20 @@ def test_search_finds_by_every_name_people_know(cast: Cast, till: Caller) -> Non
     assert found(f"email={dana.email.upper()}") == ["Dana"]
     assert found("external_id=T-7") == ["Dana"]
     assert found("created_before=2001-01-01T00:00:00Z") == []
+
+
+def test_a_search_narrowed_by_a_tag_looks_at_everybody_who_fits(cast: Cast, till: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(find_customers.__kwdefaults__ or {}, "at_most", 2)
+    with tenant(cast.saffron.pk):
+        for number in range(4):
+            CustomerFactory.create(first_name=f"Ann{number}", tags=["vip"])
+    rows = till.get("customers/?search=ann&tag=vip").json()["results"]
+    assert sorted(row["first_name"] for row in rows) == ["Ann0", "Ann1", "Ann2", "Ann3"]
+
+
+def test_a_search_for_the_last_code_point_finds_nobody(cast: Cast, till: Caller) -> None:
+    for query in ("%F4%8F%BF%BF", "a@%F4%8F%BF%BF"):
+        assert till.get(f"customers/?search={query}").json()["results"] == []
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from crm.models import (
     Purpose,
     VisitState,
 )
+from segmentation.queries import rules_customers
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 
@@ -94,6 +95,15 @@ def test_custom_attributes_keep_their_declared_type(in_saffron: Cast, type_: Att
     with pytest.raises(ValidationError):
         update_customer(customer=customer, actor=in_saffron.alice_acts, now=NOW, attributes={"milk": bad})
     assert Customer.objects.get(pk=customer.pk).attributes == {"milk": good}
+
+
+@pytest.mark.parametrize("typed", ["20240501", "2024-W18-3", "2024-05-01"])
+def test_days_are_kept_in_one_spelling_and_found_by_segments(in_saffron: Cast, typed: str) -> None:
+    AttributeDefinition.objects.create(key="wed", label="Wedding", type=AttributeType.DATE)
+    customer = create_customer(actor=in_saffron.alice_acts, now=NOW, attributes={"wed": typed})
+    assert Customer.objects.get(pk=customer.pk).attributes == {"wed": "2024-05-01"}
+    rules = {"all": [{"field": "attribute.wed", "op": "on", "value": "2024-05-01"}]}
+    assert list(rules_customers(rules, now=NOW)) == [customer]
 
 
 def test_an_undeclared_attribute_is_refused(in_saffron: Cast) -> None:

@@ -2,11 +2,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
 from threading import Event as Signal
+from zoneinfo import ZoneInfo
 
 from django.db import connection, connections
 
 from accounts.tenancy import tenant
-from crm.events import NewEvent, record_event, record_events, unread_events
+from crm.events import NewEvent, append_event, record_event, record_events, unread_events
 from crm.models import Event
 from tests.conftest import Cast
 from tests.waiting import wait_until
@@ -33,6 +34,16 @@ def test_a_month_without_a_partition_gets_one(in_saffron: Cast) -> None:
     for year in (1999, 2011, 2031):
         record_event(NewEvent("order.placed", datetime(year, 2, 3, tzinfo=UTC)))
     assert list(Event.objects.values_list("occurred_at__year", flat=True)) == [2031, 2011, 1999]
+
+
+def test_the_month_of_an_event_is_that_of_utc(in_saffron: Cast) -> None:
+    at = datetime(2013, 1, 31, 22, 0, tzinfo=ZoneInfo("America/New_York"))
+    record_event(NewEvent("order.placed", at))
+    append_event(NewEvent("order.paid", at))
+    assert set(Event.objects.values_list("kind", "occurred_at")) == {
+        ("order.placed", datetime(2013, 2, 1, 3, 0, tzinfo=UTC)),
+        ("order.paid", datetime(2013, 2, 1, 3, 0, tzinfo=UTC)),
+    }
 
 
 def test_writers_of_a_months_first_event_make_its_partition_once(committed_cast: Cast) -> None:

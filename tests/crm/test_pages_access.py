@@ -53,6 +53,22 @@ def test_the_admin_keeps_to_the_same_limit(downtown_bob: Client, counter: Counte
     assert sorted(kinds) == ["consent.granted", "customer.created", "purchase.completed", "visit.completed"]
 
 
+def test_the_admin_shows_them_nothing_that_is_counted_over_all_locations(downtown_bob: Client, as_alice: Client, counter: Counter) -> None:
+    path = f"/admin/crm/customer/{counter.dana.pk}/change/"
+    assert "$39.00" in as_alice.get("/admin/crm/customer/").content.decode()
+    assert "$39.00" not in downtown_bob.get("/admin/crm/customer/").content.decode()
+    columns = [
+        [name for name in browser.get("/admin/crm/customer/").context["cl"].list_display if isinstance(name, str)]
+        for browser in (as_alice, downtown_bob)
+    ]
+    assert [name for name in columns[0] if name not in columns[1]] == ["visits", "last_visit", "spent"]
+    inlines = [
+        [formset.opts.__class__.__name__ for formset in browser.get(path).context["inline_admin_formsets"]]
+        for browser in (as_alice, downtown_bob)
+    ]
+    assert inlines == [["FactsInline", "ConsentInline", "IdentityInline"], ["ConsentInline", "IdentityInline"]]
+
+
 def test_they_record_only_at_their_location(downtown_bob: Client, counter: Counter) -> None:
     values = {
         "service": "Trim",
