@@ -18,7 +18,6 @@ DEEDS = {
     "returned": "bounced_at",
     "machine": "machine_opened_at",
 }
-FOUND_AT_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,8 @@ def recipients(campaign: Campaign, narrowing: Narrowing | None = None) -> QueryS
         # What was refused at the door has no time of sending, and did not come back.
         rows = rows.filter(**{f"{DEEDS[wanted.deed]}__isnull": False}, sent_at__isnull=False)
     if wanted.text:
-        rows = rows.filter(
-            customer_id__in=list(
-                find_customers(wanted.text, region=current_organization().region).values_list("pk", flat=True)[:FOUND_AT_MOST]
-            )
-        )
+        found = find_customers(wanted.text, region=current_organization().region, at_most=None)
+        rows = rows.filter(customer_id__in=found.order_by().values("pk"))
     return rows
 
 

@@ -16,6 +16,7 @@ from campaigns.queries import figures
 from campaigns.queries.explaining import explain
 from campaigns.queries.figures import CampaignFigures, Earned, Engagement, account_for, campaign_figures, rates, throughput
 from campaigns.queries.lists import rows_of
+from campaigns.queries.recipients import Narrowing, recipients
 from campaigns.queries.timelines import campaign_timeline, opening_hours
 from campaigns.words import duration, state_sentence
 from crm.actions import NewLine, record_purchase, refund_purchase
@@ -84,6 +85,14 @@ def test_every_figure_is_exact() -> None:
 
 def buy(customer: Customer, minor: int) -> Any:
     return record_purchase(lines=[NewLine(minor)], purchased_at=NOW + 5 * HOUR, actor=SYSTEM, customer=customer)
+
+
+def test_a_recipient_is_found_by_name_however_many_others_have_it() -> None:
+    Customer.objects.bulk_create([Customer(first_name="Ann", search_key="ann") for _ in range(300)])
+    campaign = launched([])
+    assert campaign.dispatch is not None
+    delivery = make_delivery(campaign.dispatch, CustomerFactory(first_name="Anna", last_name="Zed", search_key="anna zed"))
+    assert list(recipients(campaign, Narrowing(text="ann"))) == [delivery]
 
 
 def test_rates_have_their_base() -> None:
