@@ -1,6 +1,6 @@
 """Points come, go and come back. Every action is one entry, identified by its key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,16 @@ from loyalty.ledger.bought import cancel_bought
 from loyalty.ledger.lapsed import lapsed_since
 from loyalty.ledger.moving import post_at_home
 from loyalty.ledger.posting import Receipt, checked_points, post_once
-from loyalty.ledger.store import NewEntry, NewLot, OpenWallet, consumed_parts, lot_states, lots_to_spend, spendable_lots
+from loyalty.ledger.store import (
+    NewEntry,
+    NewLot,
+    OpenWallet,
+    consumed_parts,
+    lot_states,
+    lots_to_spend,
+    repaid_parts,
+    spendable_lots,
+)
 from loyalty.models import Entry, EntryKind, LotRemainder
 from loyalty.rules import postings
 from loyalty.rules.postings import Account, LotState, Part
@@ -189,7 +198,9 @@ def claw_back_points(
 
 
 def restore_clawback(*, member_id: int, entry_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Receipt:
-    """Give back all that a clawback took, since it was not due after all: debt is lowered first, the rest goes where it came from.
+    """Give back all that a clawback took, since it was not due after all, where it was taken from.
+
+    What it left as debt lowers the debt, whatever has expired since; what was repaid of that goes back to the lots that repaid it.
 
     Raises:
         NotUndoableError: no clawback of an earning of this member, or it was restored before.
@@ -201,22 +212,26 @@ def restore_clawback(*, member_id: int, entry_id: int, key: str, now: datetime, 
         if clawback is None or Entry.objects.filter(origin_id=clawback.origin_id, details__clawback=entry_id).exists():
             raise NotUndoableError(entry_id)
         parts = consumed_parts(entry_id)
-        if owed := clawback.amount - sum(part.amount for part in parts):
-            parts.append(Part(_own_lot(member_id, clawback.origin_id or 0), owed))
-        lots = LotRemainder.objects.filter(pk__in=[part.lot.id for part in parts])
-        maturing = dict(lots.filter(matures_at__gt=wallet.now).values_list("pk", "matures_at"))
+        owed = clawback.amount - sum(part.amount for part in parts)
+        forgiven = min(wallet.debt, owed)
+        repaid = repaid_parts(member_id, owed - forgiven)
+        # Where the membership has moved, the debt went along: the points of the earning follow it.
+        if elsewhere := owed - forgiven - sum(part.amount for part in repaid):
+            parts.append(Part(_own_lot(member_id, clawback.origin_id or 0), elsewhere))
+        maturing = _maturing(parts, wallet.now)
         taken, waiting = ([part for part in parts if (part.lot.id in maturing) is still] for still in (False, True))
+        due_at = [*maturing.values()] + [part.lot.expires_at for part in (*parts, *repaid) if not part.lot.has_lapsed(wallet.now)]
         return NewEntry(
             EntryKind.RESTORE,
             clawback.amount,
-            postings.restore(taken, waiting=waiting, debt=wallet.debt, at=wallet.now),
+            postings.restore(taken, waiting=waiting, forgiven=forgiven, repaid=repaid, debt=wallet.debt, at=wallet.now),
             wallet.now,
             actor,
             origin_id=clawback.origin_id,
             purchase_id=clawback.purchase_id,
             reason=reason,
             details={"clawback": entry_id},
-            due_at=[*maturing.values()] + [part.lot.expires_at for part in parts if not part.lot.has_lapsed(wallet.now)],
+            due_at=due_at,
         )
 
     body = {"kind": EntryKind.RESTORE, "clawback": entry_id}
@@ -240,6 +255,12 @@ def cancel_pending(*, member_id: int, entry_id: int, key: str, now: datetime, ac
 
     body = {"kind": EntryKind.CANCEL, "entry": entry_id}
     return post_at_home(member_id=member_id, key=key, body=body, now=now, build=entry, actor=actor, lot_id=entry_id)
+
+
+def _maturing(parts: Sequence[Part], at: datetime) -> dict[int, datetime]:
+    """Which lots of parts are not available yet, and from when on they are."""
+    lots = LotRemainder.objects.filter(pk__in=[part.lot.id for part in parts], matures_at__gt=at)
+    return {lot: matures_at for lot, matures_at in lots.values_list("pk", "matures_at") if matures_at}
 
 
 def _own_lot(member_id: int, entry_id: int) -> LotState:

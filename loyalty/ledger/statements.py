@@ -74,6 +74,11 @@ join loyalty_entry as e on e.organization_id = p.organization_id and e.id = p.en
 where e.organization_id = %(organization)s and (e.id = %(entry)s or e.origin_id = %(entry)s and e.kind = 'undo') and p.lot_id is not null
 group by p.lot_id having sum(p.amount) < 0 order by min(p.id)
 """
+# What of a member's lots repaid debt, and what of that was given back.
+REPAID: Final = """
+select p.lot_id, p.amount from loyalty_entry as e join loyalty_posting as p on p.organization_id = e.organization_id and p.entry_id = e.id
+where e.organization_id = %(organization)s and e.member_id = %(member)s and p.account = 'debt' and p.lot_id is not null order by p.id
+"""
 # Lots that are empty as well: what was taken from them may come back.
 PROLONG: Final = """
 update loyalty_lotremainder as r set expires_at = given.expires_at

@@ -13,7 +13,7 @@ from loyalty.ledger import statements
 from loyalty.ledger.events import entry_event
 from loyalty.ledger.hashing import entry_hash
 from loyalty.models import EntryKind, HoldState
-from loyalty.rules.postings import Account, Leg, LotState, Part, by_lot, total
+from loyalty.rules.postings import Account, Leg, LotState, Part, by_lot, last_repaid, total
 
 # Where the columns of a lot begin in a wallet's row.
 _OF_LOT: Final = 14
@@ -182,6 +182,15 @@ def held_parts(hold_id: int) -> list[Part]:
 def consumed_parts(entry_id: int) -> list[Part]:
     """What a redemption took from which lots, less what was undone of it, in the order it was taken."""
     return _parts(statements.CONSUMED, _here(entry=entry_id))
+
+
+def repaid_parts(member_id: int, amount: int) -> list[Part]:
+    """Up to ``amount`` points that have repaid debt of a member, the last to do so first."""
+    if not amount:
+        return []
+    repaid = last_repaid(run_prepared(statements.REPAID, _here(member=member_id)).fetchall(), amount)
+    states = lot_states(repaid)
+    return [Part(states[lot], points) for lot, points in repaid.items()]
 
 
 def post_entry(wallet: OpenWallet, new: NewEntry) -> int:

@@ -182,11 +182,48 @@ def claw_back(amount: int, *, own: LotState | None, lots: Iterable[LotState]) ->
     return [*legs, *_from_wallet(others), *_legs((Account.DEBT, -left, None))]
 
 
-def restore(taken: Sequence[Part], *, waiting: Sequence[Part] = (), debt: int, at: datetime) -> list[Leg]:
-    """What a clawback took comes back, since it was not due; what of it is not available yet goes on waiting."""
+def restore(
+    taken: Sequence[Part], *, waiting: Sequence[Part] = (), forgiven: int = 0, repaid: Sequence[Part] = (), debt: int, at: datetime
+) -> list[Leg]:
+    """What a clawback took comes back, since it was not due; what of it is not available yet goes on waiting.
+
+    Args:
+        forgiven: of what it left as debt, what is still owed; nobody's points are needed for it, so none of them expire.
+        repaid: the points that have repaid the rest of it meanwhile.
+    """
     pending = [Leg(Account.PENDING, part.amount, part.lot.id) for part in waiting]
-    returned = -sum(part.amount for part in (*taken, *waiting))
-    return [Leg(Account.REVERSED, returned), *pending, *return_parts(taken, debt=debt, at=at)]
+    unpaid = [Leg(Account.DEBT, -part.amount, part.lot.id) for part in repaid]
+    cleared = forgiven + sum(part.amount for part in repaid)
+    returned = cleared + sum(part.amount for part in (*taken, *waiting))
+    returning = return_parts([*taken, *repaid], debt=debt - forgiven, at=at)
+    return [Leg(Account.REVERSED, -returned), *_legs((Account.DEBT, cleared, None)), *unpaid, *pending, *returning]
+
+
+def last_repaid(legs: Iterable[tuple[int, int]], amount: int) -> dict[int, int]:
+    """Up to ``amount`` points by the lots that repaid a debt last, most recent first.
+
+    Args:
+        legs: lots and what they repaid, less than nothing where it was given back, in the order in which that happened.
+    """
+    standing: list[tuple[int, int]] = []
+    for lot, points in legs:
+        if points > 0:
+            standing.append((lot, points))
+        else:
+            _pop(standing, -points)
+    return _pop(standing, amount)
+
+
+def _pop(standing: list[tuple[int, int]], amount: int) -> dict[int, int]:
+    popped: dict[int, int] = {}
+    while amount and standing:
+        lot, points = standing.pop()
+        taken = min(points, amount)
+        amount -= taken
+        popped[lot] = popped.get(lot, 0) + taken
+        if points > taken:
+            standing.append((lot, points - taken))
+    return popped
 
 
 def move_out(lot: LotState) -> list[Leg]:

@@ -13,7 +13,7 @@ from loyalty.actions.holds import CaptureError, HoldResolvedError
 from loyalty.actions.moving import OpenHoldsError
 from loyalty.actions.points import NotEarnedError, NotUndoableError
 from loyalty.ledger.bought import VoucherNotOpenError
-from loyalty.ledger.posting import Receipt
+from loyalty.ledger.posting import Receipt, settle_member
 from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.verification import verify_ledger
 from loyalty.models import Lot, LotRemainder, Member, Terms, Voucher, Wallet
@@ -90,6 +90,8 @@ class ComparingMachine(RuleBasedStateMachine):
     def compare(self, *whose: int) -> None:
         roots = self.seat_moved_points() if self.has_moved else {}
         for who in {*whose, *(self.active(who) for who in whose)}:
+            if who not in whose:  # what was refused, or did nothing, has not come to whoever holds the points
+                settle_member(member_id=self.members[who].pk, now=self.now)
             wallet, purse = Wallet.objects.get(member=self.members[who]), self.purses[who]
             assert (wallet.balance, wallet.held, wallet.pending, wallet.debt) == purse.standing()
             left: dict[int, tuple[int, int]] = {}

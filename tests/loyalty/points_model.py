@@ -60,6 +60,7 @@ class Purse:
     holds: dict[int, tuple[datetime, list[Point]]] = field(default_factory=dict)
     spent: dict[int, list[Point]] = field(default_factory=dict)
     clawed: dict[int, tuple[Lot, list[Point], int]] = field(default_factory=dict)
+    repaid: list[Point] = field(default_factory=list)
     earned: dict[int, Lot] = field(default_factory=dict)
     owed: list[Owed] = field(default_factory=list)
     holder: Purse | None = None
@@ -149,9 +150,12 @@ class Purse:
         if clawback not in self.clawed:
             raise RefusedError
         lot, coming, owed = self.clawed.pop(clawback)
-        new = [Point(lot, "coming", lot.id) for _ in range(owed)]
+        forgiven = min(self.debt, owed)
+        self.debt -= forgiven
+        back = [self.repaid.pop() for _ in range(min(owed - forgiven, len(self.repaid)))]
+        new = [Point(lot, "coming", lot.id) for _ in range(owed - forgiven - len(back))]
         self.points += new
-        self._come_on([*coming, *new])
+        self._come_on([*coming, *new, *back])
 
     def cancel(self, lot: int) -> None:
         everywhere = [*self.points, *(self.holder.points if self.holder else ())]
@@ -247,6 +251,7 @@ class Purse:
                 point.state = "expired"
             elif self.debt:
                 self.debt, point.state = self.debt - 1, "gone"
+                self.repaid.append(point)
             else:
                 point.state = "free"
 

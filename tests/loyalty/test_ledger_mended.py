@@ -135,3 +135,43 @@ def test_points_of_every_size_are_posted_by_one_plan(stage: Stage) -> None:
             cursor.execute("select count(*) from pg_prepared_statements where statement like '%%insert into loyalty_entry%%'")
             plans.add(cursor.fetchone())
     assert (len(plans), stage.wallet()[0]) == (1, 1_003_000_040_001)
+
+
+def test_debt_of_a_wrong_clawback_is_forgiven_though_the_earning_has_lapsed_since(stage: Stage) -> None:
+    sale = stage.earn(100, expires_in=30 * DAY)
+    stage.redeem(100)
+    clawback = stage.claw_back(100, sale)
+    assert stage.wallet() == (0, 0, 0, 100)
+    stage.now += 40 * DAY
+    stage.restore(clawback)
+    assert stage.wallet() == (0, 0, 0, 0)
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
+
+
+def test_points_that_repaid_the_debt_of_a_wrong_clawback_come_back_to_their_own_lot(stage: Stage) -> None:
+    sale = stage.earn(100, expires_in=30 * DAY)
+    stage.redeem(100)
+    clawback = stage.claw_back(100, sale)
+    stage.earn(60)
+    stage.earn(70, expires_in=50 * DAY)
+    assert (stage.wallet(), stage.lots()) == ((30, 0, 0, 0), [0, 0, 30])
+    stage.now += 40 * DAY
+    stage.restore(clawback)
+    assert (stage.wallet(), stage.lots()) == ((130, 0, 0, 0), [0, 60, 70])
+    stage.now += 20 * DAY
+    stage.settle()
+    assert stage.wallet() == (60, 0, 0, 0)
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
+
+
+def test_points_come_back_once_when_two_wrong_clawbacks_are_restored(stage: Stage) -> None:
+    sale = stage.earn(100, expires_in=30 * DAY)
+    stage.redeem(100)
+    first, second = stage.claw_back(40, sale), stage.claw_back(60, sale)
+    stage.earn(80)
+    assert stage.wallet() == (0, 0, 0, 20)
+    stage.restore(first)
+    assert (stage.wallet(), stage.lots()) == ((20, 0, 0, 0), [0, 20])
+    stage.restore(second)
+    assert (stage.wallet(), stage.lots()) == ((80, 0, 0, 0), [0, 80])
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
