@@ -28,6 +28,7 @@ REACTIONS: dict[str, tuple[Handler, ...]] = {
     "points.earned": (follow_tiers,),
     "points.clawed_back": (follow_tiers,),
     "points.cancelled": (follow_tiers,),
+    "points.given_back": (follow_tiers,),
     "referral.joined": (follow_referrals,),
     "message.opened": (attribute,),
     "message.clicked": (attribute,),

@@ -7,13 +7,22 @@ from accounts.queries import organization_ids
 from accounts.tenancy import tenant
 from loyalty.actions import expiring, referral_rewards, stamps, sweeping, tiers, vouchers
 
+# In a run, of an organization; the next run goes on.
+TIER_BATCHES = 20
+
 
 @shared_task(soft_time_limit=600, time_limit=660)
 def sweep_tiers() -> None:
-    """Let tiers fall whose time has come."""
-    for organization_id in organization_ids():
-        with tenant(organization_id):
-            tiers.sweep_tiers(now=timezone.now())
+    """Let tiers fall whose time has come, and look again at those of former terms: a batch is a transaction."""
+    left = organization_ids()
+    # Everybody's first batch comes before anybody's second.
+    for _round in range(TIER_BATCHES):
+        left = [organization_id for organization_id in left if _sweep_tiers_of(organization_id) >= tiers.BATCH]
+
+
+def _sweep_tiers_of(organization_id: int) -> int:
+    with tenant(organization_id):
+        return tiers.sweep_tiers(now=timezone.now())
 
 
 @shared_task(soft_time_limit=1_800, time_limit=1_860)

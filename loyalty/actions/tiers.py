@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.audit import SYSTEM, record_audit
@@ -20,7 +21,7 @@ BATCH = 500
 COUNTING_KINDS: Final = {
     TierBasis.SPEND: frozenset(["purchase.completed", "purchase.refunded"]),
     TierBasis.VISITS: frozenset(["visit.completed"]),
-    TierBasis.POINTS: frozenset(["points.earned", "points.clawed_back", "points.cancelled"]),
+    TierBasis.POINTS: frozenset(["points.earned", "points.clawed_back", "points.cancelled", "points.given_back"]),
 }
 
 
@@ -32,10 +33,12 @@ def update_tier(*, member_id: int, now: datetime, book: TermsBook) -> bool:
     level = standing.level if standing else None
     before, after = member.tier, level.key if level else ""
     since, until = (standing.since, standing.until) if standing else (None, None)
-    if (member.tier, member.tier_since, member.tier_until) == (after, since, until):
+    version = book.in_force(member.program_id, now)
+    number = version.number if version else None
+    if (member.tier, member.tier_since, member.tier_until, member.tier_version) == (after, since, until, number):
         return False
-    member.tier, member.tier_since, member.tier_until = after, since, until
-    member.save(update_fields=["tier", "tier_since", "tier_until"])
+    member.tier, member.tier_since, member.tier_until, member.tier_version = after, since, until, number
+    member.save(update_fields=["tier", "tier_since", "tier_until", "tier_version"])
     if before == after:
         return False
     record_audit(action="member.tier_changed", subject=member, actor=SYSTEM, before={"tier": before}, after={"tier": after})
@@ -59,13 +62,31 @@ def _counts(member: Member, events: Iterable[Event], book: TermsBook, now: datet
     version = book.in_force(member.program_id, now)
     if version is None or version.terms.tiers is None:
         return False
-    kinds = COUNTING_KINDS[version.terms.tiers.basis]
-    return any(event.kind in kinds and event.occurred_at >= member.joined_at for event in events)
+    basis = version.terms.tiers.basis
+    # Points are earned for purchases before they joined as well, and then they count.
+    since = None if basis is TierBasis.POINTS else member.joined_at
+    return any(event.kind in COUNTING_KINDS[basis] and (since is None or event.occurred_at >= since) for event in events)
 
 
 def sweep_tiers(*, now: datetime) -> int:
-    """Let those fall whose time has come, at most a batch at once; returns how many were looked at."""
-    return _update(Member.objects.filter(tier_until__lte=now, is_active=True).order_by("tier_until")[:BATCH], TermsBook(), now)
+    """Let those fall whose time has come, then look again at those who stand by former terms.
+
+    Returns:
+        How many were looked at; less than ``BATCH`` when nobody is left.
+    """
+    book, active = TermsBook(), Member.objects.filter(is_active=True)
+    due = list(active.filter(tier_until__lte=now).order_by("tier_until")[:BATCH])
+    outdated = list(active.filter(_outdated(book, now)).exclude(pk__in=[member.pk for member in due]).order_by("pk")[: BATCH - len(due)])
+    return _update([*due, *outdated], book, now)
+
+
+def _outdated(book: TermsBook, now: datetime) -> Q:
+    """Members whose tier was worked out under another version than the one in force; where that has no tiers, those with a tier."""
+    found = Q(pk__in=[])
+    for program_id in book.programs:
+        if version := book.in_force(program_id, now):
+            found |= Q(program_id=program_id) & ~Q(tier_version=version.number) & (Q() if version.terms.tiers else ~Q(tier=""))
+    return found
 
 
 def _update(members: Iterable[Member], book: TermsBook, now: datetime) -> int:

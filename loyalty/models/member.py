@@ -9,6 +9,7 @@ from loyalty.models.program import Program
 class Member(TenantModel):
     """A customer in a program. ``number`` stands on the card; it says nothing about the person and cannot be guessed.
 
+    ``tier_version`` is the version of the terms under which the tier was worked out.
     A membership that is ``moved_to`` another is closed: that one holds its points, and stands for it in all that comes later.
     """
 
@@ -19,6 +20,7 @@ class Member(TenantModel):
     tier = models.CharField(_("tier"), max_length=40, blank=True)
     tier_since = models.DateTimeField(_("tier since"), null=True, blank=True)
     tier_until = models.DateTimeField(_("tier until"), null=True, blank=True)
+    tier_version = models.PositiveIntegerField(null=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     moved_to = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="taken_over")
 

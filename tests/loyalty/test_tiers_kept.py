@@ -1,14 +1,20 @@
 """Members' tiers as they are kept, with their events; what messages and segments say of them."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
 
 from accounts.audit import SYSTEM
 from accounts.models import AuditEntry
+from accounts.tenancy import tenant
+from config.reactions import REACTIONS
 from crm.actions import NewLine, record_purchase, refund_purchase
 from crm.models import Event, Purchase
+from loyalty import tasks
+from loyalty.actions import tiers
+from loyalty.actions.programs import write_terms
 from loyalty.actions.tiers import follow_tiers, sweep_tiers, update_tier
 from loyalty.models import Member, Terms
 from loyalty.queries.programs import TermsBook
@@ -17,6 +23,7 @@ from messaging.variables import load_contexts
 from segmentation.queries import rules_customers
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member
+from tests.loyalty.program_stage import SALES, Shop, open_program
 
 TIERS = {
     "basis": "spend",
@@ -79,6 +86,40 @@ def test_the_reaction_follows_what_counts_and_nothing_else(member: Member) -> No
     assert member.tier == "silver"
 
 
+def points_shop(**document: Any) -> Shop:
+    """A program whose tier asks for 50 points."""
+    return Shop(open_program(tiers={"basis": "points", "levels": [{"key": "gold", "threshold": 50}]}, **document))
+
+
+def follow(*, after: int) -> int:
+    """Let tiers follow the events after one, as far as the table of reactions hands them on; returns the last."""
+    events = list(Event.objects.filter(pk__gt=after).order_by("pk"))
+    follow_tiers([event for event in events if follow_tiers in REACTIONS.get(event.kind, ())])
+    return events[-1].pk
+
+
+def test_points_for_a_purchase_before_they_joined_count(in_saffron: Cast) -> None:
+    with time_machine.travel(NOW):
+        shop = points_shop()
+        shop.buy(10_000, at=NOW)
+        seen = follow(after=0)
+        shop.buy(60_000, at=NOW - 30 * DAY)
+        follow(after=seen)
+        assert shop.member.tier == "gold"
+
+
+def test_points_that_are_given_back_bring_the_tier_back(in_saffron: Cast) -> None:
+    with time_machine.travel(NOW):
+        shop = points_shop(earn=[SALES | {"valid_until": (NOW - 5 * DAY).isoformat()}])
+        shop.buy(("OIL", 60_000), at=NOW - 9 * DAY)
+        shop.bring_back("OIL", 60_000, at=NOW)
+        seen = follow(after=0)
+        assert shop.member.tier == ""
+        shop.buy(("OIL", 60_000), at=NOW - DAY)  # explains the refund better, and earns nothing
+        follow(after=seen)
+        assert shop.member.tier == "gold"
+
+
 def test_the_sweep_lets_a_tier_go_when_its_time_has_come(member: Member) -> None:
     buy(member, 100_00)
     assert tier_of(member, days_later=1) == "silver"
@@ -86,6 +127,45 @@ def test_the_sweep_lets_a_tier_go_when_its_time_has_come(member: Member) -> None
     assert sweep_tiers(now=NOW + timedelta(days=365)) == 1
     member.refresh_from_db()
     assert (member.tier, member.tier_until) == ("", None)
+
+
+def test_the_sweep_looks_again_at_everybody_when_new_terms_are_in_force(in_saffron: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "BATCH", 2)
+    shops = [points_shop()]
+    shops += [Shop(shops[0].program) for _ in range(2)]
+    for shop in shops:
+        shop.buy(60_000)
+    assert [sweep_tiers(now=NOW) for _ in range(3)] == [2, 1, 0]
+    assert [shop.member.tier for shop in shops] == ["gold"] * 3
+    vip = {"earn": [SALES], "tiers": {"basis": "points", "levels": [{"key": "vip", "threshold": 50}]}}
+    write_terms(program=shops[0].program, document=vip, actor=SYSTEM, now=NOW, valid_from=NOW + DAY)
+    assert sweep_tiers(now=NOW) == 0
+    assert [sweep_tiers(now=NOW + DAY) for _ in range(3)] == [2, 1, 0]
+    assert [(shop.member.tier, changes(shop.member)[-1]) for shop in shops] == [("vip", ("gold", "vip"))] * 3
+
+
+def test_terms_without_tiers_let_them_go_at_the_next_sweep(in_saffron: Cast) -> None:
+    shop = points_shop()
+    shop.buy(60_000)
+    assert sweep_tiers(now=NOW) == 1
+    write_terms(program=shop.program, document={"earn": [SALES]}, actor=SYSTEM, now=NOW)
+    newcomer = Shop(shop.program)
+    newcomer.buy(60_000)
+    assert [sweep_tiers(now=NOW) for _ in range(2)] == [1, 0]
+    assert (shop.member.tier, newcomer.member.tier) == ("", "")
+
+
+def test_the_task_goes_on_until_nobody_stands_by_former_terms(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "BATCH", 2)
+    with tenant(committed_cast.saffron.pk):
+        shops = [points_shop()]
+        shops += [Shop(shops[0].program) for _ in range(4)]
+        for shop in shops:
+            shop.buy(60_000)
+    with time_machine.travel(NOW + DAY):
+        tasks.sweep_tiers()
+    with tenant(committed_cast.saffron.pk):
+        assert [shop.member.tier for shop in shops] == ["gold"] * 5
 
 
 def test_other_parts_can_ask_for_benefits_and_for_the_tier_board(member: Member) -> None:
