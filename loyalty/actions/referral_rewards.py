@@ -21,7 +21,7 @@ from loyalty.actions.earning import Occurrence, lock_budgets, post_earning
 from loyalty.actions.points import NotEarnedError, cancel_pending, claw_back_points
 from loyalty.actions.referrals import claim, reject, tell_referral
 from loyalty.ledger.families import family_of, lock_wallets
-from loyalty.models import Lot, Member, ProgramState, Referral, ReferralRejection, ReferralState
+from loyalty.models import Entry, Lot, Member, ProgramState, Referral, ReferralRejection, ReferralState
 from loyalty.queries.receipts import receipts_that_decide
 from loyalty.queries.referrals import people
 from loyalty.rules.earning import rules_that_hold
@@ -139,9 +139,8 @@ def _reward(one: _Qualifying, *, now: datetime) -> bool:
     if (reason := _late_rejection(referral)) is not None:
         reject(referral, reason, now=now, actor=SYSTEM)
         return False
-    key = f"referral:{referral.pk}:{{}}:{one.sale.pk}"
-    ours = post_earning(one.referrer, key=key.format("referrer"), now=now, actor=SYSTEM)
-    theirs = post_earning(one.referee, key=key.format("referee"), now=now, actor=SYSTEM)
+    ours = post_earning(one.referrer, key=_next_key(one, "referrer"), now=now, actor=SYSTEM)
+    theirs = post_earning(one.referee, key=_next_key(one, "referee"), now=now, actor=SYSTEM)
     entries = [earned.receipt.entry_id if earned else None for earned in (ours, theirs)]
     referral.referrer_entry_id, referral.referee_entry_id = entries
     referral.referrer_points, referral.referee_points = (sum(earned.points.values()) if earned else 0 for earned in (ours, theirs))
@@ -155,6 +154,16 @@ def _reward(one: _Qualifying, *, now: datetime) -> bool:
     return True
 
 
+def _next_key(one: _Qualifying, side: str) -> str:
+    """The key of what a side earns: another one each time that a purchase counts again whose points were taken back."""
+    first = key = f"referral:{one.referral.pk}:{side}:{one.sale.pk}"
+    attempt = 0
+    while Entry.objects.filter(program_id=one.referral.program_id, key=f"{key}:back").exists():
+        attempt += 1
+        key = f"{first}:{attempt}"
+    return key
+
+
 def _late_rejection(referral: Referral) -> Rejection | None:
     """Whether the two have turned out to be one person, or the referred somebody who was referred before."""
     known = people({referral.customer_id or 0, referral.referrer.customer_id})
@@ -166,19 +175,10 @@ def _late_rejection(referral: Referral) -> Rejection | None:
 
 def _take_back(referral: Referral, *, now: datetime) -> None:
     """The purchase came back, and so do both sides' points: from the pending ones, or by a clawback."""
-    sides = (
-        ("referrer", referral.referrer_entry, referral.referrer_points),
-        ("referee", referral.referee_entry, referral.referee_points),
-    )
-    for side, entry, points in sides:
+    for entry, points in ((referral.referrer_entry, referral.referrer_points), (referral.referee_entry, referral.referee_points)):
         if entry is None:
             continue
-        of: dict[str, Any] = {
-            "member_id": entry.member_id,
-            "key": f"referral:{referral.pk}:{side}:{referral.purchase_id}:back",
-            "now": now,
-            "actor": SYSTEM,
-        }
+        of: dict[str, Any] = {"member_id": entry.member_id, "key": f"{entry.key}:back", "now": now, "actor": SYSTEM}
         try:
             cancel_pending(entry_id=entry.pk, **of)
         except NotEarnedError:

@@ -25,6 +25,7 @@ from loyalty.queries.reward_checks import broken_promises
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import DAY, NOW, make_program
+from tests.loyalty.program_stage import Shop, broken, open_program
 from tests.loyalty.reward_stage import at_once
 
 RULE = {"key": "friends", "on": "referral", "points": 500, "referee_points": 200, "refund_days": 14}
@@ -169,6 +170,38 @@ def test_after_a_refund_the_next_purchase_that_stands_counts(town: Town) -> None
     assert (state(referral), town.wallets(referral)) == (("rejected", "refunded"), [(0, 0, 0), (0, 0, 0)])
     town.buy(referral)
     assert (state(referral), town.wallets(referral)) == (("qualified", ""), [(0, 500, 0), (0, 200, 0)])
+
+
+def test_a_purchase_that_turns_out_to_stand_after_all_counts_again_each_time_once(in_saffron: Cast) -> None:
+    rule = RULE | {"refund_days": 0}
+    shop = Shop(open_program(earn=[rule]))
+    town = Town(shop.program)
+    referral = town.join(town.member(), shop.customer)
+    shop.now = town.now = NOW + 9 * DAY
+
+    def standing() -> tuple[str, list[tuple[int, int, int]]]:
+        for _ in range(2):
+            town.settle(referral)
+        return state(referral)[0], town.wallets(referral)
+
+    given, taken = ("rewarded", [(500, 0, 0), (200, 0, 0)]), ("rejected", [(0, 0, 0), (0, 0, 0)])
+    first = shop.buy(("OIL", 30_000), at=NOW + DAY)
+    seen = [standing()]
+    for days in (8, 7):
+        shop.bring_back("OIL", 30_000, at=NOW + days * DAY)
+        seen.append(standing())
+        shop.buy(("OIL", 30_000), at=NOW + (days - 4) * DAY)  # explains the refund better
+        seen.append(standing())
+    assert seen == [given, taken, given, taken, given]
+    base = f"referral:{referral.pk}:referrer:{first.pk}"
+    assert [key for key in Entry.objects.order_by("pk").values_list("key", flat=True) if key and key.startswith(base)] == [
+        base,
+        f"{base}:back",
+        f"{base}:1",
+        f"{base}:1:back",
+        f"{base}:2",
+    ]
+    assert broken() == {}
 
 
 def test_nobody_refers_themselves(town: Town) -> None:

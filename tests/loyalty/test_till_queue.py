@@ -12,11 +12,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from accounts.audit import SYSTEM
-from accounts.permissions import API_SCOPES
+from accounts.models import Membership, MembershipLocation, Role
+from accounts.permissions import API_SCOPES, Permission
 from accounts.tenancy import tenant
 from crm.models import Purchase
+from loyalty.actions.counter import take_points
 from loyalty.actions.members import enrol_member
 from loyalty.actions.points import earn_points
+from loyalty.actions.programs import write_terms
 from loyalty.ledger.verification import verify_ledger
 from loyalty.models import Entry, LotRemainder, Member, Posting, TillOperation, Wallet
 from tests.api.conftest import Caller, caller_of, errors_of
@@ -211,6 +214,39 @@ def test_what_makes_no_sense_is_refused_without_holding_up_the_rest(cast: Cast, 
     )
     assert [one["status"] for one in outcomes["operations"]] == [400, 400, 400, 200]
     assert errors_of(outcomes["operations"][0]["operation"]["answer"]) == {"#/points": "invalid"}
+
+
+def test_the_queue_gives_back_nothing_that_was_taken(cast: Cast, member: Member, as_bob: Client) -> None:
+    with tenant(cast.saffron.pk):
+        taken = take_points(member=member, amount=200, reason="Fraud", token="t" * 20, now=NOW, actor=cast.alice_acts, role=Role.OWNER)
+    outcomes = deliver(Caller("", as_bob), operation(1, "undo", member=member.pk, entry=taken.entry_id))
+    [refused] = outcomes["operations"]
+    assert (refused["status"], refused["operation"]["answer"]["type"]) == (409, "urn:regulars:problem:not_undoable")
+    with tenant(cast.saffron.pk):
+        assert Wallet.objects.get(member=member).balance == 0
+
+
+def test_the_queue_redeems_no_fewer_than_the_terms_of_its_time(cast: Cast, till: Caller, member: Member) -> None:
+    with tenant(cast.saffron.pk):
+        terms = TERMS | {"redemption": {"points": 10, "minor": 100, "smallest": 50}}
+        write_terms(program=member.program, document=terms, actor=SYSTEM, now=NOW, valid_from=NOW + timedelta(minutes=2))
+    outcomes = deliver(
+        till, *(operation(number, "redeem", member=member.pk, points=points) for number, points in enumerate((49, 49, 50), 1))
+    )
+    assert [one["status"] for one in outcomes["operations"]] == [200, 409, 200]
+    assert outcomes["operations"][1]["operation"]["answer"]["type"] == "urn:regulars:problem:below_smallest"
+    with tenant(cast.saffron.pk):
+        assert Wallet.objects.get(member=member).balance == 200 - 49 - 50
+
+
+def test_what_tills_did_is_listed_to_whoever_may_sell_everywhere(cast: Cast, till: Caller, member: Member, as_bob: Client) -> None:
+    deliver(till, operation(1, "redeem", member=member.pk, points=10))
+    assert caller_of(cast.saffron, {Permission.LOYALTY_VIEW}, cast).get("till-operations/").status_code == 403
+    bob = Caller("", as_bob)
+    assert [one["sequence"] for one in bob.get("till-operations/").json()["results"]] == [1]
+    with tenant(cast.saffron.pk):
+        MembershipLocation.objects.create(membership=Membership.objects.get(user=cast.bob), location=cast.downtown)
+    assert bob.get("till-operations/").json()["results"] == []
 
 
 def test_another_organizations_till_of_the_same_name_is_another(cast: Cast, till: Caller, member: Member) -> None:
