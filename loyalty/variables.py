@@ -6,16 +6,15 @@ Who is a member of several programs is spoken of as a member of the first of the
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db.models import Min, OuterRef, QuerySet, Subquery, Sum
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from accounts.formats import format_day
-from accounts.queries import current_organization
 from loyalty.links import member_url
 from loyalty.models import LotRemainder, Member, ProgramState
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.programs import TermsBook
 from loyalty.rules.months import last_day
 from messaging.variables import Loading, Namespace, Variable, register
@@ -75,10 +74,10 @@ def _add_expiring(found: dict[int, dict[str, Any]], loading: Loading) -> None:
             member__customer_id__in=found, member=Subquery(first_program), is_open=True, available__gt=0,
             expires_at__gt=loading.now, expires_at__lte=loading.now + EXPIRING_WITHIN,
         )
-        .values_list("member__customer_id")
+        .values_list("member__customer_id", "member__customer__time_zone")
         .annotate(points=Sum("available"), first=Min("expires_at"))
     )  # fmt: skip
-    zone = ZoneInfo(current_organization().time_zone)
-    for customer_id, points, first in rows:
+    clocks = Clocks()
+    for customer_id, time_zone, points, first in rows:
         with override(loading.language):
-            found[customer_id] |= {"expiring_points": int(points), "expiring_on": format_day(last_day(first, zone))}
+            found[customer_id] |= {"expiring_points": int(points), "expiring_on": format_day(last_day(first, clocks.named(time_zone)))}

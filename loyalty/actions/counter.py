@@ -19,6 +19,7 @@ from loyalty.ledger.posting import KeyReusedError, Receipt
 from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.store import open_wallet
 from loyalty.models import Entry, EntryKind, LotRemainder, Member
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.programs import terms_in_force
 from loyalty.refusals import PointsRefusedError, over_limit, points, too_few
 from loyalty.rules.expiry import expires_at
@@ -46,7 +47,7 @@ def give_points(*, member: Member, amount: int, reason: str, token: str, now: da
     """
     _check_limit(member, amount, token=token, now=now, actor=actor, role=role)
     version = terms_in_force(member.program_id, now)
-    gone_at = expires_at(version.terms.expiry, now, ZoneInfo(current_organization().time_zone)) if version else None
+    gone_at = expires_at(version.terms.expiry, now, Clocks().of(member.customer)) if version else None
     try:
         receipt = earn_points(
             member_id=member.pk,

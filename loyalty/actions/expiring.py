@@ -1,13 +1,12 @@
 """Events ahead of an expiry, so that campaigns and journeys can speak of it in time."""
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from django.db.models import Sum
 
-from accounts.queries import current_organization
 from crm.events import NewEvent, record_events
 from loyalty.models import LotRemainder
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.programs import TermsBook
 from loyalty.rules.months import last_day
 
@@ -31,11 +30,12 @@ def tell_of_expiring_points(*, now: datetime) -> int:
 
 
 def _events(program_id: int, after: datetime, until: datetime, days: int, now: datetime) -> list[NewEvent]:
-    zone = ZoneInfo(current_organization().time_zone)
+    clocks = Clocks()
     lots = LotRemainder.objects.filter(
         member__program_id=program_id, is_open=True, available__gt=0, expires_at__gt=after, expires_at__lte=until
     )
-    rows = lots.order_by("expires_at").values_list("member_id", "member__customer_id", "expires_at").annotate(points=Sum("available"))
+    of_whom = ("member_id", "member__customer_id", "member__customer__time_zone")
+    rows = lots.order_by("expires_at").values_list(*of_whom, "expires_at").annotate(points=Sum("available"))
     return [
         NewEvent(
             "points.expiring",
@@ -46,10 +46,10 @@ def _events(program_id: int, after: datetime, until: datetime, days: int, now: d
                 "program": program_id,
                 "member": member_id,
                 "points": int(points),
-                "expires_on": last_day(expires_at, zone).isoformat(),
+                "expires_on": last_day(expires_at, clocks.named(time_zone)).isoformat(),
                 "days": days,
             },
             key=f"expiring:{member_id}:{expires_at.timestamp():.0f}:{days}",
         )
-        for member_id, customer_id, expires_at, points in rows
+        for member_id, customer_id, time_zone, expires_at, points in rows
     ]

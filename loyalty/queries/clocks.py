@@ -18,4 +18,8 @@ class Clocks:
 
     def of(self, owner: Location | Customer | None) -> ZoneInfo:
         """The clock that decides for an owner."""
-        return ZoneInfo(owner.time_zone) if owner and owner.time_zone else self.home
+        return self.named(owner.time_zone if owner else "")
+
+    def named(self, time_zone: str) -> ZoneInfo:
+        """The clock of an owner of whom only the time zone is known, which may be empty."""
+        return ZoneInfo(time_zone) if time_zone else self.home

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet, Sum
 
@@ -108,6 +109,21 @@ def _undoable(entries: Sequence[Entry]) -> set[int]:
     return {pk for pk, amount in redeemed.items() if undone.get(pk, 0) < amount} | {
         pk for pk, available, pending in whole if available + pending == given[pk]
     }
+
+
+@dataclass(frozen=True, slots=True)
+class NextExpiry:
+    """What of a member's points expires next, in whatever lots it is."""
+
+    expires_at: datetime
+    available: int
+
+
+def next_expiry(member: Member, *, now: datetime) -> NextExpiry | None:
+    """What a member has to use first, or nothing that expires."""
+    lots = open_lots(member).filter(available__gt=0, expires_at__gt=now)
+    row = lots.order_by("expires_at").values_list("expires_at").annotate(sum=Sum("available")).first()
+    return NextExpiry(*row) if row else None
 
 
 def open_lots(member: Member) -> QuerySet[LotRemainder]:

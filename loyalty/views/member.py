@@ -16,7 +16,7 @@ from crm.views.asking import asking, customer_or_404
 from loyalty.actions.counter import used_today
 from loyalty.forms.counter import REASONS, ReasonForm, RedeemForm, TokenForm, new_token
 from loyalty.models import Member, Program, ProgramState
-from loyalty.queries.members import HistoryLine, find_members, history, history_lines, members, open_lots
+from loyalty.queries.members import HistoryLine, find_members, history, history_lines, members, next_expiry, open_lots
 from loyalty.queries.programs import TermsBook, Version
 from loyalty.queries.rewards import catalogue_for
 from loyalty.queries.stamps import cards_of, stamps_by_hand
@@ -79,7 +79,7 @@ def customer_panel(request: HttpRequest, pk: int) -> HttpResponse:
         {
             **_standing(member, book),
             "lines": told_lines(history_lines(member, list(history(member)[:PANEL_ENTRIES]))),
-            "expiring": open_lots(member).filter(expires_at__gt=now, available__gt=0).first(),
+            "expiring": next_expiry(member, now=now),
         }
         for member in members().filter(customer=customer)
     ]

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -25,7 +24,8 @@ from loyalty.cards import card_of
 from loyalty.ledger.families import holders_after
 from loyalty.links import member_token, read_member_token
 from loyalty.models import Member
-from loyalty.queries.members import history, history_lines, members, open_lots
+from loyalty.queries.clocks import Clocks
+from loyalty.queries.members import history, history_lines, members, next_expiry
 from loyalty.queries.programs import TermsBook
 from loyalty.queries.rewards import catalogue_for
 from loyalty.queries.stamps import cards_of
@@ -45,7 +45,7 @@ Page = Callable[[HttpRequest, Member, str], HttpResponse]
 
 
 def for_member(page: Page) -> Callable[..., HttpResponse]:
-    """Open a page for the member its token names, in that organization's scope, on its clock and in the member's language.
+    """Open a page for the member its token names, in that organization's scope, on the member's clock and in their language.
 
     Who guesses tokens, or asks without end, is turned away for the rest of the minute.
     """
@@ -63,9 +63,8 @@ def for_member(page: Page) -> Callable[..., HttpResponse]:
             member = members().filter(pk=[ref.member_id, *holders_after(ref.member_id)][-1], is_active=True).first()
             if member is None:
                 return render_not_found(request)
-            organization = current_organization()
-            language = known_language(asked_language(request), member.customer.language, organization.language)
-            with override(language), timezone.override(ZoneInfo(organization.time_zone)):
+            language = known_language(asked_language(request), member.customer.language, current_organization().language)
+            with override(language), timezone.override(Clocks().of(member.customer)):
                 return page(request, member, language)
 
     return opened
@@ -101,7 +100,7 @@ def show_to_staff(request: HttpRequest, pk: int) -> HttpResponse:
     """The member's own page as staff see it: without the links by which the member decides."""
     member = get_object_or_404(members(), pk=pk)
     language = known_language(asked_language(request), member.customer.language, current_organization().language)
-    with override(language):
+    with override(language), timezone.override(Clocks().of(member.customer)):
         return render_public(request, "loyalty/own_page.html", what_they_see(request, member), language)
 
 
@@ -115,7 +114,7 @@ def what_they_see(request: HttpRequest, member: Member) -> dict[str, Any]:
         "wallet": member.wallet,
         "spendable": available,
         "worth_minor": worth_minor(version, available),
-        "expiring": open_lots(member).filter(expires_at__gt=now, available__gt=0).first(),
+        "expiring": next_expiry(member, now=now),
         "standing": standing,
         "basis": version.terms.tiers.basis.value if version and version.terms.tiers else "",
         "benefits": [benefit_words(benefit) for benefit in standing.level.benefits] if standing and standing.level else [],

@@ -297,3 +297,11 @@ def test_the_list_of_members_is_searched_and_narrowed(cast: Cast, member: Member
     assert names(wallet="balance") == ["Dana"]
     assert names(wallet="debt") == []
     assert "No members yet" in as_charlie.get(url).content.decode()
+
+
+def test_the_customers_page_says_all_that_expires_next(cast: Cast, member: Member, as_bob: Client) -> None:
+    with tenant(cast.saffron.pk):
+        stage = _stage(member)
+        for amount, days in ((30, 10), (470, 10), (5, 11)):
+            stage.earn(amount, expires_in=timedelta(days=days))
+    assert "500 of them expire on" in as_bob.get(reverse("loyalty:customer_panel", args=[member.customer_id])).content.decode()

@@ -1,6 +1,7 @@
 """A member's own page and card: only by the signed link, in the member's language, never in search engines."""
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.cache import cache
@@ -8,8 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.audit import SYSTEM
 from accounts.models import Organization
 from accounts.tenancy import tenant
+from crm.models import Customer
+from loyalty.actions.points import earn_points
 from loyalty.actions.programs import write_terms
 from loyalty.actions.tiers import update_tier
 from loyalty.cards import ink_on
@@ -61,6 +65,17 @@ def test_the_way_to_the_next_tier_is_told(cast: Cast, member: Member) -> None:
     assert "Your tier: Bronze" in page
     assert "200 more points, and you are Gold." in page
     assert '<progress class="own-progress" max="100" value="60"' in page
+
+
+def test_the_page_says_all_that_expires_next_and_its_last_day_where_the_member_is(cast: Cast, member: Member) -> None:
+    far = ZoneInfo("America/Los_Angeles")  # the organization is in New York
+    day = timezone.now().astimezone(far).date() + timedelta(days=20)
+    end = datetime.combine(day + timedelta(days=1), time(), far)
+    with tenant(cast.saffron.pk):
+        Customer.objects.update(time_zone=far.key)
+        for key, (amount, expires_at) in enumerate([(30, end), (470, end), (5, end + timedelta(days=1))]):
+            earn_points(member_id=member.pk, amount=amount, key=f"k{key}", now=timezone.now(), actor=SYSTEM, expires_at=expires_at)
+    assert f"Use 500 of them by {day:%b} {day.day}, {day.year}; after that day they are gone." in _page(cast, member, lang="en")
 
 
 def test_the_card_has_the_number_and_its_code_in_the_brands_colour(cast: Cast, member: Member) -> None:
