@@ -17,7 +17,6 @@ from messaging.models import SkipReason
 from messaging.sending.mark_log import GIVE_UP_SECONDS
 
 RETRY_CHUNK_SIZE = 1_000
-_CONSENT_REASONS = {"withdrawn": SkipReason.WITHDRAWN}
 
 # The deliveries of a chunk whose fate is open, of a range and of a list of retries. A retry that was put off once
 # more has a time again, and is not this chunk's any longer.
@@ -236,7 +235,9 @@ class Ledger:
         """Why rows must not be sent any more, in the words of planning; only those of which that is so."""
         values = self._values(customers=[row.customer_id for row in rows], addresses=[row.address.lower() for row in rows])
         cursor.execute(_WITHDRAWN, values)
-        withdrawn = {customer_id: _CONSENT_REASONS.get(state, SkipReason.NO_CONSENT) for customer_id, state in cursor.fetchall()}
+        withdrawn = {
+            customer_id: SkipReason.WITHDRAWN if state == "withdrawn" else SkipReason.NO_CONSENT for customer_id, state in cursor.fetchall()
+        }
         cursor.execute(_SUPPRESSED, values)
         suppressed = {address for (address,) in cursor.fetchall()}
         if not withdrawn and not suppressed:

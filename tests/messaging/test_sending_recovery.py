@@ -106,12 +106,18 @@ def test_a_worker_lost_twice_is_settled_twice(stage: Stage) -> None:
     assert stage.states() == {"sent": 3, "ambiguous": 2, "planned": 15}
 
 
-def test_a_retry_that_was_put_off_again_is_not_taken_for_sent(stage: Stage) -> None:
+def everybody_is_due_again(stage: Stage) -> Ledger:
+    """Make one list of retries of all deliveries."""
     with tenant(stage.organization_id):
         Chunk.objects.all().delete()
         Delivery.objects.update(state="retrying", attempts=1, next_attempt_at=timezone.now() - timedelta(seconds=1))
     ledger = ledger_of(stage)
     assert ledger.gather_retries() == 1
+    return ledger
+
+
+def test_a_retry_that_was_put_off_again_is_not_taken_for_sent(stage: Stage) -> None:
+    ledger = everybody_is_due_again(stage)
     assert ledger.gather_retries() == 0, "a retry is in one chunk only"
     claimed = ledger.claim_chunk()
     assert claimed is not None
@@ -135,11 +141,7 @@ def test_a_retry_that_was_put_off_again_is_not_taken_for_sent(stage: Stage) -> N
 
 
 def test_a_retry_that_is_due_again_waits_for_the_end_of_the_list_that_put_it_off(stage: Stage) -> None:
-    with tenant(stage.organization_id):
-        Chunk.objects.all().delete()
-        Delivery.objects.update(state="retrying", attempts=1, next_attempt_at=timezone.now() - timedelta(seconds=1))
-    ledger = ledger_of(stage)
-    assert ledger.gather_retries() == 1
+    ledger = everybody_is_due_again(stage)
     claimed = ledger.claim_chunk()
     assert claimed is not None
     chunk, rows = claimed

@@ -45,7 +45,7 @@ warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 WAIT_SECONDS = 0.25
 TAKEN = {"sent", "queued", "delivered"}
 # A gateway's words, or those of a program that broke while it had the message.
-MAY_HAVE_TAKEN = frozenset({500, 502, 504})
+MAY_HAVE_TAKEN = {500, 502, 504}
 REFUSED_KEY = {401, 403}
 # Written by the provider itself, or meaningless once the message is no longer our own MIME source.
 _OWN_HEADERS = {
