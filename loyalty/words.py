@@ -1,9 +1,9 @@
 """How entries, lots and tiers are told in words."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
-from django.utils import timezone
 from django.utils.dates import MONTHS_3
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 from accounts.formats import JALALI_MONTHS, digits, format_number, format_percent, is_persian
 from loyalty.models import Entry, EntryKind
 from loyalty.queries.members import HistoryLine
-from loyalty.rules.months import last_moment, read_day
+from loyalty.rules.months import last_day, read_day
 from loyalty.rules.rewards import Refusal
 from loyalty.rules.terms import Benefit, BenefitKind, Calendar
 
@@ -102,9 +102,9 @@ def signed(count: int) -> str:
     return f"{'+' if count > 0 else '−'}{format_number(abs(count))}"
 
 
-def month_of(moment: datetime) -> tuple[int, int]:
-    """Year and month of a moment in the reader's calendar."""
-    year, month, _day = read_day(timezone.localtime(moment).date(), Calendar.JALALI if is_persian() else Calendar.GREGORIAN)
+def month_of(day: date) -> tuple[int, int]:
+    """Year and month of a day in the reader's calendar."""
+    year, month, _day = read_day(day, Calendar.JALALI if is_persian() else Calendar.GREGORIAN)
     return year, month
 
 
@@ -116,15 +116,15 @@ def month_label(month: tuple[int, int]) -> str:
     return f"{str(MONTHS_3[number]).title()} {year}"
 
 
-def expiry_chart(sums: Sequence[tuple[datetime | None, int]]) -> dict[str, object]:
-    """What expires in which month, as ``{% chart %}`` takes it; what never expires stands last."""
+def expiry_chart(sums: Sequence[tuple[datetime | None, int]], zone: ZoneInfo) -> dict[str, object]:
+    """What expires in which month where the member is, as ``{% chart %}`` takes it; what never expires stands last."""
     by_month: dict[tuple[int, int], int] = {}
     never = 0
     for expires_at, amount in sums:
         if expires_at is None:
             never += amount
         else:
-            month = month_of(last_moment(expires_at))
+            month = month_of(last_day(expires_at, zone))
             by_month[month] = by_month.get(month, 0) + amount
     labels = [month_label(month) for month in sorted(by_month)]
     values = [by_month[month] for month in sorted(by_month)]

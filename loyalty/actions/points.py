@@ -107,7 +107,7 @@ def redeem_points(
     checked_points(amount)
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        lapsed = lapsed_since(wallet, occurred_at) if occurred_at else []
+        lapsed = lapsed_since(wallet, occurred_at)
         parts = postings.take([*lapsed, *lots_to_spend(wallet, amount)], amount)
         legs = postings.spend(parts, to=Account.REVERSED if kind is EntryKind.TAKE else Account.REDEEMED, lapsed=lapsed)
         return NewEntry(kind, amount, legs, occurred_at or now, actor, purchase_id=purchase_id, reason=reason, details=details or {})

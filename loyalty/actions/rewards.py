@@ -8,6 +8,7 @@ from datetime import datetime
 
 from accounts.audit import Actor
 from loyalty.actions.points import undo_redemption
+from loyalty.ledger.lapsed import believed, lapsed_since
 from loyalty.ledger.posting import Receipt, post_once
 from loyalty.ledger.stock import Piece, RewardRefusedError, find_piece, take_piece, tell_redeemed
 from loyalty.ledger.store import NewEntry, OpenWallet, spendable_lots
@@ -26,8 +27,13 @@ class Redemption:
     voucher: Voucher
 
 
-def redeem_reward(*, member_id: int, reward_id: int, key: str, now: datetime, actor: Actor, reason: str = "") -> Redemption:
+def redeem_reward(
+    *, member_id: int, reward_id: int, key: str, now: datetime, actor: Actor, reason: str = "", occurred_at: datetime | None = None
+) -> Redemption:
     """Spend points on a reward: points and stock move together, and a voucher is issued.
+
+    Args:
+        occurred_at: when it was done; what was offered or has lapsed since is as it was then (see ``ledger.lapsed``).
 
     Raises:
         RewardRefusedError: with the reason why this member cannot have it now.
@@ -36,14 +42,15 @@ def redeem_reward(*, member_id: int, reward_id: int, key: str, now: datetime, ac
     """
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        piece, member = _find(wallet, reward_id)
-        parts = postings.take(spendable_lots(member_id, piece.reward.points), piece.reward.points)
+        piece, member = _find(wallet, reward_id, believed(occurred_at, wallet.now))
+        lapsed = lapsed_since(wallet, occurred_at)
+        parts = postings.take([*lapsed, *spendable_lots(member_id, piece.reward.points)], piece.reward.points)
 
         def issue(entry_id: int) -> None:
             tell_redeemed(take_piece(piece, member, at=wallet.now, entry_id=entry_id), at=wallet.now, actor=actor)
 
-        bought = _entry(EntryKind.REDEEM, piece.reward, wallet, actor, reason)
-        return replace(bought, legs=postings.spend(parts, to=Account.REDEEMED), then=issue)
+        bought = _entry(EntryKind.REDEEM, piece.reward, occurred_at or wallet.now, actor, reason)
+        return replace(bought, legs=postings.spend(parts, to=Account.REDEEMED, lapsed=lapsed), then=issue)
 
     receipt = post_once(member_id=member_id, key=key, body={"kind": "reward", "reward": reward_id}, now=now, build=entry)
     return Redemption(receipt, Voucher.objects.select_related("reward", "member").get(entry_id=receipt.entry_id))
@@ -59,13 +66,13 @@ def reserve_reward(
     """
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        piece, member = _find(wallet, reward_id)
+        piece, member = _find(wallet, reward_id, wallet.now)
         parts = postings.take(spendable_lots(member_id, piece.reward.points), piece.reward.points)
 
         def reserve(hold_id: int) -> None:
             take_piece(piece, member, at=wallet.now, hold_id=hold_id)
 
-        held = _entry(EntryKind.HOLD, piece.reward, wallet, actor, reason)
+        held = _entry(EntryKind.HOLD, piece.reward, wallet.now, actor, reason)
         return replace(held, legs=postings.hold(parts), lapses_at=lapses_at, then=reserve)
 
     receipt = post_once(member_id=member_id, key=key, body={"kind": "reserve_reward", "reward": reward_id}, now=now, build=entry)
@@ -83,19 +90,19 @@ def undo_reward(*, voucher: Voucher, key: str, now: datetime, actor: Actor, reas
     return undo_redemption(member_id=voucher.member_id, entry_id=voucher.entry_id or 0, key=key, now=now, actor=actor, reason=reason)
 
 
-def _entry(kind: EntryKind, reward: Reward, wallet: OpenWallet, actor: Actor, reason: str) -> NewEntry:
+def _entry(kind: EntryKind, reward: Reward, at: datetime, actor: Actor, reason: str) -> NewEntry:
     details = {"reward": reward.pk, "cash_minor": reward.cash_minor}
-    return NewEntry(kind, reward.points, (), wallet.now, actor, reason=reason, details=details)
+    return NewEntry(kind, reward.points, (), at, actor, reason=reason, details=details)
 
 
-def _find(wallet: OpenWallet, reward_id: int) -> tuple[Piece, Member]:
-    """A piece of the reward, if the member may have it. The wallet's lock is what makes counting what they took exact."""
+def _find(wallet: OpenWallet, reward_id: int, at: datetime) -> tuple[Piece, Member]:
+    """A piece of the reward, if it was offered at a moment and the member may have it. The wallet's lock is what makes counting what they took exact."""
     member = Member.objects.select_related("program").get(pk=wallet.member_id)
     reward = Reward.objects.filter(pk=reward_id, program_id=wallet.program_id).first()
     if reward is None or not member.is_active or member.program.state != ProgramState.ACTIVE:
         raise RewardRefusedError(Refusal.NOT_OFFERED)
     taken = times_taken(member.pk, [reward], wallet.now)[reward.pk]
-    reason = refusal(reward, tier=member.tier, taken=taken.ever, taken_in_period=taken.in_period, at=wallet.now)
+    reason = refusal(reward, tier=member.tier, taken=taken.ever, taken_in_period=taken.in_period, at=at)
     # Whether a piece is left is seen when it is looked for.
     if reason not in (None, Refusal.SOLD_OUT):
         raise RewardRefusedError(reason)

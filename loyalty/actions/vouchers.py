@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from accounts.audit import Actor, record_audit
 from loyalty.codes import plain_code
 from loyalty.ledger.bought import check_open, locked_vouchers
+from loyalty.ledger.lapsed import believed
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.ledger.stock import tell
 from loyalty.models import Voucher, VoucherState
@@ -29,8 +30,20 @@ class CashDueError(ValueError):
 
 
 @transaction.atomic
-def use_voucher(*, code: str, key: str, now: datetime, actor: Actor, location_id: int | None = None, paid_minor: int = 0) -> Voucher:
+def use_voucher(
+    *,
+    code: str,
+    key: str,
+    now: datetime,
+    actor: Actor,
+    location_id: int | None = None,
+    paid_minor: int = 0,
+    occurred_at: datetime | None = None,
+) -> Voucher:
     """Give out what a voucher stands for. Of two tills that use it at once one succeeds; the same request again is a no-op.
+
+    Args:
+        occurred_at: when it was done; a voucher that expired since then was good (see ``ledger.lapsed``).
 
     Raises:
         UnknownVoucherError: there is no such voucher.
@@ -45,8 +58,10 @@ def use_voucher(*, code: str, key: str, now: datetime, actor: Actor, location_id
         raise KeyReusedError(key)
     if paid_minor != voucher.cash_minor:
         raise CashDueError(voucher.cash_minor)
-    check_open(voucher, now)
-    voucher.state, voucher.used_at, voucher.used_location_id, voucher.used_key = VoucherState.USED, now, location_id, key
+    at = max(believed(occurred_at, now), voucher.issued_at)
+    if not (voucher.state == VoucherState.EXPIRED and voucher.expires_at and at < voucher.expires_at):
+        check_open(voucher, at)
+    voucher.state, voucher.used_at, voucher.used_location_id, voucher.used_key = VoucherState.USED, at, location_id, key
     try:
         with transaction.atomic():
             voucher.save(update_fields=["state", "used_at", "used_location", "used_key"])
@@ -56,7 +71,7 @@ def use_voucher(*, code: str, key: str, now: datetime, actor: Actor, location_id
             raise KeyReusedError(key) from error
         raise
     record_audit(action="voucher.used", subject=voucher, actor=actor, after={"location": location_id, "paid_minor": paid_minor})
-    tell("voucher.used", voucher, now)
+    tell("voucher.used", voucher, at)
     return voucher
 
 

@@ -115,13 +115,14 @@ def do_undo(values: Values, by: By) -> dict[str, Any]:
 
 
 def do_reward(values: Values, by: By) -> dict[str, Any]:
-    done = redeem_reward(**by.signed, member_id=values["member"].pk, reward_id=values["reward"].pk, reason=values["reason"])
+    member, reward = values["member"], values["reward"]
+    done = redeem_reward(**by.signed, member_id=member.pk, reward_id=reward.pk, reason=values["reason"], occurred_at=by.at)
     return _shown(RewardReceiptOutput, done)
 
 
 def do_voucher(values: Values, by: By) -> dict[str, Any]:
-    location = values.get("location")
-    voucher = use_voucher(**by.signed, code=values["code"], paid_minor=values["paid_minor"], location_id=location.pk if location else None)
+    location_id = values["location"].pk if values.get("location") else None
+    voucher = use_voucher(**by.signed, code=values["code"], paid_minor=values["paid_minor"], location_id=location_id, occurred_at=by.at)
     return _shown(VoucherOutput, voucher)
 
 

@@ -12,9 +12,14 @@ from loyalty.rules.postings import Account, LotState
 LATEST: Final = timedelta(days=7)
 
 
-def lapsed_since(wallet: OpenWallet, at: datetime) -> list[LotState]:
-    """Lots of a settled wallet that could be spent at a moment and have expired since; what of them has is what is available."""
-    if not wallet.now - LATEST <= at < wallet.now:
+def believed(said: datetime | None, now: datetime) -> datetime:
+    """The moment a till says something was done at; now, where it says none, one that is still to come or one too long ago."""
+    return said if said is not None and now - LATEST <= said < now else now
+
+
+def lapsed_since(wallet: OpenWallet, said: datetime | None) -> list[LotState]:
+    """Lots of a settled wallet that could be spent when a till says and have expired since; what of them has is what is available."""
+    if (at := believed(said, wallet.now)) == wallet.now:
         return []
     expired = Posting.objects.filter(entry__member_id=wallet.member_id, entry__occurred_at__gt=at, account=Account.EXPIRED, amount__gt=0)
     lots = Lot.objects.filter(pk__in=expired.order_by().values("lot"), earned_at__lte=at).exclude(matures_at__gt=at)

@@ -16,6 +16,7 @@ from crm.views.asking import asking, customer_or_404
 from loyalty.actions.counter import used_today
 from loyalty.forms.counter import REASONS, ReasonForm, RedeemForm, TokenForm, new_token
 from loyalty.models import Member, Program, ProgramState
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.members import HistoryLine, find_members, history, history_lines, members, next_expiry, open_lots
 from loyalty.queries.programs import TermsBook, Version
 from loyalty.queries.rewards import catalogue_for
@@ -75,11 +76,13 @@ def show_member(request: HttpRequest, pk: int) -> HttpResponse:
 def customer_panel(request: HttpRequest, pk: int) -> HttpResponse:
     """On the customer's page: their points in each program, and what can be done with them."""
     customer, now, book = customer_or_404(pk), timezone.now(), TermsBook()
+    zone = Clocks().of(customer)
     shown = [
         {
             **_standing(member, book),
             "lines": told_lines(history_lines(member, list(history(member)[:PANEL_ENTRIES]))),
             "expiring": next_expiry(member, now=now),
+            "zone": zone,
         }
         for member in members().filter(customer=customer)
     ]
@@ -92,7 +95,7 @@ def customer_panel(request: HttpRequest, pk: int) -> HttpResponse:
 def member_page(request: HttpRequest, member: Member, *, action: str, form: TokenForm | None = None) -> HttpResponse:
     """The member's page, with the form of one action; one that was refused has what was typed."""
     page = BoundedPaginator(history(member), PAGE_SIZE).get_page(request.GET.get("page"))
-    lots = open_lots(member)
+    lots, zone = open_lots(member), Clocks().of(member.customer)
     expiring = lots.filter(available__gt=0).order_by("expires_at").values_list("expires_at").annotate(sum=Sum("available"))
     context: dict[str, Any] = {
         "title": str(member.customer),
@@ -100,7 +103,8 @@ def member_page(request: HttpRequest, member: Member, *, action: str, form: Toke
         "lines": told_lines(history_lines(member, list(page.object_list))),
         "lots": lots[:LOTS_SHOWN],
         "has_more_lots": lots.count() > LOTS_SHOWN,
-        "expiries": expiry_chart(list(expiring)),
+        "expiries": expiry_chart(list(expiring), zone),
+        "zone": zone,
         "rewards": [
             (offered, refusal_words(offered.refusal) if offered.refusal else "") for offered in catalogue_for(member, now=timezone.now())
         ],

@@ -55,6 +55,7 @@ class ComparingMachine(RuleBasedStateMachine):
         self.terms = Terms.objects.create(program=program, version=1, valid_from=NOW, document={})
         self.reward = create_reward(program=program, actor=SYSTEM, name="Haircut", points=PRICE, stock=STOCK)
         self.vouchers: dict[int, str] = {}
+        self.uses = 0
 
     def teardown(self) -> None:
         broken = {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed}

@@ -1,8 +1,9 @@
 """The counter's pages: find, enrol, give, take, redeem, undo; who may, how much, and once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -13,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.actions import add_member
 from accounts.models import AuditEntry, Role, User
 from accounts.tenancy import tenant
-from crm.models import Event
+from crm.models import Customer, Event
 from loyalty.actions.programs import write_terms
 from loyalty.models import Entry, Lot, Member, Wallet
 from tests.conftest import PASSWORD, Cast, signed_in
@@ -265,7 +266,7 @@ def test_what_expires_when_is_told_by_month(cast: Cast, member: Member, as_alice
 
 
 # Ten of these are the session, the person, their seats and the tenant scope.
-BUDGETS = {"loyalty:members": 15, "loyalty:member": 40, "loyalty:customer_panel": 23}
+BUDGETS = {"loyalty:members": 15, "loyalty:member": 41, "loyalty:customer_panel": 24}
 
 
 @pytest.mark.parametrize("name", BUDGETS)
@@ -305,3 +306,17 @@ def test_the_customers_page_says_all_that_expires_next(cast: Cast, member: Membe
         for amount, days in ((30, 10), (470, 10), (5, 11)):
             stage.earn(amount, expires_in=timedelta(days=days))
     assert "500 of them expire on" in as_bob.get(reverse("loyalty:customer_panel", args=[member.customer_id])).content.decode()
+
+
+def test_staff_see_the_last_day_where_the_member_is(cast: Cast, member: Member, as_bob: Client) -> None:
+    far = ZoneInfo("America/Los_Angeles")  # the organization is in New York, where that day is over three hours earlier
+    end = datetime(2031, 2, 1, tzinfo=far)
+    with tenant(cast.saffron.pk):
+        Customer.objects.filter(pk=member.customer_id).update(time_zone=far.key)
+        stage = _stage(member)
+        stage.earn(470, expires_in=end - stage.now)
+    panel = as_bob.get(reverse("loyalty:customer_panel", args=[member.customer_id])).content.decode()
+    page = as_bob.get(reverse("loyalty:member", args=[member.pk]))
+    assert "470 of them expire on Jan 31, 2031." in panel
+    assert "<td>Jan 31, 2031</td>" in page.content.decode()
+    assert page.context["expiries"]["labels"][0] == "Jan 2031"

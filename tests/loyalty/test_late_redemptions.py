@@ -6,13 +6,16 @@ import pytest
 
 from accounts.audit import SYSTEM
 from loyalty.actions.points import redeem_points
+from loyalty.actions.rewards import redeem_reward
 from loyalty.ledger.posting import Receipt
+from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.verification import verify_ledger
 from loyalty.models import Posting
 from loyalty.queries.liability import outstanding_points
 from loyalty.rules.postings import InsufficientPointsError
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member
+from tests.loyalty.reward_stage import RewardStage, left
 
 HOUR = timedelta(hours=1)
 
@@ -70,4 +73,18 @@ def test_when_it_is_undone_they_have_expired(stage: Stage) -> None:
     stage.now += 2 * HOUR
     stage.undo(arrive(stage, 60, at=NOW))
     assert (stage.wallet(), stage.lots()) == ((30, 0, 0, 0), [0, 30])
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
+
+
+def test_a_reward_that_a_till_gave_out_is_paid_by_what_was_there_then(in_saffron: Cast) -> None:
+    stage = RewardStage(make_member())
+    stage.earn(50, expires_in=HOUR)
+    stage.earn(30, expires_in=90 * DAY)
+    reward = stage.reward(points=60, valid_until=NOW + HOUR)
+    stage.now += 2 * HOUR
+    with pytest.raises(RewardRefusedError):
+        stage.buy(reward)
+    assert (left(reward), stage.wallet()) == ((None, 0), (30, 0, 0, 0))
+    bought = redeem_reward(member_id=stage.member.pk, reward_id=reward.pk, key="till", now=stage.now, actor=SYSTEM, occurred_at=NOW)
+    assert (left(reward), stage.wallet(), bought.voucher.points) == ((None, 1), (20, 0, 0, 0), 60)
     assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}

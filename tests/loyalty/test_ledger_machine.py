@@ -219,7 +219,9 @@ class LedgerMachine(ComparingMachine):
         entry_id = list(self.vouchers)[which % len(self.vouchers)]
         is_open = self.vouchers[entry_id] == "issued"
         with suppress(VoucherNotOpenError):
-            use_voucher(code=Voucher.objects.get(entry_id=entry_id).code, key=f"use-{entry_id}-{which}", now=self.now, actor=SYSTEM)
+            # A key of its own for each use: the same one again would be the same use.
+            self.uses += 1
+            use_voucher(code=Voucher.objects.get(entry_id=entry_id).code, key=f"use-{self.uses}", now=self.now, actor=SYSTEM)
             self.vouchers[entry_id] = "used"
             assert is_open
         self.compare_stock()

@@ -1,6 +1,6 @@
 """A voucher is used exactly once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -157,3 +157,28 @@ def test_the_sweep_expires_vouchers_and_verification_looks_at_rewards(committed_
     with pytest.raises(CommandError, match="1 promises are broken"):
         call_command("verify_ledger", organization="saffron", stdout=report)
     assert f"came back: BROKEN, first {voucher.pk}" in report.getvalue()
+
+
+@pytest.mark.parametrize("swept", [True, False])
+def test_a_voucher_used_while_the_till_was_alone_counts_as_of_then(stage: RewardStage, swept: bool) -> None:
+    voucher = stage.buy(stage.reward(voucher_days=1)).voucher
+    used_at = stage.now + timedelta(hours=1)
+    stage.now += 4 * DAY
+    if swept:
+        assert expire_vouchers(now=stage.now) == 1
+    used = stage.use(voucher, occurred_at=used_at)
+    assert (used.state, used.used_at) == (VoucherState.USED, used_at)
+    assert Event.objects.get(kind="voucher.used").occurred_at == used_at
+
+
+@pytest.mark.parametrize(
+    "said", [timedelta(days=3), timedelta(days=20), timedelta(days=-2)], ids=["after_its_end", "to_come", "before_a_week"]
+)
+def test_not_when_it_had_expired_by_then_or_a_week_has_passed(stage: RewardStage, said: timedelta) -> None:
+    voucher = stage.buy(stage.reward(voucher_days=1)).voucher
+    begun, stage.now = stage.now, stage.now + 6 * DAY
+    with pytest.raises(VoucherNotOpenError) as error:
+        stage.use(voucher, occurred_at=begun + said)
+    assert error.value.state is VoucherState.EXPIRED
+    voucher.refresh_from_db()
+    assert (voucher.state, voucher.used_at, Event.objects.filter(kind="voucher.used").exists()) == (VoucherState.ISSUED, None, False)
