@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet, Sum
 
+from accounts.pagination import COUNTED_AT_MOST
 from accounts.queries import current_organization
 from crm.models import Customer
 from crm.normalisation.digits import latin_digits
@@ -33,7 +34,8 @@ def find_members(text: str) -> QuerySet[Member]:
     """Members whose number it is, or whose name, phone or e-mail begins with it."""
     if number := member_number(text):
         return members().filter(number=number)
-    return members().filter(customer__in=_customers(text).order_by().values("pk"))
+    # All that are found, for being a member narrows them further.
+    return members().filter(customer__in=_customers(text, at_most=None).order_by().values("pk"))
 
 
 def find_people(text: str) -> list[Customer]:
@@ -43,8 +45,8 @@ def find_people(text: str) -> list[Customer]:
     return list(found.prefetch_related(Prefetch("loyalty_members", members()))[:MEMBERS_SHOWN])
 
 
-def _customers(text: str) -> QuerySet[Customer]:
-    found = find_customers(text, region=current_organization().region)
+def _customers(text: str, *, at_most: int | None = COUNTED_AT_MOST + 1) -> QuerySet[Customer]:
+    found = find_customers(text, region=current_organization().region, at_most=at_most)
     return found if found.exists() else find_by_any_word(text)
 
 

@@ -17,6 +17,7 @@ from accounts.tenancy import tenant
 from crm.models import Customer, Event
 from loyalty.actions.programs import write_terms
 from loyalty.models import Entry, Lot, Member, Wallet
+from loyalty.queries import members as queries
 from tests.conftest import PASSWORD, Cast, signed_in
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import Stage, make_member, make_program
@@ -320,3 +321,14 @@ def test_staff_see_the_last_day_where_the_member_is(cast: Cast, member: Member, 
     assert "470 of them expire on Jan 31, 2031." in panel
     assert "<td>Jan 31, 2031</td>" in page.content.decode()
     assert page.context["expiries"]["labels"][0] == "Jan 2031"
+
+
+def test_members_are_looked_for_among_all_whose_name_fits(
+    cast: Cast, member: Member, as_bob: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(queries._customers.__kwdefaults__ or {}, "at_most", 1)  # in the place of ten thousand
+    with tenant(cast.saffron.pk):
+        for _each in range(3):
+            CustomerFactory.create(first_name="Dana")
+        make_member(member.program, customer=CustomerFactory.create(first_name="Dana"))
+    assert as_bob.get(reverse("loyalty:members"), {"q": "dana"}).context["page"].paginator.count == 2
