@@ -12,6 +12,8 @@ from persiantools.jdatetime import JalaliDate
 
 from accounts.currencies import currency_exponent, currency_sign
 
+_ISOLATE: Final = "\N{LEFT-TO-RIGHT ISOLATE}"
+_END_OF_ISOLATE: Final = "\N{POP DIRECTIONAL ISOLATE}"
 _PERSIAN_DIGITS: Final = {ord("0") + digit: chr(0x06F0 + digit) for digit in range(10)}
 JALALI_MONTHS: Final = ["فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند"]
 RELATIVE_DAYS: Final = 7
@@ -31,10 +33,19 @@ def format_number(value: Any, decimals: int | None = None) -> str:
     """A number with its thousands grouped."""
     if value is None or value == "":
         return "–"
-    plain = f"{value:,}" if decimals is None else f"{value:,.{decimals}f}"
+    plain = (f"{value:,}" if decimals is None else f"{value:,.{decimals}f}").replace("-", "−")
     if not is_persian():
         return plain
-    return plain.replace(".", "\x00").replace(",", "٬").replace("\x00", "٫").translate(_PERSIAN_DIGITS)
+    shown = plain.replace(".", "\x00").replace(",", "٬").replace("\x00", "٫").translate(_PERSIAN_DIGITS)
+    return in_one_run(shown) if shown.startswith("−") else shown
+
+
+def in_one_run(text: str) -> str:
+    """Keep the sign before a number where it is: among Persian words it would go to the number's other end.
+
+    An isolate and no mark, so that two numbers beside each other do not change places.
+    """
+    return f"{_ISOLATE}{text.replace(_ISOLATE, '').replace(_END_OF_ISOLATE, '')}{_END_OF_ISOLATE}" if is_persian() else text
 
 
 def format_percent(part: float | None, whole: float | None = None) -> str:
@@ -42,7 +53,8 @@ def format_percent(part: float | None, whole: float | None = None) -> str:
     share = part if whole is None else (part or 0) / whole if whole else None
     if share is None:
         return "–"
-    return format_number(100 * share, 1) + ("٪" if is_persian() else "%")
+    shown = format_number(100 * share, 1) + ("٪" if is_persian() else "%")
+    return in_one_run(shown) if share < 0 else shown
 
 
 def format_money(minor: int | None, currency: str, money_unit: str = "currency") -> str:
@@ -55,7 +67,8 @@ def format_money(minor: int | None, currency: str, money_unit: str = "currency")
     amount = format_number(abs(minor) / 10**exponent, exponent) if exponent else format_number(abs(minor))
     sign = "−" if minor < 0 else ""
     symbol = currency_sign(currency)
-    return f"{sign}{symbol}{amount}" if symbol else f"{sign}{amount} {currency}"
+    shown = f"{sign}{symbol}{amount}" if symbol else f"{sign}{amount} {currency}"
+    return shown if shown.startswith(amount) else in_one_run(shown)
 
 
 def _rials(minor: int, money_unit: str) -> str:
@@ -76,12 +89,16 @@ def format_day(value: date | datetime | None) -> str:
     return digits(f"{jalali.day} {JALALI_MONTHS[jalali.month - 1]} {jalali.year}")
 
 
+def format_time(value: datetime) -> str:
+    """The time of day, in the organization's time zone."""
+    return digits(timezone.localtime(value).strftime("%H:%M"))
+
+
 def format_moment(value: datetime | None) -> str:
     """A date with its time, in the organization's time zone."""
     if value is None:
         return ""
-    local = timezone.localtime(value)
-    return _("%(day)s, %(time)s") % {"day": format_day(local.date()), "time": digits(local.strftime("%H:%M"))}
+    return _("%(day)s, %(time)s") % {"day": format_day(timezone.localtime(value).date()), "time": format_time(value)}
 
 
 def format_relative(value: datetime) -> str:
@@ -104,6 +121,8 @@ __all__ = [
     "format_number",
     "format_percent",
     "format_relative",
+    "format_time",
+    "in_one_run",
     "is_persian",
     "jalali_input",
 ]

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.currencies import currency_exponent
-from accounts.formats import format_day, format_percent
+from accounts.formats import format_day, format_percent, in_one_run
 from accounts.permissions import Permission, requires
 from analytics import queries
 from analytics.queries import Series
@@ -58,7 +58,7 @@ def _change(now: int, before: int) -> tuple[str, str]:
         return "", "muted"
     share = (now - before) / before
     sign = "+" if share > 0 else "−"
-    return f"{sign}{format_percent(abs(share))}", "good" if share > 0 else "warn"
+    return in_one_run(f"{sign}{format_percent(abs(share))}"), "good" if share > 0 else "warn"
 
 
 def _chart(series: dict[str, Series], unit: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.utils.dates import MONTHS_3
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from accounts.formats import JALALI_MONTHS, digits, format_number, format_percent, is_persian
+from accounts.formats import JALALI_MONTHS, digits, format_number, format_percent, in_one_run, is_persian
 from loyalty.models import Entry, EntryKind
 from loyalty.queries.members import HistoryLine
 from loyalty.rules.months import last_day, read_day
@@ -99,7 +99,7 @@ def signed(count: int) -> str:
     """``+50`` or ``−50``; a dash for nothing."""
     if not count:
         return "–"
-    return f"{'+' if count > 0 else '−'}{format_number(abs(count))}"
+    return in_one_run(f"{'+' if count > 0 else '−'}{format_number(abs(count))}")
 
 
 def month_of(day: date) -> tuple[int, int]:

@@ -51,6 +51,14 @@ def exact(value: datetime | None) -> str:
 
 
 @register.filter
+def clock(value: datetime) -> SafeString:
+    """``{{ visit.starts_at|clock }}``: the time of a day that is known, with the date on hover."""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), formats.format_moment(value), formats.format_time(value)
+    )
+
+
+@register.filter
 def moment(value: datetime | None) -> SafeString | str:
     """``{{ at|moment }}``: how long ago, with the exact moment on hover and for screen readers."""
     if value is None:

@@ -104,7 +104,7 @@
         interaction: { mode: "index", intersect: false },
         plugins: { legend: { display: data.series.length > 1, rtl: rtl, labels: { color: ink } }, tooltip: { rtl: rtl, callbacks: { label: function (item) { return item.dataset.label + ": " + digits(item.parsed.y); } } } },
         scales: {
-          x: { reverse: rtl, grid: { display: false }, ticks: { color: ink, maxRotation: 0, autoSkip: true } },
+          x: { reverse: rtl, grid: { display: false }, ticks: { color: ink, maxRotation: 0, autoSkip: true, autoSkipPadding: 16 } },
           y: { beginAtZero: true, position: rtl ? "right" : "left", grid: { color: line }, ticks: { color: ink, precision: 0, callback: digits } }
         }
       }

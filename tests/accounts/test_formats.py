@@ -13,8 +13,9 @@ from config.mended_static import DAY_PICKER, MendedFinder, logical
 @pytest.mark.parametrize(
     ("minor", "currency", "unit", "english", "persian"),
     [
-        (123456, "USD", "currency", "$1,234.56", "$۱٬۲۳۴٫۵۶"),
-        (-500, "EUR", "currency", "−€5.00", "−€۵٫۰۰"),
+        (123456, "USD", "currency", "$1,234.56", "\u2066$۱٬۲۳۴٫۵۶\u2069"),
+        (-500, "EUR", "currency", "−€5.00", "\u2066−€۵٫۰۰\u2069"),
+        (-1500, "JPY", "currency", "−1,500 JPY", "\u2066−۱٬۵۰۰ JPY\u2069"),
         (1500, "JPY", "currency", "1,500 JPY", "۱٬۵۰۰ JPY"),
         (1234, "KWD", "currency", "1.234 KWD", "۱٫۲۳۴ KWD"),
         (3500000, "IRR", "toman", "350,000 tomans", "۳۵۰٬۰۰۰ تومان"),
@@ -62,6 +63,7 @@ def test_numbers_and_shares() -> None:
         )
     with translation.override("fa"):
         assert (format_number(1234567), format_percent(0.312)) == ("۱٬۲۳۴٬۵۶۷", "۳۱٫۲٪")
+        assert (format_number(-5), format_percent(-0.75)) == ("\u2066−۵\u2069", "\u2066−۷۵٫۰٪\u2069")
 
 
 @pytest.mark.parametrize("typed", ["1404-01-01", "۱۴۰۴/۰۱/۰۱", "2025-03-21", "١٤٠٤-٠١-٠١"])
