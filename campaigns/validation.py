@@ -11,6 +11,8 @@ from campaigns.models import Campaign, CampaignState
 from campaigns.refusals import CampaignProblem, Severity
 from crm.models import Channel, Purpose
 from messaging.actions.templates import source_of
+from messaging.content.headers import check_address
+from messaging.content.problems import RenderError
 from messaging.content.validation import validate_message
 from messaging.models import SenderKind, TemplateVersion
 from messaging.planning import Reach
@@ -46,6 +48,13 @@ def _check_sender(campaign: Campaign) -> Iterator[CampaignProblem]:
         yield CampaignProblem("sender_channel", _("The sender “%(name)s” is for another channel.") % {"name": account}, "sender")
     if not account.from_email:
         yield CampaignProblem("sender_address", _("The sender “%(name)s” has no address.") % {"name": account}, "sender")
+    for address in filter(None, (account.from_email, account.reply_to)):
+        try:
+            check_address(address)
+        except RenderError as error:
+            yield CampaignProblem(
+                "sender_address", _("The sender “%(name)s”: %(problem)s") % {"name": account, "problem": error.detail}, "sender"
+            )
     if account.kind not in SenderKind.values:
         yield CampaignProblem("sender_kind", _("The sender “%(name)s” is of an unknown kind.") % {"name": account}, "sender")
 

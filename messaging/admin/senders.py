@@ -1,8 +1,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -31,11 +29,6 @@ class SenderAccountAdmin(TenantModelAdmin):
         (_("State"), {"fields": ("state",)}),
     )
     readonly_fields = ("credentials_state", "state")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[SenderAccount]:
-        # Not read unless asked for: a list must not fail because of credentials that cannot be decrypted any longer.
-        rows: QuerySet[SenderAccount] = super().get_queryset(request)
-        return rows.defer("credentials")
 
     @admin.display(description=_("works"), boolean=True)
     def works(self, account: SenderAccount) -> bool:

@@ -30,7 +30,9 @@ class SenderAccount(TenantModel):
     )
     credentials = EncryptedJSONField(_("credentials"), default=dict, blank=True)
     connections = models.PositiveSmallIntegerField(_("connections"), default=16, validators=[MinValueValidator(1), MaxValueValidator(64)])
-    rate_per_second = models.PositiveIntegerField(_("messages per second"), null=True, blank=True, help_text=_("Empty: no limit."))
+    rate_per_second = models.PositiveIntegerField(
+        _("messages per second"), null=True, blank=True, validators=[MinValueValidator(1)], help_text=_("Empty: no limit.")
+    )
     is_active = models.BooleanField(_("active"), default=True)
     # The circuit breaker: closed while failures stay under the limit, open until the given time afterwards.
     failure_count = models.PositiveIntegerField(default=0, editable=False)

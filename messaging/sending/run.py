@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Q
+from django.utils.translation import gettext as _
 from limits.storage import Storage, storage_from_string
 
+from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
 from messaging.channels.base import Fate, LeaseLostError, Messenger, Report, UnsupportedFeatureError
 from messaging.channels.registry import open_messenger
-from messaging.content.problems import MessageRejectedError
+from messaging.content.problems import MessageRejectedError, RenderError
 from messaging.models import Chunk, Delivery, DeliveryState, Dispatch, DispatchState
 from messaging.sending.breaker import close_breaker, hold_dispatch, is_half_open, is_open, trip_breaker
 from messaging.sending.composer import Composer
-from messaging.sending.control import complete_dispatch, fail_dispatch
+from messaging.sending.control import DispatchStateError, complete_dispatch, fail_dispatch, pause_dispatch
 from messaging.sending.feeder import FeederLimits
 from messaging.sending.ledger import Ledger
 from messaging.sending.mailing import open_mailing
@@ -33,6 +37,8 @@ from messaging.sending.store import PostgresStore
 
 logger = logging.getLogger(__name__)
 TRIAL_SECONDS = 2.0
+# What a later run may well find gone; the sweep rings for it.
+_TRIED_AGAIN = (OperationalError, InterfaceError, SoftTimeLimitExceeded)
 _CONNECTION_KEYS = ("dbname", "user", "password", "host", "port", "sslmode", "sslrootcert", "options")
 
 
@@ -45,6 +51,10 @@ class Ended(Enum):
     STOPPED = auto()  # paused, cancelled, failed or completed
 
 
+class SenderUnfitError(Exception):
+    """Nothing can be sent through the sender until somebody has looked at it; the message is for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """What a run did; `released` are other dispatches that may go on since the sender works again."""
@@ -55,7 +65,10 @@ class RunResult:
 
 
 def send_dispatch(*, organization_id: int, dispatch_id: int, clock: Callable[[], datetime]) -> RunResult:
-    """Send chunks of a dispatch until there are none, the time is up, or something stops it."""
+    """Send chunks of a dispatch until there are none, the time is up, or something stops it.
+
+    What nobody foresaw pauses the dispatch and is told on its page: rung for again it would only happen again.
+    """
     with tenant(organization_id):
         dispatch = Dispatch.objects.select_related("account", "version").get(pk=dispatch_id)
         if dispatch.state != DispatchState.RUNNING:
@@ -66,15 +79,52 @@ def send_dispatch(*, organization_id: int, dispatch_id: int, clock: Callable[[],
             return RunResult(Ended.HELD)
         is_trial = is_half_open(account, now)
         try:
-            composer = open_mailing(dispatch, clock=clock)
-            messenger = open_messenger(account, is_trial=is_trial)
+            composer, messenger = _opened(dispatch, is_trial=is_trial, clock=clock)
         except (MessageRejectedError, UnsupportedFeatureError) as error:
             fail_dispatch(dispatch_id=dispatch_id, reason=str(error), now=now)
             return RunResult(Ended.STOPPED)
+        except SenderUnfitError as error:
+            return _pause(dispatch_id, str(error), now)
     if not connection.in_atomic_block:
         connection.close()  # a run takes long enough for PostgreSQL to go and come back; the end wants a sound one
-    report = _run(organization_id, dispatch, composer, messenger, is_trial=is_trial)
+    try:
+        report = _run(organization_id, dispatch, composer, messenger, is_trial=is_trial)
+    except _TRIED_AGAIN:
+        raise
+    except Exception as error:
+        logger.exception("dispatch %s stopped", dispatch_id)
+        with tenant(organization_id):
+            return _pause(
+                dispatch_id, _("Sending stopped at an error, which is in the log: %(error)s") % {"error": type(error).__name__}, clock()
+            )
     return _conclude(organization_id, dispatch, report, clock())
+
+
+def _opened(dispatch: Dispatch, *, is_trial: bool, clock: Callable[[], datetime]) -> tuple[Composer, Messenger]:
+    """The message, compiled, and the sender, ready.
+
+    Raises:
+        MessageRejectedError, UnsupportedFeatureError: it can never be sent like this.
+        SenderUnfitError: the sender has to be looked at first.
+    """
+    account = dispatch.account
+    if not account.is_active:
+        raise SenderUnfitError(_("The sender “%(name)s” is switched off.") % {"name": account})
+    try:
+        return open_mailing(dispatch, clock=clock), open_messenger(account, is_trial=is_trial)
+    except (MessageRejectedError, UnsupportedFeatureError):
+        raise
+    except RenderError as error:
+        failure = error.detail
+    except ValueError as error:  # credentials that no key of ours opens
+        failure = str(error)
+    raise SenderUnfitError(_("The sender “%(name)s” has trouble: %(failure)s") % {"name": account, "failure": failure})
+
+
+def _pause(dispatch_id: int, reason: str, now: datetime) -> RunResult:
+    with suppress(DispatchStateError):  # somebody else has stopped it meanwhile
+        pause_dispatch(dispatch_id=dispatch_id, actor=SYSTEM, now=now, reason=reason)
+    return RunResult(Ended.HELD)
 
 
 def _run(organization_id: int, dispatch: Dispatch, composer: Composer, messenger: Messenger, *, is_trial: bool) -> Report | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -14,11 +15,13 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.models import CustomerFacts, Event
+from messaging import variables
 from messaging.models import Delivery, DeliveryState, DispatchState, FateReason, Suppression
 from messaging.sending.control import DispatchStateError, cancel_dispatch, pause_dispatch, resume_dispatch
 from messaging.sending.ending import clear_rests
 from messaging.sending.run import Ended, RunResult
 from messaging.sending.sweeping import dispatches_to_ring
+from messaging.variables import Loading, Namespace, Variable
 from tests.conftest import Cast
 from tests.messaging.sending_stage import Stage, set_stage
 from tests.smtp_server import DROP, Script, smtp_server
@@ -311,3 +314,53 @@ def test_a_template_that_cannot_be_compiled_fails_the_dispatch_and_every_message
     told = {(row.reason, row.detail, row.next_attempt_at) for row in map(stage.delivery, (1, 2, 3))}
     assert told == {(FateReason.ENDED, dispatch.state_reason, None)}
     assert dispatch.completed_at > datetime(2026, 1, 1, tzinfo=UTC)  # type: ignore[operator]
+
+
+def test_a_sender_without_an_address_pauses_with_the_reason_until_it_has_one(committed_cast: Cast) -> None:
+    with smtp_server() as server:
+        stage = set_stage(committed_cast.saffron.pk, server.port, people=3)
+        stage.set_account(from_email="")
+        assert stage.run() == RunResult(Ended.HELD)
+        assert (stage.dispatch().state, stage.states(), server.mails) == (DispatchState.PAUSED, {"planned": 3}, [])
+        assert stage.dispatch().state_reason == "The sender “Post office” has trouble: not an e-mail address: ''"
+        stage.set_account(from_email="shop@example.com")
+        with tenant(stage.organization_id):
+            resume_dispatch(dispatch_id=stage.dispatch_id, actor=committed_cast.alice_acts, now=timezone.now())
+        stage.run()
+    assert stage.states() == {"sent": 3}
+
+
+def test_credentials_that_no_key_opens_pause_with_the_reason(committed_cast: Cast) -> None:
+    stage = set_stage(committed_cast.saffron.pk, 1, people=3)
+    stage.set_account(credentials={"username": "shop", "password": "hush"})
+    with override_settings(SECRET_KEY="another-key"):
+        assert stage.run() == RunResult(Ended.HELD)
+        assert stage.account().name == "Post office"
+    assert (stage.dispatch().state, stage.states()) == (DispatchState.PAUSED, {"planned": 3})
+    assert "encrypted with another SECRET_KEY" in stage.dispatch().state_reason
+
+
+def test_a_sender_that_is_switched_off_sends_nothing_more(committed_cast: Cast) -> None:
+    with smtp_server() as server:
+        stage = set_stage(committed_cast.saffron.pk, server.port, people=3)
+        stage.set_account(is_active=False)
+        assert stage.run() == RunResult(Ended.HELD)
+    assert (stage.dispatch().state, stage.states(), server.mails) == (DispatchState.PAUSED, {"planned": 3}, [])
+    assert stage.dispatch().state_reason == "The sender “Post office” is switched off."
+
+
+def test_an_error_that_nobody_foresaw_pauses_instead_of_happening_again_and_again(
+    committed_cast: Cast, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_loading: Loading) -> dict[int, dict[str, Any]]:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(variables._namespaces, "odd", Namespace("odd", "Odd", lambda: [Variable("one", "One", "1")], fail))
+    with smtp_server() as server:
+        stage = set_stage(committed_cast.saffron.pk, server.port, people=3, html="<p>{{ odd.one }}</p>{{ footer }}")
+        assert stage.run() == RunResult(Ended.HELD)
+    assert (stage.dispatch().state, stage.states(), server.mails) == (DispatchState.PAUSED, {"planned": 3}, [])
+    assert stage.dispatch().state_reason == "Sending stopped at an error, which is in the log: ZeroDivisionError"
+    assert f"dispatch {stage.dispatch_id} stopped" in caplog.text
+    with tenant(stage.organization_id):
+        assert AuditEntry.objects.filter(action="dispatch.paused", subject_id=stage.dispatch_id).count() == 1

@@ -36,7 +36,7 @@ class Command(BaseCommand):
             if verb == "create":
                 self._create(options)
             else:
-                for account in SenderAccount.objects.defer("credentials").order_by("pk"):
+                for account in SenderAccount.objects.order_by("pk"):
                     state = account.failure or ("works" if account.is_active else "switched off")
                     self.stdout.write(f"{account.pk}\t{account.kind}\t{account.name}\t{account.from_email}\t{state}")
 
