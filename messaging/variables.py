@@ -115,9 +115,9 @@ def load_contexts(*, customer_ids: Sequence[int], names: Iterable[str], language
     customers = loaded.pop("customer")
 
     def context(customer_id: int, customer: dict[str, Any]) -> dict[str, Any]:
-        values = {key: found.get(customer_id, {}) for key, found in loaded.items()}
-        values["customer"] = customer
-        values[RECIPIENT] = {"name": customer.get("name", "")}
+        values = {"customer": customer, RECIPIENT: {"name": customer.get("name", "")}}
+        for key, found in loaded.items():
+            values[key] = found.get(customer_id, {})
         return values
 
     return MadeOnDemand(customers, context)

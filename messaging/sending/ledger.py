@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from accounts.tenancy import tenant
-from messaging.models import SkipReason
 from messaging.sending.mark_log import GIVE_UP_SECONDS
 
 RETRY_CHUNK_SIZE = 1_000
@@ -66,9 +65,30 @@ with settled as (
 update messaging_chunk set in_flight = '{{}}' where organization_id = %(org)s and id = %(chunk)s
 """
 
+# What is still to be sent, with the reason against those who withdrew, or whose address was suppressed, since the plan was
+# made. They are asked for by the keys of these rows alone: a join would read all of a table that has no statistics yet.
 _READ = """
-select delivery.id, delivery.customer_id, delivery.address, delivery.attempts
-from messaging_delivery as delivery where {open} order by delivery.id
+with open as materialized (
+    select delivery.id, delivery.customer_id, delivery.address, delivery.attempts
+    from messaging_delivery as delivery where {open}
+), message as (
+    select channel, purpose from messaging_dispatch where organization_id = %(org)s and id = %(dispatch)s
+), barred as materialized (
+    select customer_id, state from crm_consent
+    where organization_id = %(org)s and customer_id = any(array(select customer_id from open))
+        and channel = (select channel from message) and purpose = (select purpose from message)
+        and (state = 'withdrawn' or state <> 'granted' and purpose <> 'transactional')
+), suppressed as (
+    select address from messaging_suppression
+    where organization_id = %(org)s and address = any(array(select lower(address) from open))
+        and channel = (select channel from message)
+)
+select id, customer_id, address, attempts, case
+    when customer_id in (select customer_id from barred where state = 'withdrawn') then 'withdrawn'
+    when customer_id in (select customer_id from barred) then 'no_consent'
+    when lower(address) in (select address from suppressed) then 'suppressed'
+    else '' end
+from open order by id
 """
 
 
@@ -79,20 +99,6 @@ def _for_open(statement: str) -> tuple[str, str]:
 _SETTLE_RANGE, _SETTLE_LIST = _for_open(_SETTLE)
 _READ_RANGE, _READ_LIST = _for_open(_READ)
 
-# Who withdrew, or whose address was suppressed, since the plan was made. Asked of the rows alone that are about to be sent, and by
-# the keys of each table: a join would read all of one that has no statistics yet.
-_WITHDRAWN = """
-select customer_id, state from crm_consent
-where organization_id = %(org)s and customer_id = any(%(customers)s)
-    and channel = (select channel from messaging_dispatch where organization_id = %(org)s and id = %(dispatch)s)
-    and purpose = (select purpose from messaging_dispatch where organization_id = %(org)s and id = %(dispatch)s)
-    and (state = 'withdrawn' or state <> 'granted' and purpose <> 'transactional')
-"""
-_SUPPRESSED = """
-select address from messaging_suppression
-where organization_id = %(org)s and address = any(%(addresses)s)
-    and channel = (select channel from messaging_dispatch where organization_id = %(org)s and id = %(dispatch)s)
-"""
 _LEAVE_OUT = """
 with left_out as (
     update messaging_delivery as delivery set state = 'skipped', reason = given.reason, next_attempt_at = null
@@ -192,12 +198,13 @@ class ClaimedChunk:
 
 
 class Row(NamedTuple):
-    """One delivery to be sent."""
+    """One delivery to be sent; with a reason in the words of planning, one that must not be any more."""
 
     delivery_id: int
     customer_id: int
     address: str
     attempts: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,24 +233,11 @@ class Ledger:
                 cursor.execute(_SETTLE_RANGE if chunk.retry_ids is None else _SETTLE_LIST, values | through)
             cursor.execute(_READ_RANGE if chunk.retry_ids is None else _READ_LIST, values)
             rows = list(starmap(Row, cursor.fetchall()))
-            left_out = self._reasons_against(rows, cursor)
+            left_out = [row for row in rows if row.reason]
             if left_out:
-                cursor.execute(_LEAVE_OUT, self._values(ids=list(left_out), reasons=list(left_out.values())))
-            return chunk, [row for row in rows if row.delivery_id not in left_out]
-
-    def _reasons_against(self, rows: Sequence[Row], cursor: Any) -> dict[int, str]:
-        """Why rows must not be sent any more, in the words of planning; only those of which that is so."""
-        values = self._values(customers=[row.customer_id for row in rows], addresses=[row.address.lower() for row in rows])
-        cursor.execute(_WITHDRAWN, values)
-        withdrawn = {
-            customer_id: SkipReason.WITHDRAWN if state == "withdrawn" else SkipReason.NO_CONSENT for customer_id, state in cursor.fetchall()
-        }
-        cursor.execute(_SUPPRESSED, values)
-        suppressed = {address for (address,) in cursor.fetchall()}
-        if not withdrawn and not suppressed:
-            return {}
-        reasons = {row.delivery_id: str(SkipReason.SUPPRESSED) for row in rows if row.address.lower() in suppressed}
-        return reasons | {row.delivery_id: str(withdrawn[row.customer_id]) for row in rows if row.customer_id in withdrawn}
+                ids, reasons = [row.delivery_id for row in left_out], [row.reason for row in left_out]
+                cursor.execute(_LEAVE_OUT, self._values(ids=ids, reasons=reasons))
+            return chunk, [row for row in rows if not row.reason]
 
     def write_sent(self, sent: Sequence[tuple[int, float]]) -> None:
         """Write (delivery id, Unix time) of messages that the other side took."""

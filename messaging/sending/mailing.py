@@ -48,9 +48,10 @@ class Mailing:
         Raises:
             NotComposedError: the customer is gone, or the template asks for something this one lacks.
         """
-        context = contexts.get(row.customer_id)
-        if context is None:
-            raise NotComposedError("the customer no longer exists")
+        try:
+            context = contexts[row.customer_id]
+        except KeyError:
+            raise NotComposedError("the customer no longer exists") from None
         context["recipient"]["address"] = row.address
         try:
             body = self._message.render(context, row.delivery_id)
