@@ -178,7 +178,8 @@ def _decision(audience: Audience, now: datetime) -> tuple[str, dict[str, Any]]:
 def _meant(audience: Audience) -> QuerySet[Customer, Any]:
     """Ids and addresses of the audience, each customer once whatever joins their query makes."""
     customers = audience.customers.order_by()
-    if customers.query.where or customers.query.is_sliced or customers.query.combinator:
+    query = customers.query
+    if len(query.alias_map) > 1 or query.extra_tables or query.is_sliced or query.combinator:
         customers = Customer.objects.order_by().filter(pk__in=customers.values("pk"))
     name = ADDRESS_FIELDS.get(audience.channel)
     return customers.values_list("pk", F(name) if name else Value(""))
