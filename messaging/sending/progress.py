@@ -24,11 +24,10 @@ class Mark:
 class ChunkProgress:
     """The deliveries of one claimed chunk on their way: taken, permitted, finished."""
 
-    __slots__ = ("_done", "_flying", "_held", "_through", "_total", "chunk_id", "is_dirty")
+    __slots__ = ("_done", "_flying", "_held", "_through", "_total", "chunk_id")
 
     def __init__(self, chunk_id: int, *, total: int, sending_through: int, held_back: Iterable[int] = ()) -> None:
         self.chunk_id = chunk_id
-        self.is_dirty = False
         self._total = total
         self._done = 0
         self._through = sending_through
@@ -43,21 +42,19 @@ class ChunkProgress:
         """Its body may leave as soon as the mark is on disk."""
         self._held.discard(delivery_id)
         self._flying.add(delivery_id)
-        self._through = max(self._through, delivery_id)
-        self.is_dirty = True
+        if delivery_id > self._through:
+            self._through = delivery_id
 
     def finish(self, delivery_id: int) -> None:
         """Its fate is known."""
         self._held.discard(delivery_id)
         self._flying.discard(delivery_id)
         self._done += 1
-        self.is_dirty = True
 
     def recall(self, delivery_id: int) -> None:
         """Its permission is void: the body has not left and will not leave from here."""
         self._flying.discard(delivery_id)
         self._held.add(delivery_id)
-        self.is_dirty = True
 
     @property
     def is_complete(self) -> bool:

@@ -92,7 +92,8 @@ class SmtpConnection:
                 self.line.check_connected()
                 self._connected = True
                 self._begin()
-            self.line.flush()
+            if self.line.waiting:
+                self.line.flush()
             self._receive()
         except SessionRefusedError as refused:
             self.lose(str(refused), permanent=refused.permanent)

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from messaging.channels.base import ChunkStore, Fate, Outcome, Outgoing, Report, Stage, Trouble
+from messaging.channels.base import SENT, ChunkStore, Fate, Outcome, Outgoing, Report, Stage, Trouble
 from messaging.channels.email.smtp_connection import SmtpConnection
 from messaging.channels.email.smtp_line import Line
 from messaging.channels.email.smtp_settings import SmtpSettings
@@ -168,21 +168,28 @@ class SmtpEngine:
 
     def settle(self, outgoing: Outgoing, outcome: Outcome) -> None:
         """The fate of a message is known. A sender that is refused for good is trouble of the account's: the message may leave later."""
+        if outcome.fate is Fate.SENT:
+            self._note_sent(outgoing)
+            return
         if outcome.stage is Stage.SENDER and outcome.fate is Fate.FAILED:
             outcome = replace(outcome, fate=Fate.RETRY)
             self._refused_senders += 1
             if self._refused_senders >= REFUSED_SENDERS_UNTIL_TROUBLE:
                 self._give_up(f"the server refuses the sender: {outcome.text}", permanent=True)
-        fate = outcome.fate
-        self.report.count(fate)
+        self.report.count(outcome.fate)
         self._release(outgoing)
-        if fate is Fate.SENT:
-            self._failures = self._refusals = self._refused_senders = 0
-        elif fate is Fate.RETRY:
+        if outcome.fate is Fate.RETRY:
             self._refusals += 1
             if self._refusals >= self.settings.refusals_until_trouble:
                 self._give_up(f"{self._refusals} temporary refusals in a row, the last: {outcome.text}")
         self._store.record(outgoing, outcome)
+
+    def _note_sent(self, outgoing: Outgoing) -> None:
+        """The server took it: its body left, so it had permission and waits for none."""
+        self.report.sent += 1
+        self._open_permits -= 1
+        self._failures = self._refusals = self._refused_senders = 0
+        self._store.record(outgoing, SENT)
 
     def _release(self, outgoing: Outgoing) -> None:
         if outgoing.permitted or (self._asked is not None and outgoing in self._asked):

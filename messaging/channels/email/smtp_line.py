@@ -48,17 +48,15 @@ class Line:
     def write(self, data: bytes, rest: bytes = b"") -> int:
         """Queue bytes and hand over what the kernel takes; return the mark at the end of `data`."""
         mark = self.queued + len(data)
-        self._send(data + rest if rest else data)
+        self._send(data + rest)
         return mark
 
     def _send(self, data: bytes) -> None:
         self.queued += len(data)
         if self.waiting:
             self.waiting += data
-            return
-        sent = self._hand_over(data)
-        if sent != len(data):
-            self.waiting = data[sent:]
+        else:
+            self.waiting = data[self._hand_over(data) :]
 
     def _hand_over(self, data: bytes) -> int:
         try:

@@ -14,7 +14,6 @@ LONGEST_REPLY = 65_536
 _ENHANCED = re.compile(rb"^([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")
 _ALL_WELL = re.compile(rb"(?:2\d\d [^\n]*\n){3}354 [^\n]*\n")
-_DOT_LINE = re.compile(rb"\n\.")  # `b"\n." in body` takes three times as long
 _STRAY_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 
@@ -180,7 +179,7 @@ def stuffed(body: bytes, *, has_sound_lines: bool = False) -> bytes:
     """
     if not has_sound_lines and _has_stray_newline(body):
         body = _STRAY_NEWLINE.sub(b"\r\n", body)
-    if _DOT_LINE.search(body):
+    if body.rfind(b"\n.") >= 0:  # `b"\n." in body` takes three times as long
         body = body.replace(b"\n.", b"\n..")
     if body[:1] == b".":
         body = b"." + body
