@@ -101,6 +101,15 @@ def test_customers_outside_the_audience_have_no_row() -> None:
     assert list(Delivery.objects.values_list("customer_id", flat=True)) == [listed.pk]
 
 
+def test_a_customer_whom_a_join_names_twice_has_one_row() -> None:
+    customer = make_reachable()
+    Consent.objects.create(customer=customer, channel=Channel.SMS, purpose=Purpose.MARKETING, state=ConsentState.GRANTED, changed_at=NOW)
+    agreed = Customer.objects.filter(consents__state=ConsentState.GRANTED)
+    assert agreed.count() == 2
+    assert plan(Audience(Channel.EMAIL, Purpose.MARKETING, agreed)) == Reach(1, {})
+    assert list(Delivery.objects.values_list("customer_id", flat=True)) == [customer.pk]
+
+
 def test_nobody_in_the_audience_makes_no_rows_and_still_runs() -> None:
     dispatch = make_dispatch()
     assert plan(Audience(Channel.EMAIL, Purpose.MARKETING, Customer.objects.none()), dispatch) == Reach(0, {})
