@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from messaging.sending.run import Ended
 from tests.conftest import Cast
 from tests.messaging.memory_store import MemoryStore, message
 from tests.messaging.sending_stage import set_stage
+from tests.smtp_server import self_signed
 
 MIME = (
     b"From: Saffron Barbers <shop@saffron.example>\r\nTo: =?utf-8?b?2KfYsdiv2LTbjNix?= <person1@example.net>\r\n"
@@ -49,7 +51,7 @@ class Provider:
 
 
 @contextmanager
-def provider(answer: Callable[[dict[str, Any]], Answer]) -> Iterator[Provider]:
+def provider(answer: Callable[[dict[str, Any]], Answer], tls: ssl.SSLContext | None = None) -> Iterator[Provider]:
     state = Provider(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,6 +74,8 @@ def provider(answer: Callable[[dict[str, Any]], Answer]) -> Iterator[Provider]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.port = server.server_address[1]
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -185,6 +189,126 @@ def test_a_refused_key_stops_at_once_and_shows_no_secret() -> None:
     assert "SG.secret" not in report.trouble.reason
     assert len(asked.requests) <= 6
     assert set(store.fates().values()) == {Fate.RETRY}
+
+
+@pytest.mark.parametrize("status", [402, 404, 405])
+def test_an_account_that_is_refused_loses_no_message(status: int) -> None:
+    store = MemoryStore(messages=[message(n, body=MIME) for n in range(1, 100)])
+    with provider(lambda body: (status, {}, '{"message": "no credits"}')) as asked:
+        report = sendgrid(asked.port).run(store)
+    assert report.trouble is not None
+    assert report.trouble.permanent
+    assert "no credits" in report.trouble.reason
+    assert set(store.fates().values()) == {Fate.RETRY}
+    assert len(asked.requests) <= 6
+
+
+@pytest.mark.parametrize("connections", [1, 2, 8])
+def test_messages_that_are_all_refused_alike_are_the_accounts_trouble(connections: int) -> None:
+    words = '{"errors": [{"message": "The from address does not match a verified Sender Identity."}]}'
+    store = MemoryStore(messages=[message(n, body=MIME) for n in range(1, 100)])
+    with provider(lambda body: (400, {}, words)) as asked:
+        report = sendgrid(asked.port, connections=connections).run(store)
+    assert report.trouble is not None
+    assert report.trouble.permanent
+    assert "verified Sender Identity" in report.trouble.reason
+    assert set(store.fates().values()) == {Fate.RETRY}
+    assert len(store.fates()) == len(asked.requests) <= connections + 5
+    assert store.most_flying <= max(3, connections)
+
+
+def test_messages_that_are_refused_each_for_itself_are_lost_alone() -> None:
+    alike: Answer = (400, {}, '{"errors": [{"message": "Does not contain a valid address."}]}')
+    store = MemoryStore(messages=[message(n, body=MIME.replace(b"person1@", f"person{n}@".encode())) for n in range(1, 8)])
+    refused = {f"person{n}@example.net" for n in (2, 3, 5, 6)}
+    with provider(lambda body: alike if to(body) in refused else accepted(body)) as asked:
+        report = sendgrid(asked.port, connections=1).run(store)
+    assert report.trouble is None
+    assert {n: fate for n, fate in store.fates().items() if fate is not Fate.SENT} == dict.fromkeys((2, 3, 5, 6), Fate.FAILED)
+    assert len(asked.requests) == 7
+
+
+def test_messages_refused_again_when_tried_again_are_themselves_at_fault() -> None:
+    store = MemoryStore(messages=[message(n, body=MIME, attempts=1) for n in range(1, 6)])
+    with provider(lambda body: (400, {}, "{}")) as asked:
+        report = sendgrid(asked.port).run(store)
+    assert report.trouble is None
+    assert list(store.fates().values()) == [Fate.FAILED] * 5
+    assert len(asked.requests) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("sendgrid", {"api_key": "k", "api_url": "api.sendgrid.com/v3/"}),
+        ("sendgrid", {"api_key": "k", "api_url": "ftp://api.sendgrid.com/v3/"}),
+        ("sendgrid", {"api_key": "k", "api_url": "http://*/v3/"}),
+        ("postmark", {"server_token": " KEY", "api_url": "http://127.0.0.1:9/"}),
+        ("postmark", {"server_token": "کلید", "api_url": "http://127.0.0.1:9/"}),
+    ],
+)
+def test_settings_that_make_no_request_stop_at_once_and_leave_nothing_in_doubt(kind: str, options: dict[str, Any]) -> None:
+    store = MemoryStore(messages=[message(n, body=MIME) for n in range(1, 100)])
+    report = AnymailMessenger(AnymailSettings.from_account(kind, options)).run(store)
+    assert report.trouble is not None
+    assert report.trouble.permanent
+    assert set(store.fates().values()) == {Fate.RETRY}
+    assert len(store.fates()) <= 8
+
+
+@pytest.mark.parametrize("address", ["http://no-such-host.invalid/v3/", "https://127.0.0.1:{port}/v3/"])
+def test_a_connection_that_never_stood_leaves_nothing_in_doubt(address: str) -> None:
+    store = MemoryStore(messages=[message(n, body=MIME) for n in range(1, 30)])
+    with provider(accepted) as asked:
+        report = sendgrid(asked.port, api_url=address.format(port=asked.port), refusals_until_trouble=5).run(store)
+    assert report.trouble is not None
+    assert not report.trouble.permanent
+    assert set(store.fates().values()) == {Fate.RETRY}
+    assert asked.requests == []
+
+
+def test_a_provider_whose_certificate_is_not_trusted_stops_at_once(tmp_path: Path) -> None:
+    store = MemoryStore(messages=[message(n, body=MIME) for n in range(1, 100)])
+    with provider(accepted, self_signed(tmp_path)[0]) as asked:
+        report = sendgrid(asked.port, api_url=f"https://127.0.0.1:{asked.port}/v3/").run(store)
+    assert report.trouble is not None
+    assert report.trouble.permanent
+    assert "certificate verify failed" in report.trouble.reason
+    assert set(store.fates().values()) == {Fate.RETRY}
+    assert asked.requests == []
+
+
+def test_tls_that_ends_in_the_middle_of_an_answer_leaves_the_message_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, trusted = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+    store = MemoryStore(messages=[message(1, body=MIME)])
+    with provider(lambda body: (0, {}, ""), context) as asked:
+        sendgrid(asked.port, api_url=f"https://127.0.0.1:{asked.port}/v3/").run(store)
+    assert len(asked.requests) == 1
+    assert store.fates() == {1: Fate.AMBIGUOUS}
+
+
+def test_a_proxy_that_is_not_there_leaves_nothing_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    store = MemoryStore(messages=[message(n, body=MIME) for n in range(1, 30)])
+    report = sendgrid(1, api_url="https://provider.example/v3/", refusals_until_trouble=5).run(store)
+    assert report.trouble is not None
+    assert set(store.fates().values()) == {Fate.RETRY}
+
+
+def test_a_provider_that_falls_silent_leaves_the_message_in_doubt() -> None:
+    heard = threading.Event()
+
+    def silent(body: dict[str, Any]) -> Answer:
+        heard.wait(20)
+        return accepted(body)
+
+    store = MemoryStore(messages=[message(1, body=MIME)])
+    with provider(silent) as asked:
+        sendgrid(asked.port, timeout=0.2).run(store)
+        heard.set()
+    assert store.fates() == {1: Fate.AMBIGUOUS}
+    assert "Read timed out" in store.outcomes[1].text
 
 
 def test_a_provider_that_is_not_there_leaves_nothing_in_doubt() -> None:

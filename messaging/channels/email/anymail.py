@@ -10,14 +10,13 @@ import threading
 import warnings
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.message import EmailMessage as MimeMessage
 from email.policy import default as default_policy
 from importlib import import_module
 from typing import Any
 
-import requests
 from anymail.exceptions import (
     AnymailAPIError,
     AnymailConfigurationError,
@@ -39,14 +38,13 @@ from messaging.channels.base import (
     Trouble,
     UnsupportedFeatureError,
 )
+from messaging.channels.email.anymail_outcomes import outcome_of, words_of
 
 # anymail no longer tests SendGrid itself; our tests check what it asks against SendGrid's own contract.
 warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 WAIT_SECONDS = 0.25
 TAKEN = {"sent", "queued", "delivered"}
-# A gateway's words, or those of a program that broke while it had the message.
-MAY_HAVE_TAKEN = {500, 502, 504}
-REFUSED_KEY = {401, 403}
+ALIKE_REFUSALS_UNTIL_TROUBLE = 3
 # Written by the provider itself, or meaningless once the message is no longer our own MIME source.
 _OWN_HEADERS = {
     "from",
@@ -67,7 +65,6 @@ class AnymailSettings:
 
     kind: str
     connections: int = 4
-    timeout: float = 30.0
     refusals_until_trouble: int = 50
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -75,7 +72,7 @@ class AnymailSettings:
     def from_account(cls, kind: str, values: dict[str, Any]) -> AnymailSettings:
         """Read an account's settings and secrets."""
         rest = dict(values)
-        own = {name: rest.pop(name) for name in ("connections", "timeout", "refusals_until_trouble") if name in rest}
+        own = {name: rest.pop(name) for name in ("connections", "refusals_until_trouble") if name in rest}
         rest.pop("failures_until_trouble", None)
         return cls(kind=kind, options=rest, **own)
 
@@ -101,11 +98,15 @@ class AnymailMessenger:
         try:
             self._backend().send_messages([message])
         except AnymailAPIError as error:
-            return _outcome_of(error)
+            return outcome_of(error)
         except AnymailRecipientsRefused as error:
-            return Outcome(Fate.FAILED, Stage.RECIPIENT, text=_words(error))
+            return Outcome(Fate.FAILED, Stage.RECIPIENT, text=words_of(error))
         except AnymailError as error:  # an unsupported feature, or a value that cannot be serialised
-            return Outcome(Fate.FAILED, Stage.CONTENT, text=_words(error))
+            return Outcome(Fate.FAILED, Stage.CONTENT, text=words_of(error))
+        except UnicodeEncodeError as error:  # a key that no request can carry
+            return Outcome(Fate.RETRY, Stage.SENDER, text=words_of(error))
+        except Exception as error:  # nobody knows how far it came, and an exception from here would leave all others in doubt
+            return Outcome(Fate.AMBIGUOUS, Stage.SENDER, text=f"{type(error).__name__}: {words_of(error)}"[:300])
         statuses = message.anymail_status.status or {"unknown"}  # type: ignore[attr-defined]
         if statuses <= TAKEN:
             return SENT
@@ -121,7 +122,7 @@ class AnymailMessenger:
         try:
             return self._backend_class(fail_silently=False, **self.settings.options)
         except (AnymailConfigurationError, TypeError) as error:
-            raise UnsupportedFeatureError(f"{self.settings.kind}: {_words(error)}") from error
+            raise UnsupportedFeatureError(f"{self.settings.kind}: {words_of(error)}") from error
 
 
 class _Run:
@@ -134,12 +135,16 @@ class _Run:
         self._waiting: deque[Outgoing] = deque()
         self._asked: list[Outgoing] | None = None
         self._flying: dict[Future[Outcome], Outgoing] = {}
+        self._alike: list[tuple[Outgoing, Outcome]] = []
+        self._refused_alike: Outcome | None = None
         self._refusals = 0
         self.report = Report()
 
     def run(self) -> Report:
         while not self._is_done():
             self._take()
+            if self._is_over():
+                self._note_alike()
             self._ask()
             self._collect()
             if self._asked is not None and self._store.permitted():
@@ -152,12 +157,17 @@ class _Run:
         return self.report
 
     def _is_done(self) -> bool:
-        if self._flying or self._asked is not None or self._store.has_news():
+        return self._is_over() and not self._alike and not self._store.has_news()
+
+    def _is_over(self) -> bool:
+        """Tell whether nothing flies and nothing more will leave."""
+        if self._flying or self._asked is not None:
             return False
         return self.report.trouble is not None or (not self._waiting and self._store.exhausted())
 
     def _take(self) -> None:
-        room = self._messenger.connections - len(self._flying) - len(self._asked or ()) - len(self._waiting)
+        lines = max(1, self._messenger.connections - len(self._alike))
+        room = lines - len(self._flying) - len(self._asked or ()) - len(self._waiting)
         for _ in range(room if self.report.trouble is None else 0):
             outgoing = self._store.take()
             if outgoing is None:
@@ -184,10 +194,31 @@ class _Run:
             self._settle(self._flying.pop(future), future.result())
 
     def _settle(self, outgoing: Outgoing, outcome: Outcome) -> None:
+        """Note a fate; refusals that are all alike wait until it is clear whether they are about the messages or the account."""
+        if self._alike and outcome != self._alike[0][1]:
+            self._note_alike()
+        # A message that is refused again, after it was tried again, is itself at fault.
+        if outcome.fate is not Fate.FAILED or outcome.stage is not Stage.CONTENT or outgoing.attempts:
+            self._note(outgoing, outcome)
+            return
+        self._alike.append((outgoing, outcome))
+        if len(self._alike) >= ALIKE_REFUSALS_UNTIL_TROUBLE or outcome == self._refused_alike:
+            self._refused_alike = outcome
+            self._alike = [(each, replace(outcome, fate=Fate.RETRY)) for each, _ in self._alike]
+            self._note_alike()
+            reason = f"{ALIKE_REFUSALS_UNTIL_TROUBLE} messages in a row were refused alike: {outcome.text}"
+            self.report.trouble = Trouble(reason, permanent=True)
+
+    def _note_alike(self) -> None:
+        alike, self._alike = self._alike, []
+        for outgoing, outcome in alike:
+            self._note(outgoing, outcome)
+
+    def _note(self, outgoing: Outgoing, outcome: Outcome) -> None:
         self.report.count(outcome.fate)
         self._store.record(outgoing, outcome)
         self._refusals = self._refusals + 1 if outcome.fate in (Fate.RETRY, Fate.AMBIGUOUS) else 0
-        if outcome.code in REFUSED_KEY:
+        if outcome.stage is Stage.SENDER:
             self.report.trouble = Trouble(outcome.text, permanent=True)
         elif self._refusals >= self._messenger.settings.refusals_until_trouble:
             self.report.trouble = Trouble(f"{self._refusals} temporary refusals in a row, the last: {outcome.text}")
@@ -211,29 +242,8 @@ def as_django_message(body: bytes, recipient: str) -> EmailMultiAlternatives:
     return message
 
 
-def _outcome_of(error: AnymailAPIError) -> Outcome:
-    """A provider that refused has not taken the message; one that fell silent, failed midway or mumbled may have."""
-    code = error.status_code or 0
-    if code in MAY_HAVE_TAKEN or 200 <= code < 300:
-        return Outcome(Fate.AMBIGUOUS, Stage.BODY, code, text=_words(error))
-    if code in REFUSED_KEY or code == 429 or code >= 500:
-        return Outcome(Fate.RETRY, Stage.CONNECT, code, text=_words(error))
-    if code:
-        return Outcome(Fate.FAILED, Stage.CONTENT, code, text=_words(error))
-    cause = error.__cause__
-    if isinstance(cause, requests.ConnectTimeout) or "NewConnectionError" in repr(cause):
-        return Outcome(Fate.RETRY, Stage.CONNECT, text=_words(error))
-    if isinstance(cause, requests.RequestException):
-        return Outcome(Fate.AMBIGUOUS, Stage.BODY, text=_words(error))
-    return Outcome(Fate.FAILED, Stage.CONTENT, text=_words(error))
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
-
-
 def _backend_class(kind: str) -> Any:
     try:
         return import_module(f"anymail.backends.{kind}").EmailBackend
     except (ModuleNotFoundError, AnymailImproperlyInstalled) as error:
-        raise UnsupportedFeatureError(f"{kind}: {_words(error)}") from error
+        raise UnsupportedFeatureError(f"{kind}: {words_of(error)}") from error
