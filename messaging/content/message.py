@@ -40,6 +40,7 @@ class CompiledMessage:
     variables: frozenset[str]
     boundary: bytes
     template: str
+    _own_addresses: tuple[tuple[str, str], ...]
     _plain_template: bool
     _environment: Environment
     _frame: MessageFrame
@@ -65,6 +66,7 @@ class CompiledMessage:
                 _manage=tokens.manage,
                 _id=tokens.message_id,
                 _delivery=delivery_id,
+                **{name: address + tokens.manage for name, address in self._own_addresses},
                 **context,
             )
         except TemplateError as error:
@@ -99,9 +101,11 @@ def compile_message(source: MessageSource, frame: MessageFrame, *, clock: Callab
     names = {name for name in variables_in(template) if not name.startswith("_")}
     return CompiledMessage(
         links=tuple(links),
-        variables=frozenset(names),
+        variables=frozenset(names - set(OWN_ADDRESSES)),
         boundary=compiler.boundary.encode(),
         template=template,
+        # Printed as they are; conditions ask for them too.
+        _own_addresses=tuple((name, f"{frame.base_url}/t/{path}/") for name, path in OWN_ADDRESSES.items() if name in names),
         # A string in a tag may print a line end that no value brought in.
         _plain_template=not any(mark in tag for tag in tags for mark in "\\\n\r"),
         _environment=environment,

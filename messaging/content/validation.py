@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as default_policy
 from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
 
+from messaging.content.branches import surely_prints, without_comments
 from messaging.content.footer import FOOTER_TAG
 from messaging.content.frame import Branding, MessageFrame, MessageSource, Sender
 from messaging.content.grammar import Kind, Piece, read_pieces, read_tokens
@@ -25,7 +29,7 @@ MAX_SUBJECT_CHARACTERS = 250
 CLIPPED_OCTETS = 102_000
 _ACTIVE = re.compile(r"<\s*(script|iframe|object|embed|form|base)\b", re.IGNORECASE)
 _RELATIVE_IMAGE = re.compile(r"<img\b[^<>]*\bsrc\s*=\s*[\"'](?!https?:|data:|cid:|\{)([^\"']*)", re.IGNORECASE)
-_RAW_TEXT = re.compile(r"<!--.*?-->", re.DOTALL)
+_TRIAL_URL = "https://example.org"
 
 
 class KnownVariable(Protocol):
@@ -55,7 +59,7 @@ def validate_message(
         problems.extend(_check_duties(source, postal_address, unsubscribable=unsubscribable))
         problems.extend(_check_markup(source))
     if not errors_of(problems):
-        problems.extend(_try_out(source, known))
+        problems.extend(_try_out(source, known, unsubscribable=unsubscribable))
     return sorted(problems, key=lambda problem: problem.severity is not Severity.ERROR)
 
 
@@ -81,7 +85,7 @@ def _check_sizes(source: MessageSource) -> Iterator[Problem]:
             yield Problem("too_large", message % {"size": len(text), "limit": limits[part]}, part)
     if not source.subject.strip():
         yield Problem("empty", _("The subject is empty."), Part.SUBJECT)
-    if not _RAW_TEXT.sub("", source.html).strip():
+    if not without_comments(source.html).strip():
         yield Problem("empty", _("The message is empty."), Part.HTML)
 
 
@@ -137,18 +141,22 @@ def _path(piece: Piece) -> str:
 def _check_duties(source: MessageSource, postal_address: str, *, unsubscribable: bool) -> Iterator[Problem]:
     if not unsubscribable:
         return
-    parts = {Part.HTML: source.html} | ({Part.TEXT: source.text} if source.text.strip() else {})
+    parts = {Part.HTML: without_comments(source.html)} | ({Part.TEXT: source.text} if source.text.strip() else {})
     for part, text in parts.items():
+        if not surely_prints(text, {"unsubscribe_url", "footer"}):
+            yield _missing_unsubscribe(part)
         inner = {piece.inner for piece in read_pieces(text) if piece.kind is Kind.OUTPUT}
-        if not inner & {"unsubscribe_url", "footer"}:
-            message = _("There is no unsubscribe link; add {{ footer }} or {{ unsubscribe_url }}.")
-            yield Problem("missing_unsubscribe", message, part)
         if not any("organization.postal_address" in words for words in inner) and "footer" not in inner:
             message = _("There is no postal address; add {{ footer }} or {{ organization.postal_address }}.")
             yield Problem("missing_postal_address", message, part, severity=Severity.WARNING)
     if not postal_address.strip():
         message = _("The organization has no postal address yet; the law asks for one in every marketing message.")
         yield Problem("no_postal_address", message, Part.MESSAGE, severity=Severity.WARNING)
+
+
+def _missing_unsubscribe(part: Part) -> Problem:
+    message = _("There is no unsubscribe link that everybody gets; add {{ footer }} or {{ unsubscribe_url }}, outside of conditions.")
+    return Problem("missing_unsubscribe", message, part)
 
 
 def _check_markup(source: MessageSource) -> Iterator[Problem]:
@@ -162,10 +170,10 @@ def _check_markup(source: MessageSource) -> Iterator[Problem]:
         yield Problem("relative_image", message, Part.HTML, line, match[1][:80], Severity.WARNING)
 
 
-def _try_out(source: MessageSource, known: Mapping[str, KnownVariable]) -> Iterator[Problem]:
+def _try_out(source: MessageSource, known: Mapping[str, KnownVariable], *, unsubscribable: bool) -> Iterator[Problem]:
     """Compile it and render it for nobody in particular."""
     signer = TokenSigner(1, bytes(32))
-    frame = MessageFrame(Sender("sender@example.org"), Branding("-", "-"), "https://example.org", signer)
+    frame = MessageFrame(Sender("sender@example.org"), Branding("-", "-"), _TRIAL_URL, signer)
     try:
         compiled = compile_message(source, frame)
         wire = compiled.render(sample_context(known), 1)
@@ -176,9 +184,22 @@ def _try_out(source: MessageSource, known: Mapping[str, KnownVariable]) -> Itera
         message = _("It cannot be rendered: %(detail)s") % {"detail": problem.detail}
         yield Problem(problem.reason, message, Part.MESSAGE)
         return
+    if unsubscribable:
+        yield from map(_missing_unsubscribe, _parts_without_way_out(wire))
     if len(wire) > CLIPPED_OCTETS:
         message = _("At %(size)s kB some readers cut the message off.") % {"size": len(wire) // 1000}
         yield Problem("clipped", message, Part.MESSAGE, severity=Severity.WARNING)
+
+
+def _parts_without_way_out(wire: bytes) -> Iterator[Part]:
+    """Parts of a rendered message whose readers see no address of the unsubscribe page."""
+    message: EmailMessage = message_from_bytes(wire, policy=default_policy)
+    for part, kind in ((Part.HTML, "html"), (Part.TEXT, "plain")):
+        body = message.get_body((kind,))
+        words = str(body.get_content()) if body is not None else ""
+        seen = without_comments(words[max(0, words.find("<body")) :]) if part is Part.HTML else words
+        if f"{_TRIAL_URL}/t/u/" not in seen:
+            yield part
 
 
 def sample_context(known: Mapping[str, KnownVariable]) -> dict[str, Any]:

@@ -67,6 +67,47 @@ def test_the_way_out_is_required_of_messages_that_need_consent() -> None:
     assert codes_of("<p>Hi</p>" + OUT, postal_address=" ") == ["no_postal_address"]
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<!-- {{ footer }} -->",
+        "<!-- {{ footer }}",
+        "{# {{ footer }} #}",
+        "{% raw %}{{ footer }}{% endraw %}",
+        "{% if false %}{{ footer }}{% endif %}",
+        "{% if customer.first_name %}{{ footer }}{% endif %}",
+        "{% if customer.first_name == 'Zed' %}<p>x</p>{% else %}{{ footer }}{% endif %}",
+        "{% if customer.first_name %}{{ footer }}{% elif customer.visit_count %}{{ footer }}{% endif %}",
+        "{% for each in loyalty.vouchers %}{{ footer }}{% endfor %}",
+        "{% if unsubscribe_url %}{% if customer.first_name %}{{ footer }}{% endif %}{% endif %}",
+        "<title>{{ unsubscribe_url }}</title>",
+    ],
+)
+def test_a_way_out_that_not_everybody_sees_is_none(hidden: str) -> None:
+    assert "missing_unsubscribe" in codes_of("<p>Hi {{ organization.postal_address }}</p>" + hidden)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        '{% if unsubscribe_url %}<a href="{{ unsubscribe_url }}">Out</a>{% endif %}',
+        '{%- if  unsubscribe_url -%}<a href="{{ unsubscribe_url }}">Out</a>{% endif %}',
+        '{% if unsubscribe_url is defined %}{% endif %}<a href="{{ unsubscribe_url }}">Out</a>',
+        "{% if customer.first_name == 'Zed' %}{{ footer }}{% elif false %}{{ footer }}{% else %}<p>Bye</p>{{ footer }}{% endif %}",
+        "<!--[if mso]><p>x</p><![endif]-->{{ footer }}",
+        "<p>{{ unsubscribe_url }}</p>",
+    ],
+)
+def test_a_way_out_that_everybody_sees_is_enough(shown: str) -> None:
+    assert codes_of("<p>Hi {{ organization.postal_address }}</p>" + shown) == []
+
+
+def test_the_text_made_from_a_message_has_the_way_out_too() -> None:
+    area = '<map name="m"><area href="{{ unsubscribe_url }}" alt="Out"></map><p>{{ organization.postal_address }}</p>'
+    assert [(p.code, p.part.value) for p in problems_of(area)] == [("missing_unsubscribe", "text")]
+    assert codes_of(area, text="Out: {{ unsubscribe_url }} {{ organization.postal_address }}") == []
+
+
 def test_a_value_that_may_be_absent_asks_for_a_fallback() -> None:
     problems = problems_of("<p>{{ customer.first_name }} {{ customer.visit_count }}</p>" + OUT)
     assert [(p.code, p.name, p.severity) for p in problems] == [("no_fallback", "customer.first_name", Severity.WARNING)]
@@ -145,7 +186,7 @@ def test_endless_loops_run_out_of_fuel() -> None:
 def test_a_problem_is_plain_data_for_the_api() -> None:
     assert problems_of("<p>Hi</p>")[0].as_dict() == {
         "code": "missing_unsubscribe",
-        "message": "There is no unsubscribe link; add {{ footer }} or {{ unsubscribe_url }}.",
+        "message": "There is no unsubscribe link that everybody gets; add {{ footer }} or {{ unsubscribe_url }}, outside of conditions.",
         "part": "html",
         "line": None,
         "name": "",
