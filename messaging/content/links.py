@@ -80,6 +80,14 @@ def clean_address(address: str) -> str:
     return encoded
 
 
+def _can_be_sent(address: str) -> bool:
+    try:
+        clean_address(address)
+    except RenderError:
+        return False
+    return True
+
+
 @dataclass(slots=True)
 class LinkRewriter:
     """Replaces the addresses in a document by marks and remembers them in their order."""
@@ -98,9 +106,10 @@ class LinkRewriter:
         kind = classify(address)
         if kind is LinkKind.UNTOUCHED:
             return value
-        if kind is LinkKind.REFUSED:
-            text = _("“%(link)s” is no address that can be sent; links start with https://.")
-            self.problems.append(Problem("bad_link", text % {"link": address[:80]}, Part.HTML, name=address[:200]))
+        if kind is LinkKind.REFUSED or (kind is LinkKind.FIXED and not _can_be_sent(address)):
+            text = _("“%(link)s” is no address that can be sent; links start with https:// and have %(limit)s characters at most.")
+            values = {"link": address[:80], "limit": MAX_URL_CHARACTERS}
+            self.problems.append(Problem("bad_link", text % values, Part.HTML, name=address[:200]))
             return value
         if address not in self.tracked:
             self.tracked[address] = self.marks.add(address)

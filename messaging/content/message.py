@@ -90,7 +90,10 @@ def compile_message(source: MessageSource, frame: MessageFrame, *, clock: Callab
     if errors_of(problems):
         raise MessageRejectedError(problems)
     compiler = _Compiler(source, frame)
-    template, links = compiler.build()
+    try:
+        template, links = compiler.build()
+    except RenderError as error:  # the sender's own address, which is every recipient's trouble
+        raise MessageRejectedError([Problem(error.reason, error.detail, Part.MESSAGE)]) from error
     tags = [piece.text for piece in read_pieces(template) if piece.kind is not Kind.LITERAL]
     environment = build_environment(len(tags), {"_subject": encode_text, "_link": compiler.link_filter})
     try:

@@ -77,8 +77,12 @@ def test_mail_phone_and_anchors_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["javascript:alert(1)", "JaVaScRiPt:x", "vbscript:x", "data:text/html,x", "page.html", "//evil.example", "file:///etc"]
-)
+    "address",
+    [
+        "javascript:alert(1)", "JaVaScRiPt:x", "vbscript:x", "data:text/html,x", "page.html", "//evil.example", "file:///etc",
+        "https://", "http:///x", "http://[bad", "https://a.example/" + "x" * 1500, "https://a.example/" + "ی" * 300,
+    ],
+)  # fmt: skip
 def test_an_address_that_no_reader_can_follow_is_refused(address: str) -> None:
     with pytest.raises(MessageRejectedError) as caught:
         compiled(f'<a href="{address}">x</a>')

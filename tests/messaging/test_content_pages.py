@@ -207,3 +207,14 @@ def test_a_test_goes_out_through_the_sender(cast: Cast, as_alice: Client) -> Non
         ({"sender": sender.pk, "addresses": "me@example.com", "customer": "zzz"}, "on its way to 1 address."),
     ):
         assert words in as_alice.post(url, values, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("address", ["https://", "https://a.example/" + "x" * 1500])
+def test_a_link_that_cannot_be_sent_is_told_and_the_words_stay_in_the_form(cast: Cast, as_alice: Client, address: str) -> None:
+    response = as_alice.post(ADD_TEMPLATE, {**FORM, "html": f'<p>My own words <a href="{address}">x</a></p>{{{{ footer }}}}'})
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "is no address that can be sent; links start with https:// and have 1500 characters at most" in page
+    assert "My own words" in page
+    with tenant(cast.saffron.pk):
+        assert MessageTemplate.objects.count() == 0
