@@ -1,6 +1,6 @@
 """What segments may ask about loyalty: points, tier, membership, and what happened to points.
 
-Who is a member of several programs counts with the points of all of them, and with the tier of the first.
+Who is a member of several programs counts with the points of all of them, and with the tier of the first that is active.
 """
 
 from django.db.models import BigIntegerField, CharField, DateTimeField, Expression, ExpressionWrapper, Min, OuterRef, Subquery, Sum
@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from loyalty.models import Member, Program, Wallet
+from loyalty.models import Member, Program, ProgramState, Wallet
 from loyalty.queries.programs import TermsBook, programs_that_mention
 from segmentation.fields import EventProperty, Label, SegmentEvent, SegmentField, register_event, register_field
 from segmentation.references import register_segment_use
@@ -38,7 +38,7 @@ def _debt(clock: Clock) -> Expression:
 
 
 def _tier(clock: Clock) -> Expression:
-    own = Member.objects.filter(customer_id=OuterRef("pk"), is_active=True).order_by("program_id")
+    own = Member.objects.filter(customer_id=OuterRef("pk"), is_active=True, program__state=ProgramState.ACTIVE).order_by("program_id")
     return ExpressionWrapper(Subquery(own.values("tier")[:1]), CharField())
 
 

@@ -1,13 +1,13 @@
 """What messages may say of a recipient's membership: the namespace ``loyalty``.
 
-Who is a member of several programs is spoken of as a member of the first of them.
+Who is a member of several programs is spoken of as a member of the first of them that is active.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Min, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Min, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
@@ -42,10 +42,12 @@ def _variables() -> Sequence[Variable]:
 
 def _load(loading: Loading) -> Mapping[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
+    members: list[int] = []
     book = TermsBook()
     for member in _members(loading):
         if member.customer_id in found:
             continue
+        members.append(member.pk)
         values = {
             "points": member.wallet.balance,
             "pending_points": member.wallet.pending,
@@ -56,7 +58,7 @@ def _load(loading: Loading) -> Mapping[int, dict[str, Any]]:
         }
         found[member.customer_id] = {name: value for name, value in values.items() if value is not None and name in loading.names}
     if loading.names & {"expiring_points", "expiring_on"}:
-        _add_expiring(found, loading)
+        _add_expiring(found, members, loading)
     return found
 
 
@@ -65,13 +67,10 @@ def _members(loading: Loading) -> QuerySet[Member]:
     return active.select_related("wallet", "program").order_by("program_id")
 
 
-def _add_expiring(found: dict[int, dict[str, Any]], loading: Loading) -> None:
-    first_program = (
-        Member.objects.filter(customer_id=OuterRef("member__customer_id"), is_active=True).order_by("program_id").values("pk")[:1]
-    )
+def _add_expiring(found: dict[int, dict[str, Any]], members: Collection[int], loading: Loading) -> None:
     rows = (
         LotRemainder.objects.filter(
-            member__customer_id__in=found, member=Subquery(first_program), is_open=True, available__gt=0,
+            member__in=members, is_open=True, available__gt=0,
             expires_at__gt=loading.now, expires_at__lte=loading.now + EXPIRING_WITHIN,
         )
         .values_list("member__customer_id", "member__customer__time_zone")

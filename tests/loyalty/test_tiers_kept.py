@@ -16,13 +16,13 @@ from loyalty import tasks
 from loyalty.actions import tiers
 from loyalty.actions.programs import write_terms
 from loyalty.actions.tiers import follow_tiers, sweep_tiers, update_tier
-from loyalty.models import Member, Terms
+from loyalty.models import Member, Program, ProgramState, Terms
 from loyalty.queries.programs import TermsBook
 from loyalty.queries.tiers import benefits_of, members_by_tier
 from messaging.variables import load_contexts
 from segmentation.queries import rules_customers
 from tests.conftest import Cast
-from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member
+from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member, make_program
 from tests.loyalty.program_stage import SALES, Shop, open_program
 
 TIERS = {
@@ -210,3 +210,30 @@ def test_segments_ask_for_points_tier_and_membership(member: Member, field: str,
     Stage(member).earn(120)
     condition = {"field": field, "op": operator} | ({} if value is None else {"value": value})
     assert rules_customers({"all": [condition]}, now=NOW + DAY).count() == count
+
+
+def test_messages_and_segments_speak_of_the_first_program_that_is_active(member: Member) -> None:
+    buy(member, 500_00)
+    tier_of(member, days_later=1)
+    Stage(member).earn(500, expires_in=10 * DAY)
+    second = make_member(make_program("second"), customer=member.customer)
+    Stage(second).earn(70, expires_in=20 * DAY)
+    Program.objects.filter(pk=member.program_id).update(state=ProgramState.CLOSED)
+    names = ["loyalty.points", "loyalty.expiring_points", "loyalty.expiring_on"]
+    context = load_contexts(customer_ids=[member.customer_id], names=names, language="en", now=NOW + DAY)[member.customer_id]
+    assert context["loyalty"] == {"points": 70, "expiring_points": 70, "expiring_on": "Mar 22, 2026"}
+    Program.objects.filter(pk=second.program_id).update(state=ProgramState.CLOSED)
+    context = load_contexts(customer_ids=[member.customer_id], names=names, language="en", now=NOW + DAY)[member.customer_id]
+    assert context["loyalty"] == {}
+
+
+def test_the_tier_of_a_closed_program_is_nobodys_segment(member: Member) -> None:
+    buy(member, 500_00)
+    tier_of(member, days_later=1)
+    second = make_member(make_program("second"), customer=member.customer)
+    Terms.objects.create(program=second.program, version=1, valid_from=NOW - 400 * DAY, document={"tiers": TIERS})
+    Program.objects.filter(pk=member.program_id).update(state=ProgramState.CLOSED)
+    gold = {"all": [{"field": "loyalty_tier", "op": "is", "value": "gold"}]}
+    assert rules_customers(gold, now=NOW + DAY).count() == 0
+    Program.objects.filter(pk=member.program_id).update(state=ProgramState.ACTIVE)
+    assert rules_customers(gold, now=NOW + DAY).count() == 1
