@@ -24,6 +24,8 @@ BURST_LINKS = 3
 BURST = timedelta(seconds=1)
 PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender")
+# Apple's Mail Privacy Protection says this and no more; every browser goes on.
+_APPLES_PROXY = "Mozilla/5.0"
 _MAIL_PROXIES = ("GoogleImageProxy", "YahooMailProxy", "YahooCacheSystem")
 
 
@@ -56,7 +58,7 @@ def judge_user_agent(user_agent: str) -> Machine:
     """What the name that the client gives itself says."""
     if not user_agent.strip():
         return Machine.NO_USER_AGENT
-    if any(proxy in user_agent for proxy in _MAIL_PROXIES):
+    if user_agent.strip() == _APPLES_PROXY or any(proxy in user_agent for proxy in _MAIL_PROXIES):
         return Machine.MAIL_PROXY
     if is_crawler(user_agent) or is_crawler(user_agent, case_sensitive=False):
         return Machine.CRAWLER

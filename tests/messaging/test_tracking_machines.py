@@ -36,6 +36,12 @@ def test_real_machines_are_recognised(shared_data: Path) -> None:
 def test_mail_proxies_are_named_apart() -> None:
     proxy = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
     assert judge_user_agent(proxy) is Machine.MAIL_PROXY
+    assert judge_user_agent("Mozilla/5.0") is Machine.MAIL_PROXY, "Apple's Mail Privacy Protection"
+
+
+def test_a_mail_program_that_says_more_than_apples_proxy_is_a_person() -> None:
+    agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    assert judge_user_agent(agent) is Machine.PERSON
 
 
 @pytest.mark.parametrize(
