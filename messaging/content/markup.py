@@ -21,8 +21,9 @@ from messaging.content.grammar import Kind, Piece, protect, read_pieces
 from messaging.content.problems import MessageRejectedError, Part, Problem
 
 _RAW_ELEMENTS = ("style", "script", "title", "textarea")
-_META_CHARSET = re.compile(r"<meta\s[^<>]*charset[^<>]*>", re.IGNORECASE)
-_LINKED_STYLE = re.compile(r"<link\b[^<>]*\bstylesheet\b[^<>]*>", re.IGNORECASE)
+_META = re.compile(r"<meta\s[^<>]*>", re.IGNORECASE)
+_LINK = re.compile(r"<link\b[^<>]*>", re.IGNORECASE)
+_STYLE_SHEET = re.compile(r"\bstylesheet\b", re.IGNORECASE)
 _ELEMENT = re.compile(r"<(/?)([a-zA-Z][\w:-]*)[^<>]*>")
 # Elements without an end, and those whose end is implied by the next.
 _FLAT = frozenset(
@@ -207,15 +208,19 @@ def inline_styles(html: str) -> str:
     """
     inliner = CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, keep_link_tags=False)
     try:
-        return inliner.inline(_LINKED_STYLE.sub("", html))
+        return inliner.inline(_without_linked_styles(html))
     except InlineError as error:
         text = _("The style sheet cannot be read: %(error)s") % {"error": error}
         raise MessageRejectedError([Problem("style", text, Part.HTML)]) from error
 
 
+def _without_linked_styles(html: str) -> str:
+    return _LINK.sub(lambda match: "" if _STYLE_SHEET.search(match[0]) else match[0], html)
+
+
 def finish_document(html: str, language: str) -> str:
     """The document with its doctype, its language and direction, and the one charset that is true."""
-    html = _META_CHARSET.sub("", html)
+    html = _META.sub(lambda match: "" if "charset" in match[0].lower() else match[0], html)
     direction = "rtl" if language.split("-")[0] in _RIGHT_TO_LEFT else "ltr"
 
     def start(match: re.Match[str]) -> str:

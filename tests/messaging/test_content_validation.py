@@ -178,6 +178,11 @@ def test_broken_markup_takes_no_time() -> None:
     assert codes_of("<a <img <link <meta " * 10_000 + OUT) == []
 
 
+@pytest.mark.parametrize("hostile", ["<!-- <meta " + "charset" * 42_000 + "< -->", "<!-- <link " + "stylesheet " * 26_500 + "< -->"])
+def test_words_that_are_repeated_without_end_take_no_time(hostile: str) -> None:
+    assert set(codes_of("<p>Hi</p>" + OUT + hostile)) <= {"clipped"}
+
+
 def test_endless_loops_run_out_of_fuel() -> None:
     loops = "{% for a in 'abcdefghijklmnopqrstuvwxyz' %}" * 6 + "x" + "{% endfor %}" * 6
     assert codes_of(loops + OUT) == ["template_too_slow"]
