@@ -30,6 +30,8 @@ if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY to a long random string (PRODUCTION is on).")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# How many proxies of ours stand in front; X-Forwarded-For is believed no further.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # The address that people outside reach: tracking links and unsubscribe pages are made from it.
 PUBLIC_URL = env("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 
@@ -159,6 +161,7 @@ LOGIN_REDIRECT_URL = "crm:today"
 LOGOUT_REDIRECT_URL = "admin:login"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
+AXES_CLIENT_IP_CALLABLE = "accounts.client_addresses.client_address"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # The login form says "username"; axes would look for "email", find nobody, and lock out nobody in particular.
 AXES_USERNAME_FORM_FIELD = "username"

@@ -6,6 +6,7 @@ from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from accounts.client_addresses import client_address
 from loyalty.ledger.families import family_of
 from loyalty.links import join_url
 from loyalty.models import Member, Referral, ReferralCode
@@ -29,7 +30,7 @@ def referral_block(member: Member) -> dict[str, Any]:
 
 def device_of(request: HttpRequest) -> str:
     """A hash of from where somebody asks; it tells the same device again, and nothing else."""
-    seen = f"{request.META.get('REMOTE_ADDR', '')}|{request.headers.get('User-Agent', '')}"
+    seen = f"{client_address(request)}|{request.headers.get('User-Agent', '')}"
     return salted_hmac("loyalty.device", seen, algorithm="sha256").hexdigest()
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from accounts.client_addresses import client_address
 from accounts.forms import add_refusal
 from accounts.public_pages import asked_language, known_language, render_not_found, render_public
 from accounts.queries import current_organization
@@ -33,7 +34,7 @@ TOO_MANY = 429
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """Become a member by a friend's link; the answer is the same for those who are known here and those who are not."""
-    if count_asking(f"join:{request.META.get('REMOTE_ADDR', '')}")[0] > PER_MINUTE:
+    if count_asking(f"join:{client_address(request)}")[0] > PER_MINUTE:
         return render_not_found(request, TOO_MANY)
     ref = read_join_token(token)
     if ref is None:
@@ -70,7 +71,7 @@ def _join(request: HttpRequest, form: JoinForm, code: str, language: str) -> boo
             identity=form.identity,
             channels=form.channels,
             language=language,
-            proof={"page": request.path, "words": str(form.fields["wants_messages"].label), "address": request.META.get("REMOTE_ADDR", "")},
+            proof={"page": request.path, "words": str(form.fields["wants_messages"].label), "address": client_address(request)},
             device=device_of(request),
             now=timezone.now(),
         )

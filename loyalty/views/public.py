@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.client_addresses import client_address
 from accounts.pagination import BoundedPaginator
 from accounts.permissions import Permission, requires
 from accounts.public_pages import asked_language, known_language, render_not_found, render_public
@@ -54,7 +55,7 @@ def for_member(page: Page) -> Callable[..., HttpResponse]:
     @wraps(page)
     def opened(request: HttpRequest, token: str) -> HttpResponse:
         ref = read_member_token(token)
-        caller = f"member:{ref.organization_id}:{ref.member_id}" if ref else f"stranger:{request.META.get('REMOTE_ADDR', '')}"
+        caller = f"member:{ref.organization_id}:{ref.member_id}" if ref else f"stranger:{client_address(request)}"
         if count_asking(caller)[0] > PER_MINUTE:
             return render_not_found(request, TOO_MANY)
         if ref is None:

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.client_addresses import client_address
 from accounts.public_pages import asked_language, known_language, render_not_found, render_public
 from accounts.queries import current_organization
 from accounts.tenancy import tenant
@@ -155,4 +156,4 @@ def _language(request: HttpRequest, delivery: Delivery) -> str:
 
 
 def _proof(request: HttpRequest) -> dict[str, str]:
-    return {"user_agent": request.headers.get("User-Agent", "")[:300], "ip": request.META.get("REMOTE_ADDR", "")}
+    return {"user_agent": request.headers.get("User-Agent", "")[:300], "ip": client_address(request)}

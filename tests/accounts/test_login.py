@@ -1,3 +1,4 @@
+from django.conf import LazySettings
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -52,6 +53,14 @@ def test_a_pause_for_one_person_leaves_the_others_in_peace(cast: Cast) -> None:
     for n in range(10):
         _log_in(client, "alice@example.com", f"wrong {n}")
     assert _log_in(Client(), "bob@example.com", PASSWORD) == 302
+
+
+def test_a_pause_for_one_address_behind_the_proxy_leaves_the_others_in_peace(cast: Cast, settings: LazySettings) -> None:
+    settings.TRUSTED_PROXIES = 1
+    for n in range(10):
+        _log_in(Client(headers={"X-Forwarded-For": f"198.51.100.{n}, 6.6.6.6"}), "alice@example.com", f"wrong {n}")
+    assert _log_in(Client(headers={"X-Forwarded-For": "6.6.6.6"}), "alice@example.com", PASSWORD) == 429
+    assert _log_in(Client(headers={"X-Forwarded-For": "203.0.113.9"}), "alice@example.com", PASSWORD) == 302
 
 
 def test_who_has_left_every_organization_gets_no_page(cast: Cast) -> None:

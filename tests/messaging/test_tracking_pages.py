@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
 
@@ -41,6 +42,16 @@ def test_looking_at_the_page_never_unsubscribes(client: Client, message: SentMes
     assert message.consents() == {MARKETING: "granted"}
     assert message.delivery().unsubscribed_at is None
     assert changes(message) == []
+
+
+@pytest.mark.parametrize(("proxies", "address"), [(0, "127.0.0.1"), (1, "203.0.113.9")])
+def test_the_proof_has_the_address_that_a_trusted_proxy_saw(
+    client: Client, message: SentMessage, settings: LazySettings, proxies: int, address: str
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    client.post(message.manage("u"), headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.9"})
+    with tenant(message.organization_id):
+        assert ConsentChange.objects.get().proof["ip"] == address
 
 
 def test_the_button_unsubscribes_with_proof(client: Client, message: SentMessage) -> None:
