@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from messaging.content.headers import check_address
 from messaging.tracking.tokens import TokenSigner
 
 
@@ -57,5 +58,5 @@ class MessageFrame:
 
     @property
     def domain(self) -> str:
-        """The right side of the Message-ID."""
-        return self.sender.address.rpartition("@")[2] or "localhost"
+        """The right side of the Message-ID, as ASCII."""
+        return check_address(self.sender.address).rpartition("@")[2]

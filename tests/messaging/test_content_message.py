@@ -1,6 +1,7 @@
 """A message compiled once renders to the very MIME source that a mail reader understands."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging.content.frame import MessageSource
+from messaging.content.frame import MessageSource, Sender
 from messaging.content.message import compile_message
 from messaging.content.problems import MessageRejectedError, RenderError
 from messaging.content.wire import MAX_LINE_OCTETS
@@ -284,3 +285,37 @@ def test_real_newsletters_compile_and_keep_their_words(shared_data: Path) -> Non
         assert len(message.links) > 0
         assert not re.search(r'<a [^>]*href="http(?!s://go\.example\.org/)', html_of(mail))
         assert max(map(len, wire.split(b"\r\n"))) <= MAX_LINE_OCTETS
+
+
+def test_linked_style_sheets_and_other_charsets_are_left_out_and_nothing_else() -> None:
+    head = (
+        '<head><META http-equiv="Content-Type" content="text/html; CharSet=iso-8859-1"><meta name="viewport" content="x">'
+        '<LINK rel="StyleSheet" href="a.css"><link rel="icon" href="https://a.example/i.png"></head>'
+    )
+    document = html_of(parsed(compiled(f"<html>{head}<body><p>Hi</p></body></html>").render(context(), 7)))
+    assert re.findall(r"<(?:meta|link) [^>]*>", document) == [
+        '<meta charset="utf-8">', '<meta name="viewport" content="x">', '<link rel="icon" href="https://a.example/i.png">',
+    ]  # fmt: skip
+
+
+def test_a_condition_on_the_own_addresses_is_always_true() -> None:
+    source = '{% if unsubscribe_url %}<a href="{{ unsubscribe_url }}">Out</a>{% else %}none{% endif %}{% if preferences_url is defined %}yes{% endif %}'
+    message = compiled(source)
+    assert not message.variables & {"unsubscribe_url", "preferences_url"}
+    mail = parsed(message.render(context(), 7))
+    assert html_of(mail).count("https://go.example.org/t/u/2a-7-") == 1
+    assert "none" not in text_of(mail)
+    assert "yes" in text_of(mail)
+
+
+def test_a_sender_on_an_international_domain_is_written_in_ascii() -> None:
+    wire = compiled("<p>x</p>", frame=replace(FRAME, sender=Sender("hello@خانه.ir"))).render(context(), 7)
+    head = wire.split(b"\r\n\r\n")[0]
+    assert head.isascii()
+    assert head.count(b"@xn--mgbn7ee.ir>") == 2
+
+
+def test_a_sender_without_an_address_is_told_as_a_problem_of_the_message() -> None:
+    with pytest.raises(MessageRejectedError) as caught:
+        compiled("<p>x</p>", frame=replace(FRAME, sender=Sender("")))
+    assert [(problem.code, problem.part.value) for problem in caught.value.problems] == [("bad_address", "message")]
