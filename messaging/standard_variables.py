@@ -15,6 +15,7 @@ from accounts.formats import format_day
 from accounts.models import Organization
 from accounts.tenancy import current_organization_id
 from crm.models import AttributeDefinition, AttributeType, Customer
+from messaging.content.grammar import is_writable
 from messaging.variables import Loading, MadeOnDemand, Namespace, Variable, register
 
 _TEXTS = {
@@ -125,8 +126,9 @@ def _load_custom(loading: Loading) -> Mapping[int, dict[str, Any]]:
 
 
 def _identifier(key: str) -> str:
-    """Keys are slugs; in a template a hyphen would be a minus."""
-    return key.replace("-", "_")
+    """Keys are slugs; in a template a hyphen would be a minus, and some words cannot be written at all."""
+    name = key.replace("-", "_")
+    return name if is_writable(name) else f"attribute_{name}"
 
 
 def _attribute_value(value: Any, kind: str, language: str) -> Any:

@@ -49,7 +49,7 @@ def send_trial(
         TrialError: the sender's server did not take it.
     """  # fmt: skip
     frame = replace(frame_of(account, current_organization(), unsubscribable=unsubscribable), tracked=False)
-    message = compile_message(replace(source, subject=f"{MARK} {source.subject}"[:250]), frame)
+    message = compile_message(replace(source, subject=f"{MARK} {source.subject}"), frame)
     outgoing = [_outgoing(message, account, address, _context(message, source, customer, now)) for address in addresses]
     store = _Trials(outgoing)
     try:

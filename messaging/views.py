@@ -57,7 +57,7 @@ def template_preview(request: HttpRequest, pk: int) -> HttpResponse:
         "title": shown.template.name,
         "shown": shown,
         "problems": template_problems(shown.template, shown.version),
-        "versions": shown.template.versions.order_by("-number"),
+        "versions": shown.template.versions.order_by("-number").only("pk", "number"),
         "senders": SenderAccount.objects.filter(channel=shown.template.channel, is_active=True).only("pk", "name", "from_email"),
         "body_url": reverse("messaging:template_body", args=[pk]) + f"?{request.GET.urlencode()}",
         "may_change": access is not None and access.allows(Permission.TEMPLATES_CHANGE),

@@ -76,8 +76,12 @@ class SenderForm(TenantModelForm):
 
     @property
     def tells_secrets(self) -> bool:
-        """Whether new ones were typed."""
-        return bool(self.cleaned_data.get("username") or self.cleaned_data.get("secret"))
+        """Whether new ones were typed, or those of another service are dropped."""
+        return self._changes_service or bool(self.cleaned_data.get("username") or self.cleaned_data.get("secret"))
+
+    @property
+    def _changes_service(self) -> bool:
+        return self.instance.pk is not None and "kind" in self.changed_data
 
     def put_secrets(self, account: SenderAccount) -> None:
         """Give the sender the secrets that were typed, and see that it can be opened with all it has now.
@@ -94,13 +98,13 @@ class SenderForm(TenantModelForm):
 
     def _credentials(self, account: SenderAccount) -> dict[str, str]:
         try:
-            kept = dict(account.credentials)
+            kept = {} if self._changes_service else dict(account.credentials)
         except ValueError:  # encrypted with a key we no longer have
             kept = {}
+        names = transport(account.channel, account.kind).secrets
         username, secret = self.cleaned_data["username"], self.cleaned_data["secret"]
-        if username:
+        if username and "username" in names:
             kept["username"] = username
         if secret:
-            names = transport(account.channel, account.kind).secrets
             kept[next((name for name in names if name != "username"), "password")] = secret
         return kept

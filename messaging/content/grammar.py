@@ -71,6 +71,11 @@ _TOKEN = re.compile(
 )
 
 
+def is_writable(name: str) -> bool:
+    """Whether a value of this name can be reached with a dot."""
+    return name.isidentifier() and not name.startswith("_") and name not in _METHODS
+
+
 class Kind(StrEnum):
     """What a piece of a template is."""
 

@@ -127,10 +127,16 @@ def _without_fallback(text: str, known: Mapping[str, KnownVariable]) -> Iterator
                 conditions.pop()
         elif piece.kind is Kind.OUTPUT:
             name = _path(piece)
-            words = {token.text for token in read_tokens(piece.inner)}
-            guarded = any(name in condition for condition in conditions) or words & {"default", "d", "if"}
+            guarded = any(name in condition for condition in conditions) or _has_fallback(piece)
             if name in known and not known[name].always and not guarded:
                 yield piece
+
+
+def _has_fallback(piece: Piece) -> bool:
+    """Whether an absent value is replaced before any other filter is given it."""
+    words = [token.text for token in read_tokens(piece.inner)]
+    after_path = words[2 * _path(piece).count(".") + 1 :]
+    return "if" in words or (after_path[:1] == ["|"] and after_path[1:2] in (["default"], ["d"]))
 
 
 def _path(piece: Piece) -> str:

@@ -7,6 +7,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from accounts.models import AuditEntry, Organization
 from accounts.tenancy import tenant
@@ -218,3 +219,51 @@ def test_a_link_that_cannot_be_sent_is_told_and_the_words_stay_in_the_form(cast:
     assert "My own words" in page
     with tenant(cast.saffron.pk):
         assert MessageTemplate.objects.count() == 0
+
+
+def test_a_sender_that_changes_its_service_keeps_no_secret_of_the_former(cast: Cast, as_alice: Client) -> None:
+    as_alice.post("/admin/messaging/senderaccount/add/", SENDER)
+    with tenant(cast.saffron.pk):
+        url = f"/admin/messaging/senderaccount/{SenderAccount.objects.get().pk}/change/"
+    as_sendgrid = {**SENDER, "kind": "sendgrid", "username": "", "host": ""}
+    assert as_alice.post(url, {**as_sendgrid, "secret": ""}).status_code == 200
+    with tenant(cast.saffron.pk):
+        assert SenderAccount.objects.get().credentials == {"username": "u", "password": "open sesame"}
+    assert as_alice.post(url, {**as_sendgrid, "secret": "KEY"}).status_code == 302
+    with tenant(cast.saffron.pk):
+        assert SenderAccount.objects.get().credentials == {"api_key": "KEY"}
+    assert as_alice.post(url, {**as_sendgrid, "kind": "brevo", "secret": ""}).status_code == 200, "its key is nobody else's"
+    assert as_alice.post(url, {**as_sendgrid, "kind": "test", "secret": ""}).status_code == 302
+    with tenant(cast.saffron.pk):
+        assert SenderAccount.objects.get().credentials == {}
+
+
+def test_a_trial_of_a_long_subject_does_not_cut_its_last_tag(cast: Cast, as_alice: Client) -> None:
+    mail.outbox = []
+    subject = "x" * 200 + '{{ customer.first_name | default("friend of ours") }}'
+    assert 243 < len(subject) <= 250
+    with tenant(cast.saffron.pk):
+        template = create_template(name="Long", actor=cast.alice_acts)
+        save_version(template=template, source=MessageSource(subject, HTML), actor=cast.alice_acts)
+        sender = SenderAccount.objects.create(name="Test", kind="test", from_email="hello@saffron.example")
+    as_alice.post(reverse("messaging:template_test", args=[template.pk]), {"sender": sender.pk, "addresses": "alice@example.com"})
+    assert [message.subject[:207] for message in mail.outbox] == ["[Test] " + "x" * 200]
+    mail.outbox = []
+
+
+def test_the_list_of_versions_is_read_without_their_words(
+    cast: Cast, as_alice: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    template = saved_template(cast)
+    with tenant(cast.saffron.pk):
+        save_version(template=template, source=MessageSource("Again", HTML), actor=cast.alice_acts)
+    with django_assert_max_num_queries(60) as asked:
+        page = as_alice.get(reverse("messaging:template_preview", args=[template.pk])).content.decode()
+    assert page.count("<option value=") >= 2
+    listed = [
+        query["sql"]
+        for query in asked.captured_queries
+        if 'FROM "messaging_templateversion"' in query["sql"] and "LIMIT" not in query["sql"]
+    ]
+    assert listed
+    assert not any('"html"' in sql for sql in listed)

@@ -113,6 +113,12 @@ def test_a_value_that_may_be_absent_asks_for_a_fallback() -> None:
     assert [(p.code, p.name, p.severity) for p in problems] == [("no_fallback", "customer.first_name", Severity.WARNING)]
 
 
+def test_a_fallback_comes_before_filters_that_would_fail_without_a_value() -> None:
+    late = problems_of("<p>{{ customer.first_name | upper | default('x') }}</p>" + OUT)
+    assert [(p.code, p.name, p.severity) for p in late] == [("no_fallback", "customer.first_name", Severity.WARNING)]
+    assert problems_of("<p>{{ customer.first_name | default('x') | upper }} {{ customer.first_name|d('x') }}</p>" + OUT) == []
+
+
 def test_sizes_are_limited() -> None:
     assert codes_of("x" * 300_001) == ["too_large"]
     assert codes_of("<p>Hi</p>" + OUT, subject="x" * 251) == ["too_large"]

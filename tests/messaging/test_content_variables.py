@@ -8,6 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tenancy import TenantScopeError, tenant
 from crm.models import AttributeDefinition, AttributeType
+from messaging.content.frame import MessageSource
+from messaging.content.validation import validate_message
 from messaging.variables import Namespace, known_variables, load_contexts, register
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
@@ -100,3 +102,15 @@ def test_variables_are_those_of_an_organization(db: None) -> None:
 def test_a_namespace_is_plugged_in_once(key: str) -> None:
     with pytest.raises(ValueError, match=key):
         register(Namespace(key, "", list, lambda loading: {}))
+
+
+def test_every_attribute_has_a_variable_that_can_be_written(in_saffron: Cast) -> None:
+    for key in ("title", "2nd-visit", "favourite-style"):
+        AttributeDefinition.objects.create(key=key, label=key, type="text")
+    customer = CustomerFactory.create(attributes={"title": "Dr.", "2nd-visit": "May", "favourite-style": "short"})
+    names = sorted(name for name in known_variables() if name.startswith("custom."))
+    assert names == ["custom.attribute_2nd_visit", "custom.attribute_title", "custom.favourite_style"]
+    words = " ".join(f'{{{{ {name} | default("x") }}}}' for name in names)
+    assert validate_message(MessageSource("Hi", f"<p>{words}</p>{{{{ footer }}}}"), known_variables()) == []
+    found = load_contexts(customer_ids=[customer.pk], names=names, language="en", now=NOW)[customer.pk]
+    assert found["custom"] == {"attribute_2nd_visit": "May", "attribute_title": "Dr.", "favourite_style": "short"}
