@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from accounts.queries import organization_ids
+from accounts.sweeps import going_on
 from accounts.tenancy import tenant
 from crm.imports import actions
 from crm.imports.bells import ring_for_import
@@ -24,7 +25,8 @@ def run_import(organization_id: int, job_id: int) -> None:
 def sweep_imports() -> None:
     """Ring for imports that wait, and for those whose worker died; one that still runs holds its lock and goes on."""
     for organization_id in organization_ids():
-        with tenant(organization_id):
-            waiting = waiting_imports()[:1]
-        for job_id in waiting:
-            ring_for_import(organization_id, job_id)
+        with going_on(organization_id):
+            with tenant(organization_id):
+                waiting = waiting_imports()[:1]
+            for job_id in waiting:
+                ring_for_import(organization_id, job_id)

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts.queries import organization_ids
+from accounts.sweeps import going_on
 from accounts.tenancy import tenant
 from loyalty.actions import expiring, referral_rewards, stamps, sweeping, tiers, vouchers
 
@@ -21,15 +22,16 @@ def sweep_tiers() -> None:
 
 
 def _sweep_tiers_of(organization_id: int) -> int:
-    with tenant(organization_id):
+    with going_on(organization_id), tenant(organization_id):
         return tiers.sweep_tiers(now=timezone.now())
+    return 0
 
 
 @shared_task(soft_time_limit=1_800, time_limit=1_860)
 def tell_of_expiring_points() -> None:
     """Write the events of points that expire soon."""
     for organization_id in organization_ids():
-        with tenant(organization_id):
+        with going_on(organization_id), tenant(organization_id):
             expiring.tell_of_expiring_points(now=timezone.now())
 
 
@@ -37,7 +39,8 @@ def tell_of_expiring_points() -> None:
 def settle_due_wallets() -> None:
     """Post what matured, lapsed or expired meanwhile."""
     for organization_id in organization_ids():
-        sweeping.settle_due_wallets(organization_id=organization_id, now=timezone.now())
+        with going_on(organization_id):
+            sweeping.settle_due_wallets(organization_id=organization_id, now=timezone.now())
 
 
 @shared_task(soft_time_limit=600, time_limit=660)
@@ -46,7 +49,7 @@ def sweep_rewards() -> None:
     for organization_id in organization_ids():
         # A transaction each: they lock cards and vouchers in different orders.
         for sweep in (vouchers.expire_vouchers, stamps.give_owed_vouchers, referral_rewards.finish_referrals):
-            with tenant(organization_id):
+            with going_on(organization_id), tenant(organization_id):
                 sweep(now=timezone.now())
 
 
@@ -54,5 +57,5 @@ def sweep_rewards() -> None:
 def award_birthdays() -> None:
     """Award members on their birthday."""
     for organization_id in organization_ids():
-        with tenant(organization_id):
+        with going_on(organization_id), tenant(organization_id):
             sweeping.award_birthdays(now=timezone.now())

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from celery import shared_task
-from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_shutting_down
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.queries import organization_ids
+from accounts.sweeps import going_on
 from accounts.tenancy import tenant
 from messaging.sending.ending import clear_rests
 from messaging.sending.run import Ended, send_dispatch
@@ -57,20 +55,9 @@ def sweep_dispatches() -> None:
     """Ring for every dispatch with work that nobody is doing: due retries, lost leases, a lost broker."""
     now = timezone.now()
     for organization_id in organization_ids():
-        with _going_on(organization_id):
+        with going_on(organization_id):
             for dispatch_id in dispatches_to_ring(organization_id=organization_id, now=now):
                 ring(organization_id, dispatch_id, workers=1)
-
-
-@contextmanager
-def _going_on(organization_id: int) -> Iterator[None]:
-    """What fails for one organization must not keep the others waiting."""
-    try:
-        yield
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception:
-        logger.exception("organization %s waits for the next round", organization_id)
 
 
 @worker_process_init.connect
@@ -94,7 +81,7 @@ def fold_tracking() -> None:
     """Draw the conclusions from the opens and clicks that came in, for every organization."""
     now = timezone.now()
     for organization_id in organization_ids():
-        with _going_on(organization_id):
+        with going_on(organization_id):
             try:
                 _fold_all(organization_id, now)
             except OperationalError as error:
@@ -114,7 +101,7 @@ def forget_tracking() -> None:
     """Delete opens and clicks that are older than they are kept."""
     now = timezone.now()
     for organization_id in organization_ids():
-        with _going_on(organization_id):
+        with going_on(organization_id):
             forgotten = 1
             while forgotten:
                 with tenant(organization_id):

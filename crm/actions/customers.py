@@ -14,6 +14,7 @@ from crm.normalisation.emails import normalise_email
 from crm.normalisation.errors import NormalisationError
 from crm.normalisation.names import clean_text, search_key, split_tags
 from crm.normalisation.phones import normalise_phone
+from crm.normalisation.profiles import PROFILE_RULES
 from crm.refusals import words_for
 
 TEXTS = ("external_id", "first_name", "last_name", "street", "city", "state", "postal_code")
@@ -45,7 +46,9 @@ def create_customer(*, actor: Actor, now: datetime, source: str = "page", **valu
     Raises:
         ValidationError: per field, what cannot be kept; also when e-mail, phone or number is another customer's.
     """
-    customer = Customer(**_normalised(values))
+    kept = _normalised(values)
+    _check(kept, now)
+    customer = Customer(**kept)
     customer.search_key = search_key(customer.first_name, customer.last_name)
     _validate(customer)
     customer.save(force_insert=True)
@@ -66,6 +69,7 @@ def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: 
     before, after = changed_fields(customer, _normalised(values))
     if not after:
         return customer
+    _check(after, now)
     customer.search_key = search_key(customer.first_name, customer.last_name)
     _validate(customer)
     customer.save(update_fields=[*after, "search_key", "updated_at"])
@@ -87,6 +91,8 @@ def _normalised(values: dict[str, Any]) -> dict[str, Any]:
                 done[name] = rule(done[name])
             except NormalisationError as error:
                 errors[name] = words_for(error)
+    if "country" in done:
+        done["country"] = done["country"].upper()
     if "tags" in done:
         done["tags"] = sorted(split_tags(";".join(done["tags"])))
     if errors:
@@ -98,6 +104,19 @@ def _normalised(values: dict[str, Any]) -> dict[str, Any]:
 
 def _normalise_phone(text: str) -> str:
     return normalise_phone(text, region=current_organization().region)
+
+
+def _check(values: dict[str, Any], now: datetime) -> None:
+    """Refuse what no customer can have: pages and sweeps read these values without asking again."""
+    errors = {}
+    for name, rule in PROFILE_RULES.items():
+        if values.get(name):
+            try:
+                rule(values[name], now.date())
+            except NormalisationError as error:
+                errors[name] = words_for(error)
+    if errors:
+        raise ValidationError(errors)
 
 
 def _validate(customer: Customer) -> None:

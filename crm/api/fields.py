@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -12,10 +11,8 @@ from rest_framework import serializers
 
 from accounts.api.fields import Input, ReferenceField
 from accounts.models import Location, Membership
+from accounts.timezones import time_zones
 from crm.models import Customer
-
-# Read once: the list of the time zone database is a walk over its files.
-TIME_ZONES = frozenset(available_timezones())
 
 
 class TimeZoneField(serializers.CharField):
@@ -26,7 +23,7 @@ class TimeZoneField(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> str:
         name: str = super().to_internal_value(data)
-        if name and name not in TIME_ZONES:
+        if name and name not in time_zones():
             self.fail("unknown")
         return name
 

@@ -138,9 +138,14 @@ def parse_date(text: str, *, order: DateOrder = DateOrder.DAY_FIRST) -> date:
 def parse_birthday(text: str, *, today: date, order: DateOrder = DateOrder.DAY_FIRST) -> date:
     """A birthday: a date that is past and less than 130 years ago."""
     day = parse_date(text, order=order)
-    if not today.year - 130 <= day.year <= today.year or day > today:
-        raise NormalisationError("birthday_impossible", "The birthday is in the future or too long ago.")
+    check_birthday(day, today)
     return day
+
+
+def check_birthday(day: date, today: date) -> None:
+    """Refuse a birthday in the future, or of more than 130 years ago."""
+    if not today.year - 130 <= day.year or day > today:
+        raise NormalisationError("birthday_impossible", "The birthday is in the future or too long ago.")
 
 
 def parse_moment(text: str, *, zone: ZoneInfo, order: DateOrder = DateOrder.DAY_FIRST) -> datetime:

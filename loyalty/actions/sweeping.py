@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from accounts.audit import SYSTEM
-from accounts.queries import current_organization
 from accounts.tenancy import tenant
 from loyalty.actions.awards import award_points
 from loyalty.ledger.moving import carry_strays
 from loyalty.ledger.posting import settle_member
 from loyalty.models import Entry, Member, Wallet
+from loyalty.queries.clocks import Clocks
 from loyalty.queries.programs import TermsBook
 from loyalty.rules.earning import birthday_in
 from loyalty.rules.terms import EarnOn
@@ -40,18 +40,18 @@ def settle_due_wallets(*, organization_id: int, now: datetime) -> int:
 
 def award_birthdays(*, now: datetime) -> int:
     """Award members whose birthday it is where they are, once a year; returns how many were awarded."""
-    book, zone = TermsBook(), ZoneInfo(current_organization().time_zone)
+    book, clocks = TermsBook(), Clocks()
     programs = [one.program_id for one in book.versions.values() if one.terms.rules_on(EarnOn.BIRTHDAY)]
     if not programs:
         return 0
     members = Member.objects.filter(_born_about(now), program_id__in=programs, is_active=True).select_related("customer")
-    kept = {(member, day) for member in members for day in _birthdays(member, now, ZoneInfo(member.customer.time_zone or zone.key))}
+    kept = {(member, day) for member in members for day in _birthdays(member, now, clocks.of(member.customer))}
     keys = {f"birthday:{member.pk}:{day.year}": (member, day) for member, day in kept}
     known = set(Entry.objects.filter(program_id__in=programs, key__in=keys).values_list("key", flat=True))
     awarded = 0
     for key in sorted(keys.keys() - known):
         member, day = keys[key]
-        at = datetime.combine(day, time(), ZoneInfo(member.customer.time_zone or zone.key))
+        at = datetime.combine(day, time(), clocks.of(member.customer))
         awarded += award_points(member=member, on=EarnOn.BIRTHDAY, key=key, at=at, now=now, actor=SYSTEM, book=book) is not None
     return awarded
 

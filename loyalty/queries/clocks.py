@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Location
 from accounts.queries import current_organization
+from accounts.timezones import time_zones
 from crm.models import Customer
 
 
@@ -21,5 +22,5 @@ class Clocks:
         return self.named(owner.time_zone if owner else "")
 
     def named(self, time_zone: str) -> ZoneInfo:
-        """The clock of an owner of whom only the time zone is known, which may be empty."""
-        return ZoneInfo(time_zone) if time_zone else self.home
+        """The clock of an owner of whom only the time zone is known, which may be empty or none that exists."""
+        return ZoneInfo(time_zone) if time_zone in time_zones() else self.home

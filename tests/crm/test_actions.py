@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -63,6 +63,34 @@ def test_an_unreadable_phone_is_refused_at_its_field_and_nothing_is_kept(in_saff
         create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Dana", phone="12")
     assert set(refused.value.message_dict) == {"phone"}
     assert not Customer.objects.exists()
+
+
+IMPOSSIBLE = [
+    ("time_zone", "Mars/Base", "This is not a time zone such as Asia/Tehran."),
+    ("time_zone", "America", "This is not a time zone such as Asia/Tehran."),
+    ("language", "klingon", "This is not a language code such as en or fa."),
+    ("country", "Q1", "This is not a country code such as US or IR."),
+    ("birthday", date(2026, 5, 2), "The birthday is in the future or too long ago."),
+    ("birthday", date(300, 1, 1), "The birthday is in the future or too long ago."),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "reason"), IMPOSSIBLE)
+def test_what_no_customer_can_have_is_refused_at_its_field(in_saffron: Cast, field: str, value: object, reason: str) -> None:
+    kept = {"time_zone": "Asia/Tehran", "language": "pt-BR", "country": "ir", "birthday": date(2026, 5, 1)}
+    dana = create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Dana", **kept)
+    with pytest.raises(ValidationError) as of_new:
+        create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Omid", **{field: value})
+    with pytest.raises(ValidationError) as of_old:
+        update_customer(customer=dana, actor=in_saffron.alice_acts, now=NOW, **{field: value})
+    assert of_new.value.message_dict == of_old.value.message_dict == {field: [reason]}
+    assert Customer.objects.values(*kept).get() == kept | {"country": "IR"}
+
+
+def test_what_was_kept_before_it_was_refused_stands_in_no_ones_way(in_saffron: Cast) -> None:
+    dana = CustomerFactory.create(time_zone="Mars/Base")
+    update_customer(customer=dana, actor=in_saffron.alice_acts, now=NOW, city="Boston", time_zone="Mars/Base")
+    assert Customer.objects.values_list("city", "time_zone").get() == ("Boston", "Mars/Base")
 
 
 def test_an_update_audits_only_what_differs(in_saffron: Cast) -> None:

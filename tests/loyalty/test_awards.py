@@ -54,6 +54,14 @@ def test_a_birthday_is_awarded_once_a_year_on_the_members_own_day() -> None:
     ]
 
 
+def test_a_member_whose_time_zone_does_not_exist_has_their_birthday_on_the_organizations_clock() -> None:
+    program = open_program(earn=[rule("birthday", 30)])
+    member = enrol(program, birthday=date(1990, 3, 10), time_zone="Mars/Base")
+    assert award_birthdays(now=datetime(2026, 3, 10, 12, tzinfo=UTC)) == 1
+    midnight = datetime(2026, 3, 10, 4, tzinfo=UTC)  # in New York
+    assert list(Entry.objects.values_list("member_id", "amount", "occurred_at")) == [(member.pk, 30, midnight)]
+
+
 def test_who_was_born_on_29_february_is_awarded_on_the_28th_of_other_years() -> None:
     program = open_program(earn=[rule("birthday", 30)])
     enrol_member(program=program, customer=CustomerFactory.create(birthday=date(1992, 2, 29)), now=NOW - 99 * DAY, actor=SYSTEM)
