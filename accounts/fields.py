@@ -5,14 +5,17 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.utils import from_current_timezone, to_current_timezone
+from django.forms.utils import from_current_timezone
 from django.utils.translation import gettext_lazy as _
 from persiantools.digits import ar_to_fa, fa_to_en
 from persiantools.jdatetime import JalaliDate
 
-from accounts.formats import digits, is_persian, jalali_input
+from accounts.formats import digits, format_day, is_persian, jalali_input, local_moment
 
 FIRST_GREGORIAN_YEAR = 1700
+EARLIEST_DAY, LATEST_DAY = date(FIRST_GREGORIAN_YEAR, 1, 1), date(2199, 12, 31)
+# The API has the same bounds, see accounts.api.fields.
+EARLIEST_MOMENT_ON, LATEST_MOMENT_ON = date(2000, 1, 1), date(2099, 12, 31)
 PERSIAN_EXAMPLE = "1403-01-31"
 
 
@@ -38,7 +41,7 @@ class DayInput(forms.DateInput):
 
     def format_value(self, value: Any) -> str | None:
         if isinstance(value, datetime):
-            value = to_current_timezone(value).date()
+            value = local_moment(value).date()
         if isinstance(value, date):
             return jalali_input(value) if is_persian() else value.isoformat()
         return str(value) if value else None
@@ -48,7 +51,20 @@ class DayField(forms.DateField):
     """A date; in Persian years before 1700 are Jalali."""
 
     widget = DayInput
-    default_error_messages = {"invalid": _("This is not a date; write it like %(example)s.")}
+    default_error_messages = {
+        "invalid": _("This is not a date; write it like %(example)s."),
+        "out_of_bounds": _("Give a day between %(earliest)s and %(latest)s."),
+    }
+
+    def __init__(self, *, earliest: date = EARLIEST_DAY, latest: date = LATEST_DAY, **kwargs: Any) -> None:
+        self.earliest, self.latest = earliest, latest
+        super().__init__(**kwargs)
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and not self.earliest <= value <= self.latest:
+            bounds = {"earliest": format_day(self.earliest), "latest": format_day(self.latest)}
+            raise ValidationError(self.error_messages["out_of_bounds"], code="out_of_bounds", params=bounds)
 
     def to_python(self, value: Any) -> date | None:
         if value in self.empty_values:
@@ -79,7 +95,7 @@ class MomentInput(forms.MultiWidget):
     def decompress(self, value: Any) -> list[Any]:
         if not value:
             return [None, None]
-        local = to_current_timezone(value)
+        local = local_moment(value)
         return [local.date(), local.time().replace(second=0, microsecond=0)]
 
 
@@ -89,7 +105,8 @@ class MomentField(forms.MultiValueField):
     widget = MomentInput
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(fields=(DayField(), forms.TimeField()), require_all_fields=True, **kwargs)
+        day = DayField(earliest=EARLIEST_MOMENT_ON, latest=LATEST_MOMENT_ON)
+        super().__init__(fields=(day, forms.TimeField()), require_all_fields=True, **kwargs)
 
     def compress(self, data_list: list[Any]) -> datetime | None:
         if not data_list or None in data_list:

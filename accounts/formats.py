@@ -78,27 +78,37 @@ def _rials(minor: int, money_unit: str) -> str:
     return pgettext("money", "%(amount)s tomans") % {"amount": tomans}
 
 
+def local_moment(value: datetime) -> datetime:
+    """``value`` on the organization's clock; at the ends of the calendar there may be no such time, and it stays as it is."""
+    try:
+        return timezone.localtime(value)
+    except (OverflowError, ValueError):
+        return value
+
+
 def format_day(value: date | datetime | None) -> str:
     """A date in words: ``Nov 20, 2026`` or ``۲۹ آبان ۱۴۰۵``."""
     if value is None:
         return ""
-    day = timezone.localtime(value).date() if isinstance(value, datetime) and timezone.is_aware(value) else value
+    day = local_moment(value).date() if isinstance(value, datetime) and timezone.is_aware(value) else value
     if not is_persian():
         return date_format(day, "M j, Y")
-    jalali = JalaliDate(day.date() if isinstance(day, datetime) else day)  # type: ignore[no-untyped-call]  # untyped there
+    jalali = jalali_day(day.date() if isinstance(day, datetime) else day)
+    if jalali is None:
+        return digits(day.isoformat()[:10])
     return digits(f"{jalali.day} {JALALI_MONTHS[jalali.month - 1]} {jalali.year}")
 
 
 def format_time(value: datetime) -> str:
     """The time of day, in the organization's time zone."""
-    return digits(timezone.localtime(value).strftime("%H:%M"))
+    return digits(local_moment(value).strftime("%H:%M"))
 
 
 def format_moment(value: datetime | None) -> str:
     """A date with its time, in the organization's time zone."""
     if value is None:
         return ""
-    return _("%(day)s, %(time)s") % {"day": format_day(timezone.localtime(value).date()), "time": format_time(value)}
+    return _("%(day)s, %(time)s") % {"day": format_day(local_moment(value).date()), "time": format_time(value)}
 
 
 def format_relative(value: datetime) -> str:
@@ -108,9 +118,17 @@ def format_relative(value: datetime) -> str:
     return digits(str(naturaltime(value)))
 
 
+def jalali_day(value: date) -> JalaliDate | None:
+    """A date in the Jalali calendar, which begins in 622 and ends before ours does."""
+    try:
+        return JalaliDate(value)  # type: ignore[no-untyped-call]  # untyped there
+    except ValueError:
+        return None
+
+
 def jalali_input(value: date) -> str:
     """A date as the Jalali date field shows it."""
-    return digits(JalaliDate(value).strftime("%Y-%m-%d"))  # type: ignore[no-untyped-call]  # untyped there
+    return digits(str(jalali_day(value) or value))
 
 
 __all__ = [
@@ -124,5 +142,7 @@ __all__ = [
     "format_time",
     "in_one_run",
     "is_persian",
+    "jalali_day",
     "jalali_input",
+    "local_moment",
 ]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.audit import Actor, record_audit
 from accounts.models import Location, Membership
 from accounts.queries import current_organization
+from crm.actions.moments import lies_ahead
 from crm.events import NewEvent, append_event
 from crm.facts import count_purchase
 from crm.models import Customer, Purchase, PurchaseKind, PurchaseLine
@@ -42,6 +43,7 @@ def record_purchase(
     *,
     lines: Sequence[NewLine],
     purchased_at: datetime,
+    now: datetime,
     actor: Actor,
     customer: Customer | None = None,
     number: str = "",
@@ -54,13 +56,15 @@ def record_purchase(
     """Record a sale with its lines; without a customer it is anonymous.
 
     Raises:
-        ValidationError: no lines, too many, a currency that is not the organization's, or a number that exists.
+        ValidationError: no lines, too many, a currency that is not the organization's, a sale in the future, or a number that exists.
     """
     home = current_organization().currency
     if not 1 <= len(lines) <= MAX_LINES:
         raise ValidationError({"lines": _("Give between 1 and %(most)s lines.") % {"most": MAX_LINES}})
     if currency not in ("", home):
         raise ValidationError({"currency": _("Purchases of this organization are in %(currency)s.") % {"currency": home}})
+    if lies_ahead(purchased_at, now):
+        raise ValidationError({"purchased_at": _("A sale cannot lie in the future.")})
     total = sum(line.amount_minor for line in lines)
     purchase = Purchase(
         customer=customer,
@@ -83,7 +87,7 @@ def refund_purchase(
     """Give back a part of a sale or all of it, as a receipt of its own.
 
     Raises:
-        ValidationError: not a sale, or more than is left of it.
+        ValidationError: not a sale, before it was made, or more than is left of it.
     """
     line = NewLine(unit_price_minor=-amount_minor, description=_("Refund of %(number)s") % {"number": purchase})
     return _refund(purchase, [line], "amount_minor", least=1, refunded_at=refunded_at, actor=actor, number=number, source=source)
@@ -96,7 +100,7 @@ def refund_lines(
     """Give back lines of a sale: goods with a negative quantity, amounts, and discounts that come back with them.
 
     Raises:
-        ValidationError: not a sale, or more than is left of it or of a line.
+        ValidationError: not a sale, before it was made, or more than is left of it or of a line.
     """
     return _refund(purchase, lines, "lines", least=0, refunded_at=refunded_at, actor=actor, number=number, source=source)
 
@@ -107,6 +111,8 @@ def _refund(
     purchase = Purchase.objects.select_for_update(of=("self",)).get(pk=purchase.pk)
     if purchase.kind != PurchaseKind.SALE:
         raise ValidationError({"purchase": _("Only a sale can be refunded.")})
+    if refunded_at < purchase.purchased_at:
+        raise ValidationError({"refunded_at": _("A sale cannot be refunded before it was made.")})
     amount = -sum(line.amount_minor for line in lines)
     left = purchase.total_minor + (purchase.refunds.aggregate(total=Sum("total_minor"))["total"] or 0)
     if not least <= amount <= left:

@@ -6,10 +6,13 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, record_audit
 from accounts.models import Location, Membership
+from crm.actions.moments import lies_ahead
 from crm.events import NewEvent, record_event
 from crm.facts import count_visit
 from crm.models import Customer, Visit, VisitState
 
+AHEAD = {VisitState.BOOKED, VisitState.CANCELLED}
+COUNTED = {VisitState.COMPLETED, VisitState.NO_SHOW}
 NEXT_STATES = {
     VisitState.BOOKED: {VisitState.ARRIVED, VisitState.COMPLETED, VisitState.NO_SHOW, VisitState.CANCELLED},
     VisitState.ARRIVED: {VisitState.COMPLETED, VisitState.CANCELLED},
@@ -37,8 +40,12 @@ def book_visit(
     """Record an appointment, or with ``state=COMPLETED`` a walk-in that has ended.
 
     Raises:
-        ValidationError: per field.
+        ValidationError: per field; also an amount below zero, or a visit that has happened in the future.
     """
+    if amount_minor < 0:
+        raise ValidationError({"amount_minor": _("An amount cannot be below zero.")})
+    if state not in AHEAD and lies_ahead(starts_at, now):
+        raise ValidationError({"starts_at": _("Only a visit that is booked can lie in the future.")})
     visit = Visit(
         customer=customer,
         location=location,
@@ -64,7 +71,7 @@ def change_visit_state(*, visit: Visit, state: VisitState, actor: Actor, now: da
     """Move a visit on: booked → arrived → completed, or no-show, or cancelled. Repeating the last step changes nothing.
 
     Raises:
-        ValidationError: the step is not possible from where the visit is.
+        ValidationError: the step is not possible from where the visit is, or before its time.
     """
     visit = Visit.objects.select_for_update(of=("self",)).get(pk=visit.pk)
     if visit.state == state:
@@ -76,6 +83,8 @@ def change_visit_state(*, visit: Visit, state: VisitState, actor: Actor, now: da
                 % {"now": visit.get_state_display(), "then": VisitState(state).label}
             }
         )
+    if state in COUNTED and lies_ahead(visit.starts_at, now):
+        raise ValidationError({"state": _("A visit cannot end before its time.")})
     before, visit.state = visit.state, state
     visit.save(update_fields=["state"])
     count_visit(visit)

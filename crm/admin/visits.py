@@ -2,15 +2,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import ForeignKey, Model
+from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from accounts.admin_site import TenantModelAdmin
 from accounts.audit import Actor
-from accounts.permissions import Permission
+from accounts.permissions import Permission, access_of
 from crm.actions import book_visit, change_visit_state
 from crm.admin.searching import CustomerSearchMixin
+from crm.forms.visit import locations_of
 from crm.models import Visit, VisitState
 
 
@@ -31,6 +33,12 @@ class VisitAdmin(CustomerSearchMixin, TenantModelAdmin):
 
     def get_readonly_fields(self, request: Any, obj: Any = None) -> tuple[str, ...]:
         return tuple(name for name in self.fields if name != "state") if obj else ()
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        access = access_of(request)
+        if db_field.name == "location" and access is not None:
+            kwargs |= {"queryset": locations_of(access), "required": access.location_ids is not None}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def create_record(self, obj: Any, *, form: forms.Form, actor: Actor) -> Model:
         data = form.cleaned_data | {"state": VisitState(form.cleaned_data["state"])}

@@ -41,7 +41,7 @@ class PurchaseViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         values = self.parsed(PurchaseInput)
         lines = [NewLine(**line) for line in values.pop("lines")]
-        purchase = record_purchase(lines=lines, actor=self.actor, source=SOURCE, **{"purchased_at": self.now, **values})
+        purchase = record_purchase(lines=lines, now=self.now, actor=self.actor, source=SOURCE, **{"purchased_at": self.now, **values})
         return self.created(PurchaseAnswerOutput, self._answered(purchase))
 
     @extend_schema(
@@ -53,7 +53,8 @@ class PurchaseViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, pk: int) -> Response:
         purchase, values = self.found(pk), self.parsed(RefundInput)
-        refund = refund_purchase(purchase=purchase, actor=self.actor, source=SOURCE, **{"refunded_at": self.now, **values})
+        values = {"refunded_at": max(self.now, purchase.purchased_at), **values}
+        refund = refund_purchase(purchase=purchase, actor=self.actor, source=SOURCE, **values)
         return self.rendered(PurchaseAnswerOutput, self._answered(refund), 201)
 
     def _answered(self, purchase: Purchase) -> Purchase:

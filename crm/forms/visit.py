@@ -67,7 +67,4 @@ class VisitForm(PlaceMixin):
         self.order_fields(self.field_order)
 
     def clean_amount_minor(self) -> int:
-        amount = self.cleaned_data["amount_minor"] or 0
-        if amount < 0:
-            raise forms.ValidationError(_("An amount cannot be below zero."))
-        return int(amount)
+        return int(self.cleaned_data["amount_minor"] or 0)

@@ -60,7 +60,7 @@ def new_sale(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     lines: Any = LineFormSet(request.POST or None, prefix="lines", form_kwargs={"seat": seat})
     if request.method == "POST" and form.is_valid() & lines.is_valid():
         try:
-            purchase = record_purchase(customer=customer, lines=lines.lines, actor=access.actor, **form.cleaned_data)
+            purchase = record_purchase(customer=customer, lines=lines.lines, now=now, actor=access.actor, **form.cleaned_data)
         except ValidationError as error:
             add_refusal(form, error)
         else:
@@ -85,7 +85,7 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
             given_back = refund_purchase(
                 purchase=purchase,
                 amount_minor=amount,
-                refunded_at=now,
+                refunded_at=max(now, purchase.purchased_at),
                 actor=access.actor,
                 number=form.cleaned_data["number"],
             )

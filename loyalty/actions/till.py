@@ -116,7 +116,7 @@ def sell(
     at, buyer = purchased_at or now, member.customer if member else customer
     payment = _payment(member, points, hold_id, lines, min(at, now)) if member else None
     paying = payment.lines if payment else ()
-    purchase = record_purchase(lines=[*lines, *paying], purchased_at=at, actor=actor, customer=buyer, source=SOURCE, **receipt)
+    purchase = record_purchase(lines=[*lines, *paying], purchased_at=at, now=now, actor=actor, customer=buyer, source=SOURCE, **receipt)
     paid = payment.spend(purchase, key=key, at=min(at, now), now=now, actor=actor) if payment else None
     return Sold(purchase, paid, act_on_purchase(purchase, actor=actor, now=now))
 
@@ -157,7 +157,8 @@ def refund_sale(
     back_minor = _given_back(sale, paying) - sum(line.amount_minor for line in back)
     if paying and (due := share_back(-paying.amount_minor, back_minor=back_minor, goods_minor=goods_minor) - _discount_back(paying)) > 0:
         back.append(NewLine(due, product_code=POINTS_CODE, description=paying.description, refund_of_id=paying.pk))
-    refund = refund_lines(purchase=sale, lines=back, refunded_at=refunded_at or now, actor=actor, number=number, source=SOURCE)
+    at = max(refunded_at or now, sale.purchased_at)  # the clock of the till that sold may run ahead of this one's
+    refund = refund_lines(purchase=sale, lines=back, refunded_at=at, actor=actor, number=number, source=SOURCE)
     lock_budgets(TermsBook().earn_rules)  # before the wallet: what the refund takes back comes after
     restored = _restore(sale, points, back_minor, goods_minor, key=key, at=refund.purchased_at, now=now, actor=actor)
     return Refunded(refund, restored, act_on_purchase(refund, actor=actor, now=now))

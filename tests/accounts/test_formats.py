@@ -2,9 +2,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.utils import timezone, translation
 
-from accounts.fields import DayField, MomentField
+from accounts.fields import DayField, DayInput, MomentField, MomentInput
 from accounts.formats import format_day, format_moment, format_money, format_number, format_percent
 from accounts.formulas import restored_cell, safe_cell
 from config.mended_static import DAY_PICKER, MendedFinder, logical
@@ -53,6 +54,29 @@ def test_moments_read_in_the_organizations_time_zone() -> None:
         assert format_moment(late) == "Mar 21, 2025, 02:00"
 
 
+@pytest.mark.parametrize(
+    ("language", "zone", "moment", "shown"),
+    [
+        ("en", "Asia/Tehran", datetime(9999, 12, 31, 23, 30, tzinfo=UTC), "Dec 31, 9999, 23:30"),
+        ("en", "America/New_York", datetime(1, 1, 1, 0, 30, tzinfo=UTC), "Jan 1, 0001, 00:30"),
+        ("fa", "Asia/Tehran", datetime(9999, 12, 31, 23, 30, tzinfo=UTC), "۹۹۹۹-۱۲-۳۱، ۲۳:۳۰"),
+        ("fa", "UTC", datetime(203, 11, 20, 8, 0, tzinfo=UTC), "۰۲۰۳-۱۱-۲۰، ۰۸:۰۰"),
+    ],
+)
+def test_moments_that_no_clock_or_calendar_of_the_reader_has_are_shown_all_the_same(
+    language: str, zone: str, moment: datetime, shown: str
+) -> None:
+    with translation.override(language), timezone.override(zone):
+        assert format_moment(moment) == shown
+        assert MomentInput().decompress(moment)[0] == moment.date()
+
+
+def test_a_birthday_before_the_jalali_calendar_can_be_corrected_in_persian() -> None:
+    with translation.override("fa"):
+        assert format_day(date(300, 1, 1)) == "۰۳۰۰-۰۱-۰۱"
+        assert 'value="۰۳۰۰-۰۱-۰۱"' in DayInput().render("birthday", date(300, 1, 1))
+
+
 def test_numbers_and_shares() -> None:
     with translation.override("en"):
         assert (format_number(1234567), format_number(None), format_percent(312, 1000), format_percent(1, 0)) == (
@@ -70,6 +94,22 @@ def test_numbers_and_shares() -> None:
 def test_a_persian_page_takes_both_calendars_and_every_digit(typed: str) -> None:
     with translation.override("fa"):
         assert DayField().clean(typed) == date(2025, 3, 21)
+
+
+@pytest.mark.parametrize("typed", ["0300-01-01", "1699-12-31", "2200-01-01", "9999-12-31"])
+def test_a_day_that_nobody_means_is_refused(typed: str) -> None:
+    with translation.override("en"), pytest.raises(ValidationError) as refused:
+        DayField().clean(typed)
+    assert refused.value.messages == ["Give a day between Jan 1, 1700 and Dec 31, 2199."]
+
+
+@pytest.mark.parametrize(("zone", "day"), [("America/New_York", "9999-12-31"), ("Asia/Tehran", "0001-01-01"), ("UTC", "1403-01-31")])
+def test_a_moment_outside_of_this_century_is_refused(zone: str, day: str) -> None:
+    with translation.override("en"), timezone.override(zone):
+        with pytest.raises(ValidationError) as refused:
+            MomentField().clean([day, "23:30"])
+        assert [MomentField().clean([edge, "23:30"]).year for edge in ("2000-01-01", "2099-12-31")] == [2000, 2099]
+    assert refused.value.messages == ["Give a day between Jan 1, 2000 and Dec 31, 2099."]
 
 
 def test_a_moment_is_kept_in_utc() -> None:

@@ -32,7 +32,7 @@ def owner(cast: Cast, *locations: Location) -> Access:
 
 
 def buy(at: datetime, minor: int, customer: Customer | None = None, location: Location | None = None) -> Purchase:
-    return record_purchase(lines=[NewLine(minor)], purchased_at=at, actor=SYSTEM, customer=customer, location=location)
+    return record_purchase(lines=[NewLine(minor)], purchased_at=at, now=at, actor=SYSTEM, customer=customer, location=location)
 
 
 def test_trade_is_summed_within_the_period_and_refunds_are_taken_off(in_saffron: Cast) -> None:

@@ -1,9 +1,11 @@
 """Purchases and refunds over the API."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.tenancy import tenant
 from crm.models import CustomerFacts, Purchase, PurchaseLine
@@ -49,6 +51,21 @@ def test_a_receipt_is_recorded_with_its_lines_and_facts(cast: Cast, till: Caller
     with tenant(cast.saffron.pk):
         facts = CustomerFacts.objects.get(customer=customer)
         assert (facts.purchase_count, facts.spent_minor) == (1, 6_000)
+
+
+def test_nothing_is_given_back_before_it_was_sold(cast: Cast, till: Caller) -> None:
+    sale = till.post("purchases/", {"purchased_at": "2026-03-01T10:00:00Z", "lines": [CUT]}).json()["id"]
+    refused = till.post(f"purchases/{sale}/refund/", {"amount_minor": 500, "refunded_at": "2026-03-01T09:59:59Z"})
+    assert (refused.status_code, list(errors_of(refused.json()))) == (400, ["#/refunded_at"])
+    with tenant(cast.saffron.pk):
+        assert Purchase.objects.count() == 1
+    assert till.post(f"purchases/{sale}/refund/", {"amount_minor": 500, "refunded_at": "2026-03-01T10:00:00Z"}).status_code == 201
+
+
+def test_what_a_till_sold_whose_clock_runs_ahead_can_be_given_back_at_once(till: Caller) -> None:
+    ahead = (timezone.now() + timedelta(hours=3)).isoformat()
+    sale = till.post("purchases/", {"purchased_at": ahead, "lines": [CUT]}).json()["id"]
+    assert till.post(f"purchases/{sale}/refund/", {"amount_minor": 500}).status_code == 201
 
 
 def test_a_part_is_given_back_and_never_more_than_was_paid(cast: Cast, till: Caller, assert_problem: Problem) -> None:

@@ -51,7 +51,9 @@ def test_more_rows_take_no_more_queries(cast: Cast, till: Caller, world: dict[st
     with tenant(cast.saffron.pk):
         segment = Segment.objects.get(pk=world["segments"])
         for customer in CustomerFactory.create_batch(5, facts__spent_minor=900):
-            record_purchase(lines=[NewLine(5)], purchased_at=NOON, actor=cast.alice_acts, customer=customer, location=cast.downtown)
+            record_purchase(
+                lines=[NewLine(5)], purchased_at=NOON, now=NOON, actor=cast.alice_acts, customer=customer, location=cast.downtown
+            )
             book_visit(customer=customer, starts_at=NOON, actor=cast.alice_acts, now=NOON, location=cast.downtown)
             CampaignAudience.objects.create(campaign=Campaign.objects.create(name=customer.email), segment=segment)
     assert counted() == before

@@ -42,7 +42,7 @@ def make_world(cast: Cast) -> dict[str, int]:
             now=NOON,
             actor=alice,
         )
-        purchase = record_purchase(lines=[NewLine(1_000)], purchased_at=NOON, actor=alice, customer=customer)
+        purchase = record_purchase(lines=[NewLine(1_000)], purchased_at=NOON, now=NOON, actor=alice, customer=customer)
         visit = book_visit(customer=customer, starts_at=NOON, actor=alice, now=NOON)
         job = _import_with_a_rejected_row()
         segment = create_segment(name="Spenders", rules=SPENDERS, actor=alice, now=NOON)

@@ -75,7 +75,7 @@ def came_back(delivery: Delivery, at: datetime, *, click: bool = False) -> None:
 
 
 def bought(customer: Customer | None, at: datetime, minor: int = 5000) -> Purchase:
-    return record_purchase(lines=[NewLine(minor)], purchased_at=at, actor=SYSTEM, customer=customer)
+    return record_purchase(lines=[NewLine(minor)], purchased_at=at, now=at, actor=SYSTEM, customer=customer)
 
 
 def attributed() -> list[tuple[int, int, str, int]]:

@@ -84,7 +84,7 @@ def test_every_figure_is_exact() -> None:
 
 
 def buy(customer: Customer, minor: int) -> Any:
-    return record_purchase(lines=[NewLine(minor)], purchased_at=NOW + 5 * HOUR, actor=SYSTEM, customer=customer)
+    return record_purchase(lines=[NewLine(minor)], purchased_at=NOW + 5 * HOUR, now=NOW + 5 * HOUR, actor=SYSTEM, customer=customer)
 
 
 def test_a_recipient_is_found_by_name_however_many_others_have_it() -> None:

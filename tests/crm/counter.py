@@ -39,7 +39,7 @@ def open_counter(cast: Cast) -> Counter:
         book = {"customer": dana, "actor": cast.alice_acts, "now": NOW, "state": VisitState.COMPLETED}
         downtown = book_visit(starts_at=NOW, location=cast.downtown, service="Haircut", **book)  # type: ignore[arg-type]  # one dict for both
         uptown = book_visit(starts_at=NOW - timedelta(days=1), location=cast.uptown, service="Shave", **book)  # type: ignore[arg-type]  # as above
-        sell = {"customer": dana, "actor": cast.alice_acts, "purchased_at": NOW}
+        sell = {"customer": dana, "actor": cast.alice_acts, "purchased_at": NOW, "now": NOW}
         sale = record_purchase(lines=[NewLine(1500, 2, description="Wax")], location=cast.downtown, number="D-1", **sell)  # type: ignore[arg-type]  # as above
         other = record_purchase(lines=[NewLine(900)], location=cast.uptown, number="U-1", **sell)  # type: ignore[arg-type]  # as above
         set_consent(

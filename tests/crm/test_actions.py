@@ -168,6 +168,7 @@ def test_purchases_and_refunds_keep_the_facts_in_step(in_saffron: Cast) -> None:
     sale = record_purchase(
         lines=[NewLine(unit_price_minor=1250, quantity=2, category="care"), NewLine(unit_price_minor=500)],
         purchased_at=NOW,
+        now=NOW,
         actor=in_saffron.bob_acts,
         customer=customer,
         number="A-1",
@@ -181,7 +182,7 @@ def test_purchases_and_refunds_keep_the_facts_in_step(in_saffron: Cast) -> None:
 
 
 def test_no_more_can_be_refunded_than_was_paid(in_saffron: Cast) -> None:
-    sale = record_purchase(lines=[NewLine(unit_price_minor=1000)], purchased_at=NOW, actor=in_saffron.bob_acts)
+    sale = record_purchase(lines=[NewLine(unit_price_minor=1000)], purchased_at=NOW, now=NOW, actor=in_saffron.bob_acts)
     refund_purchase(purchase=sale, amount_minor=600, refunded_at=NOW, actor=in_saffron.bob_acts)
     with pytest.raises(ValidationError, match="400"):
         refund_purchase(purchase=sale, amount_minor=401, refunded_at=NOW, actor=in_saffron.bob_acts)
@@ -189,9 +190,9 @@ def test_no_more_can_be_refunded_than_was_paid(in_saffron: Cast) -> None:
 
 
 def test_a_receipt_number_counts_once(in_saffron: Cast) -> None:
-    record_purchase(lines=[NewLine(unit_price_minor=1)], purchased_at=NOW, actor=in_saffron.bob_acts, number="A-1")
+    record_purchase(lines=[NewLine(unit_price_minor=1)], purchased_at=NOW, now=NOW, actor=in_saffron.bob_acts, number="A-1")
     with pytest.raises(ValidationError):
-        record_purchase(lines=[NewLine(unit_price_minor=1)], purchased_at=NOW, actor=in_saffron.bob_acts, number="A-1")
+        record_purchase(lines=[NewLine(unit_price_minor=1)], purchased_at=NOW, now=NOW, actor=in_saffron.bob_acts, number="A-1")
     assert Purchase.objects.count() == 1
 
 

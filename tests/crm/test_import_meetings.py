@@ -171,7 +171,7 @@ def test_receipts_somebody_else_recorded_while_an_import_writes_are_known(commit
 
     def record() -> None:
         for number, amount in (("1", 1000), ("2", 900)):
-            record_purchase(lines=[NewLine(amount)], purchased_at=timezone.now(), actor=cast.alice_acts, number=number)
+            record_purchase(lines=[NewLine(amount)], purchased_at=timezone.now(), now=timezone.now(), actor=cast.alice_acts, number=number)
 
     def execute(self: Run, statement: str, parameters: Any = ()) -> int:
         if statement == purchases._PURCHASES:

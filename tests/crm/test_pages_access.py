@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import AuditEntry, Role
 from accounts.tenancy import tenant
 from crm.actions import NewLine, book_visit, create_customer, record_purchase
-from crm.models import Customer, VisitState
+from crm.models import Customer, Visit, VisitState
 from tests.conftest import Cast, signed_in
 from tests.crm.counter import NOW, Counter, limit_bob_to_downtown, open_counter
 
@@ -81,6 +81,28 @@ def test_they_record_only_at_their_location(downtown_bob: Client, counter: Count
     assert "location" in page.context["form"].errors
 
 
+@pytest.mark.parametrize("place", ["uptown", ""])
+def test_the_admin_records_only_at_their_location_too(downtown_bob: Client, counter: Counter, place: str) -> None:
+    values = {
+        "customer": counter.dana.pk,
+        "service": "Trim",
+        "state": "completed",
+        "starts_at_0": "2026-03-01",
+        "starts_at_1": "10:00",
+        "amount_minor": "500",
+        "location": counter.cast.uptown.pk if place else "",
+    }
+    page = downtown_bob.post("/admin/crm/visit/add/", values)
+    assert list(page.context["adminform"].form.errors) == ["location"]
+    page = downtown_bob.post("/admin/crm/visit/add/", values | {"location": counter.cast.downtown.pk, "amount_minor": "-5000"})
+    assert page.context["adminform"].form.errors == {"amount_minor": ["An amount cannot be below zero."]}
+    with tenant(counter.cast.saffron.pk):
+        assert Visit.objects.count() == 2
+    assert downtown_bob.post("/admin/crm/visit/add/", values | {"location": counter.cast.downtown.pk}).status_code == 302
+    with tenant(counter.cast.saffron.pk):
+        assert Visit.objects.values_list("location", "amount_minor").get(service="Trim") == (counter.cast.downtown.pk, 500)
+
+
 def test_another_organization_finds_nothing(as_charlie: Client, counter: Counter) -> None:
     assert list(as_charlie.get("/customers/", {"q": "dana"}).context["page"]) == []
     assert as_charlie.get(f"/customers/{counter.dana.pk}/").status_code == 404
@@ -116,7 +138,7 @@ def _more_life(cast: Cast, count: int) -> None:
             one = create_customer(actor=cast.alice_acts, now=NOW, first_name=f"Many{number}")
             at = NOW - timedelta(hours=number)
             book_visit(customer=one, starts_at=at, actor=cast.alice_acts, now=at, location=cast.downtown, state=VisitState.COMPLETED)
-            record_purchase(lines=[NewLine(100)], purchased_at=at, actor=cast.alice_acts, customer=one, location=cast.downtown)
+            record_purchase(lines=[NewLine(100)], purchased_at=at, now=at, actor=cast.alice_acts, customer=one, location=cast.downtown)
 
 
 # Ten of these are the session, the person, their seats and the tenant scope.

@@ -7,7 +7,7 @@ from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.models import Consent, ConsentChange, Customer, CustomerFacts, Purchase, Visit
 from tests.conftest import Cast
-from tests.crm.counter import Counter, open_counter
+from tests.crm.counter import NOW, Counter, open_counter
 
 WHEN = {"starts_at_0": "2026-03-01", "starts_at_1": "10:30"}
 SOLD = {"purchased_at_0": "2026-03-01", "purchased_at_1": "10:30", "payment_method": "cash", "location": "", "staff": "", "number": ""}
@@ -112,6 +112,36 @@ def test_a_booked_visit_moves_on_and_not_back(as_bob: Client, counter: Counter) 
         with tenant(counter.cast.saffron.pk):
             visit.refresh_from_db()
         assert visit.state == then
+
+
+@pytest.mark.parametrize(("day", "state"), [("2099-11-01", "completed"), ("2099-11-01", "arrived"), ("9999-12-31", "booked")])
+def test_a_visit_that_cannot_have_been_is_not_recorded(as_bob: Client, counter: Counter, day: str, state: str) -> None:
+    page = as_bob.post(f"/customers/{counter.dana.pk}/visits/new/", {"state": state, "starts_at_0": day, "starts_at_1": "23:30"})
+    assert list(page.context["form"].errors) == ["starts_at"]
+    assert as_bob.get("/visits/").status_code == 200
+    with tenant(counter.cast.saffron.pk):
+        assert Visit.objects.count() == 2
+        assert CustomerFacts.objects.get(customer=counter.dana).last_visit_at == NOW
+
+
+def test_a_visit_booked_for_later_is_not_completed_before_its_time_and_can_be_cancelled(as_bob: Client, counter: Counter) -> None:
+    later = {"state": "booked", "starts_at_0": "2099-11-01", "starts_at_1": "10:00", "service": "Later"}
+    as_bob.post(f"/customers/{counter.dana.pk}/visits/new/", later)
+    for state, then in (("completed", "booked"), ("no_show", "booked"), ("cancelled", "cancelled")):
+        with tenant(counter.cast.saffron.pk):
+            visit = Visit.objects.get(service="Later")
+        as_bob.post(f"/visits/{visit.pk}/move/", {"state": state})
+        with tenant(counter.cast.saffron.pk):
+            visit.refresh_from_db()
+            assert (visit.state, CustomerFacts.objects.get(customer=counter.dana).last_visit_at) == (then, NOW)
+
+
+@pytest.mark.parametrize("day", ["2099-01-01", "9999-12-31", "0203-11-20"])
+def test_a_sale_that_cannot_have_been_is_not_recorded(as_bob: Client, counter: Counter, day: str) -> None:
+    page = as_bob.post("/purchases/new/anonymous/", SOLD | {"purchased_at_0": day} | _lines(("Wax", "1", "5")))
+    assert list(page.context["form"].errors) == ["purchased_at"]
+    with tenant(counter.cast.saffron.pk):
+        assert Purchase.objects.count() == 2
 
 
 def test_a_sale_is_recorded_with_its_lines(as_bob: Client, counter: Counter) -> None:

@@ -44,8 +44,9 @@ class Shop:
         """A sale of lines: (product, price), or an amount alone."""
         named = [line if isinstance(line, tuple) else ("", line) for line in lines]
         new = [NewLine(unit_price_minor=price, product_code=product, category=category) for product, price in named]
+        when, number = at or self.now, f"S{next(NUMBERS)}"
         purchase = record_purchase(
-            lines=new, purchased_at=at or self.now, actor=SYSTEM, customer=self.customer, number=f"S{next(NUMBERS)}", location=location
+            lines=new, purchased_at=when, now=when, actor=SYSTEM, customer=self.customer, number=number, location=location
         )
         return self._accrued(purchase)
 

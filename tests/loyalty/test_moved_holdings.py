@@ -116,7 +116,7 @@ def test_stamps_of_both_fill_one_card_and_part_again(pair: Pair) -> None:
 def test_a_refund_takes_a_stamp_off_the_card_that_moved(pair: Pair) -> None:
     Terms.objects.create(program=pair.first.member.program, version=1, valid_from=NOW - DAY, document={})
     coffee_card(pair)
-    sale = record_purchase(lines=[NewLine(300)], purchased_at=NOW, actor=SYSTEM, customer=pair.first.member.customer)
+    sale = record_purchase(lines=[NewLine(300)], purchased_at=NOW, now=NOW, actor=SYSTEM, customer=pair.first.member.customer)
     stamp_sales([sale.pk], now=NOW)
     pair.move()
     assert stamps(pair.second) == [(1, 0)]
@@ -128,7 +128,7 @@ def test_a_refund_takes_a_stamp_off_the_card_that_moved(pair: Pair) -> None:
 def test_the_tier_follows_from_what_both_did(pair: Pair) -> None:
     Terms.objects.create(program=pair.first.member.program, version=1, valid_from=NOW - DAY, document={"tiers": TIERS})
     for stage in (pair.first, pair.second):
-        record_purchase(lines=[NewLine(60_00)], purchased_at=NOW, actor=SYSTEM, customer=stage.member.customer)
+        record_purchase(lines=[NewLine(60_00)], purchased_at=NOW, now=NOW, actor=SYSTEM, customer=stage.member.customer)
     pair.move()
     assert Member.objects.get(pk=pair.second.member.pk).tier == "silver"
     pair.undo()

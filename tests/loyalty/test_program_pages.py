@@ -202,7 +202,9 @@ def test_the_history_names_the_rule_and_the_reward(cast: Cast, member: Member, a
     with tenant(cast.saffron.pk):
         rule = {"key": "sales", "name": "Every sale", "on": "amount", "points": 1, "per_minor": 100}
         write_terms(program=member.program, document={"earn": [rule]}, actor=cast.alice_acts, now=timezone.now() - timedelta(days=1))
-        purchase = record_purchase(lines=[NewLine(900)], purchased_at=timezone.now(), actor=cast.alice_acts, customer=member.customer)
+        purchase = record_purchase(
+            lines=[NewLine(900)], purchased_at=timezone.now(), now=timezone.now(), actor=cast.alice_acts, customer=member.customer
+        )
         accrue_purchases(purchase_ids=[purchase.pk], now=timezone.now())
         reward = Reward.objects.get()
     _take(as_bob, member, reward)

@@ -41,7 +41,7 @@ def nora(cast: Cast) -> Member:
         for customer in (CustomerFactory.create(first_name="Omid", last_name="Rad"), CustomerFactory.create(), nora.customer):
             join_by_code(code=code, customer=customer, now=now, actor=cast.alice_acts)
         omid = Customer.objects.get(first_name="Omid")
-        record_purchase(lines=[NewLine(5_000)], purchased_at=timezone.now(), actor=cast.alice_acts, customer=omid)
+        record_purchase(lines=[NewLine(5_000)], purchased_at=timezone.now(), now=timezone.now(), actor=cast.alice_acts, customer=omid)
         settle_referrals(customer_ids=[omid.pk], now=timezone.now())
         return nora
 

@@ -46,12 +46,15 @@ class Town:
         return join_by_code(code=code, customer=customer or CustomerFactory.create(**values), now=self.now, actor=SYSTEM, device=device)
 
     def buy(self, referral: Referral, amount: int = 5_000, *, after: timedelta = timedelta()) -> Purchase:
-        bought = record_purchase(lines=[NewLine(amount)], purchased_at=self.now + after, actor=SYSTEM, customer=referral.customer)
+        bought = record_purchase(
+            lines=[NewLine(amount)], purchased_at=self.now + after, now=self.now + after, actor=SYSTEM, customer=referral.customer
+        )
         self.settle(referral)
         return bought
 
     def refund(self, purchase: Purchase, amount: int) -> None:
-        refund_purchase(purchase=purchase, amount_minor=amount, refunded_at=self.now, actor=SYSTEM)
+        at = max(self.now, purchase.purchased_at)
+        refund_purchase(purchase=purchase, amount_minor=amount, refunded_at=at, actor=SYSTEM)
         assert purchase.customer_id is not None
         settle_referrals(customer_ids=[purchase.customer_id], now=self.now)
 
@@ -109,7 +112,7 @@ def test_both_sides_get_points_that_are_pending_until_the_time_for_refunds_is_ov
 def test_the_event_log_rewards_once_however_often_it_is_read_and_later_purchases_bring_nothing(town: Town) -> None:
     referral = town.join(town.member())
     for _ in range(3):
-        record_purchase(lines=[NewLine(100)], purchased_at=town.now, actor=SYSTEM, customer=referral.customer)
+        record_purchase(lines=[NewLine(100)], purchased_at=town.now, now=town.now, actor=SYSTEM, customer=referral.customer)
     for _ in range(3):
         follow_referrals(list(Event.objects.all()))
     assert Counter(Entry.objects.values_list("kind", "amount")) == {("earn", 500): 1, ("earn", 200): 1}
@@ -119,7 +122,7 @@ def test_reactions_to_the_event_log_reward_and_take_back(committed_cast: Cast) -
     with tenant(committed_cast.saffron.pk):
         town = make_town()
         referral = town.join(town.member())
-        sale = record_purchase(lines=[NewLine(100)], purchased_at=town.now, actor=SYSTEM, customer=referral.customer)
+        sale = record_purchase(lines=[NewLine(100)], purchased_at=town.now, now=town.now, actor=SYSTEM, customer=referral.customer)
     react(organization_id=committed_cast.saffron.pk)
     with tenant(committed_cast.saffron.pk):
         assert (state(referral), Entry.objects.filter(kind="earn").count()) == (("rewarded", ""), 2)
@@ -274,7 +277,7 @@ def test_one_purchase_seen_by_many_at_once_rewards_once(committed_cast: Cast) ->
     with tenant(committed_cast.saffron.pk):
         town = make_town()
         referral = town.join(town.member())
-        record_purchase(lines=[NewLine(100)], purchased_at=town.now, actor=SYSTEM, customer=referral.customer)
+        record_purchase(lines=[NewLine(100)], purchased_at=town.now, now=town.now, actor=SYSTEM, customer=referral.customer)
     at_once(committed_cast.saffron.pk, [partial(town.settle, referral) for _ in range(8)])
     with tenant(committed_cast.saffron.pk):
         assert town.wallets(referral) == [(0, 500, 0), (0, 200, 0)]

@@ -50,7 +50,7 @@ def card_of(stage: RewardStage, **values: Any) -> StampCard:
 
 
 def buy(stage: RewardStage, *lines: NewLine) -> Purchase:
-    purchase = record_purchase(lines=lines or [COFFEE], purchased_at=stage.now, actor=SYSTEM, customer=stage.member.customer)
+    purchase = record_purchase(lines=lines or [COFFEE], purchased_at=stage.now, now=stage.now, actor=SYSTEM, customer=stage.member.customer)
     stamp_sales([purchase.pk], now=stage.now)
     return purchase
 
@@ -110,7 +110,7 @@ def test_the_event_log_stamps_visits_and_purchases_once_however_often_it_is_read
     card_of(stage, stamped_for="visit")
     book_visit(customer=stage.member.customer, starts_at=stage.now, now=stage.now, actor=SYSTEM, state=VisitState.COMPLETED)
     book_visit(customer=stage.member.customer, starts_at=stage.now, now=stage.now, actor=SYSTEM)
-    record_purchase(lines=[COFFEE], purchased_at=stage.now, actor=SYSTEM, customer=stage.member.customer)
+    record_purchase(lines=[COFFEE], purchased_at=stage.now, now=stage.now, actor=SYSTEM, customer=stage.member.customer)
     for _ in range(3):
         follow_stamps(list(Event.objects.all()))
     assert (seen(stage), Stamp.objects.count()) == ((CardStanding(3, 1), 0), 1)
@@ -234,7 +234,7 @@ def test_another_organization_sees_no_card_and_stamps_none(cast: Cast) -> None:
     with tenant(cast.saffron.pk):
         stage = staged()
         card = card_of(stage)
-        purchase = record_purchase(lines=[COFFEE], purchased_at=stage.now, actor=SYSTEM, customer=stage.member.customer)
+        purchase = record_purchase(lines=[COFFEE], purchased_at=stage.now, now=stage.now, actor=SYSTEM, customer=stage.member.customer)
     with tenant(cast.rival.pk):
         assert (StampCard.objects.count(), MemberCard.objects.count()) == (0, 0)
         assert stamp_sales([purchase.pk], now=stage.now) == 0

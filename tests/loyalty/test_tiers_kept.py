@@ -45,7 +45,7 @@ def member(in_saffron: Cast) -> Member:
 
 def buy(member: Member, minor: int, *, days_later: int = 0) -> Purchase:
     at = NOW + days_later * DAY
-    return record_purchase(lines=[NewLine(unit_price_minor=minor)], purchased_at=at, actor=SYSTEM, customer=member.customer)
+    return record_purchase(lines=[NewLine(unit_price_minor=minor)], purchased_at=at, now=at, actor=SYSTEM, customer=member.customer)
 
 
 def tier_of(member: Member, *, days_later: int) -> str:
