@@ -190,7 +190,8 @@ class TenantModelAdmin(_Silent, _Guarded, ModelAdmin):
         if not form.changed_data:
             return
         before = {name: form.initial.get(name) for name in form.changed_data}
-        obj.save()
+        fields = [field for field in obj._meta.concrete_fields if field.name in form.changed_data or getattr(field, "auto_now", False)]
+        obj.save(update_fields=[field.name for field in fields])
         record_audit(action=self._verb("changed"), subject=obj, actor=actor, before=before, after=_values(obj, form.changed_data))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:

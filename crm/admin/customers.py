@@ -16,6 +16,7 @@ from accounts.formats import format_moment, format_money, format_number
 from accounts.forms import TenantModelForm
 from accounts.permissions import Permission, access_of
 from accounts.queries import current_organization
+from accounts.shown_values import ShownValuesMixin
 from crm.actions import create_customer, update_customer
 from crm.admin.seeing import sees_all_locations
 from crm.models import Consent, Customer, CustomerFacts, Identity
@@ -23,7 +24,7 @@ from crm.queries.search import find_customers
 from crm.views.downloads import customers_download
 
 
-class CustomerAdminForm(TenantModelForm):
+class CustomerAdminForm(ShownValuesMixin, TenantModelForm):
     """Takes phone and e-mail as people type them; the action brings them into their kept form."""
 
     phone = forms.CharField(label=_("phone"), required=False, max_length=40, widget=UnfoldAdminTextInputWidget)
@@ -31,6 +32,11 @@ class CustomerAdminForm(TenantModelForm):
     class Meta:
         model = Customer
         exclude = ("search_key",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.carry_shown_values()
 
     def _get_validation_exclusions(self) -> set[str]:
         # The action checks the kept form of these, and whether another customer has them.

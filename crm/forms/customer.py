@@ -1,10 +1,13 @@
 from typing import Any
 
 from django import forms
+from django.core.validators import EMPTY_VALUES
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import DayField
 from accounts.models import Location, Membership
+from accounts.shown_values import ShownValuesMixin
 from crm.models import AttributeDefinition, AttributeType, Customer, Gender
 from crm.normalisation import split_tags
 
@@ -12,7 +15,7 @@ LANGUAGES = [("", _("Not known")), ("en", _("English")), ("fa", _("Persian"))]
 ATTRIBUTE_PREFIX = "attribute_"
 
 
-class CustomerForm(forms.Form):
+class CustomerForm(ShownValuesMixin, forms.Form):
     """A customer's profile as staff fill it in; the action normalises what was typed and says what is wrong."""
 
     first_name = forms.CharField(label=_("First name"), max_length=80, required=False)
@@ -61,10 +64,25 @@ class CustomerForm(forms.Form):
         if customer is not None:
             kwargs["initial"] = _initial(customer) | kwargs.get("initial", {})
         super().__init__(*args, **kwargs)
-        self.fields["preferred_location"].queryset = Location.objects.filter(is_active=True)  # type: ignore[attr-defined]
-        self.fields["preferred_staff"].queryset = Membership.objects.filter(is_active=True).select_related("user")  # type: ignore[attr-defined]
         for definition in self.definitions:
             self.fields[ATTRIBUTE_PREFIX + definition.key] = _attribute_field(definition)
+        self._offer_what_is_kept(customer)
+        if customer is not None:
+            self.carry_shown_values()
+
+    def _offer_what_is_kept(self, customer: Customer | None) -> None:
+        """Among the choices is also what the customer has already and nobody else could choose any more: a closed location, say."""
+        here = Q(pk=customer.preferred_location_id) if customer else Q()
+        them = Q(pk=customer.preferred_staff_id) if customer else Q()
+        self.fields["preferred_location"].queryset = Location.objects.filter(Q(is_active=True) | here)  # type: ignore[attr-defined]
+        members = Membership.objects.filter(Q(is_active=True) | them).select_related("user")
+        self.fields["preferred_staff"].queryset = members  # type: ignore[attr-defined]
+        for name, field in self.fields.items():
+            kept = self.initial.get(name)
+            if type(field) is forms.ChoiceField and kept:
+                offered: Any = field.choices
+                if kept not in dict(offered):
+                    field.choices = [*offered, (kept, kept)]
 
     def clean_tags(self) -> list[str]:
         return sorted(split_tags(self.cleaned_data["tags"]))
@@ -76,12 +94,14 @@ class CustomerForm(forms.Form):
         return self.cleaned_data
 
     def changed_values(self, customer: Customer | None) -> dict[str, Any]:
-        """What the action is to write: only what was changed, the attributes as a whole."""
-        changed = set(self.changed_data)
+        """What the action is to write: of a new customer everything, else only what was changed; the attributes as a whole."""
+        given = [name for name, value in self.cleaned_data.items() if value not in EMPTY_VALUES]
+        changed = set(self.changed_data if customer else given)
         values = {name: value for name, value in self.cleaned_data.items() if name in changed and not name.startswith(ATTRIBUTE_PREFIX)}
         if any(name.startswith(ATTRIBUTE_PREFIX) for name in changed):
             kept = dict(customer.attributes) if customer else {}
-            values["attributes"] = kept | {item.key: self._attribute(item) for item in self.definitions}
+            own = [item for item in self.definitions if ATTRIBUTE_PREFIX + item.key in changed]
+            values["attributes"] = kept | {item.key: self._attribute(item) for item in own}
         return values
 
     def sections(self) -> list[tuple[str, list[forms.BoundField]]]:

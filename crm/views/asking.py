@@ -22,7 +22,9 @@ def seat_of(request: HttpRequest) -> Seat:
     return next(seat for seat in seats if seat.organization_id == access.organization_id)
 
 
-def customer_or_404(pk: int) -> Customer:
+def customer_or_404(pk: int, *, lock: bool = False) -> Customer:
     """The customer with what their page shows; other organizations' are not there."""
     rows = Customer.objects.select_related("facts", "preferred_location", "preferred_staff__user")
+    if lock:
+        rows = rows.select_for_update(of=("self",))
     return get_object_or_404(rows, pk=pk)

@@ -34,7 +34,8 @@ def new_customer(request: HttpRequest) -> HttpResponse:
 @requires(Permission.CUSTOMERS_CHANGE)
 def edit_customer(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a customer's profile."""
-    customer = customer_or_404(pk)
+    # Who saves at the same time waits, and is compared with what the first one wrote.
+    customer = customer_or_404(pk, lock=request.method == "POST")
     form = CustomerForm(request.POST or None, customer=customer)
     if request.method == "POST" and form.is_valid():
         try:

@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -76,8 +77,8 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("field", "value", "reason"), IMPOSSIBLE)
-def test_what_no_customer_can_have_is_refused_at_its_field(in_saffron: Cast, field: str, value: object, reason: str) -> None:
-    kept = {"time_zone": "Asia/Tehran", "language": "pt-BR", "country": "ir", "birthday": date(2026, 5, 1)}
+def test_what_no_customer_can_have_is_refused_at_its_field(in_saffron: Cast, field: str, value: Any, reason: str) -> None:
+    kept: dict[str, Any] = {"time_zone": "Asia/Tehran", "language": "pt-BR", "country": "ir", "birthday": date(2026, 5, 1)}
     dana = create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Dana", **kept)
     with pytest.raises(ValidationError) as of_new:
         create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Omid", **{field: value})
