@@ -1,6 +1,7 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from django.db import models
+from django.db import IntegrityError, models
 
 from accounts.tenancy import current_organization_id
 
@@ -32,6 +33,19 @@ class TenantModel(models.Model):
         self.clean_fields(exclude={"organization", *trusted})
         self.clean()
         self.validate_constraints()
+
+    @contextmanager
+    def refusing_late_duplicates(self) -> Iterator[None]:
+        """Around the transaction that writes the row: whoever wrote the same between the check and the write refuses it in the same words.
+
+        Raises:
+            ValidationError: as ``validate``.
+        """
+        try:
+            yield
+        except IntegrityError:
+            self.validate_constraints()
+            raise
 
 
 class BulkTenantModel(TenantModel):

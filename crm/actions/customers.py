@@ -12,7 +12,7 @@ from crm.events import NewEvent, record_event
 from crm.models import Customer, CustomerFacts
 from crm.normalisation.emails import normalise_email
 from crm.normalisation.errors import NormalisationError
-from crm.normalisation.names import clean_text, search_key, split_tags
+from crm.normalisation.names import clean_text, name_key, split_tags
 from crm.normalisation.phones import normalise_phone
 from crm.normalisation.profiles import PROFILE_RULES
 from crm.refusals import words_for
@@ -36,7 +36,6 @@ WRITABLE = frozenset(
 )
 
 
-@transaction.atomic
 def create_customer(*, actor: Actor, now: datetime, source: str = "page", **values: Any) -> Customer:
     """Create a customer with their facts, an audit entry and a ``customer.created`` event.
 
@@ -49,16 +48,16 @@ def create_customer(*, actor: Actor, now: datetime, source: str = "page", **valu
     kept = _normalised(values)
     _check(kept, now)
     customer = Customer(**kept)
-    customer.search_key = search_key(customer.first_name, customer.last_name)
-    _validate(customer)
-    customer.save(force_insert=True)
-    CustomerFacts.objects.create(customer=customer)
-    record_audit(action="customer.created", subject=customer, actor=actor, after=values)
-    record_event(NewEvent("customer.created", now, customer.pk, source))
+    customer.search_key = name_key(customer.first_name, customer.last_name)
+    with customer.refusing_late_duplicates(), transaction.atomic():
+        _validate(customer)
+        customer.save(force_insert=True)
+        CustomerFacts.objects.create(customer=customer)
+        record_audit(action="customer.created", subject=customer, actor=actor, after=values)
+        record_event(NewEvent("customer.created", now, customer.pk, source))
     return customer
 
 
-@transaction.atomic
 def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: str = "page", **values: Any) -> Customer:
     """Change fields of a customer; only what differs is written, audited and told as ``customer.changed``.
 
@@ -70,11 +69,12 @@ def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: 
     if not after:
         return customer
     _check(after, now)
-    customer.search_key = search_key(customer.first_name, customer.last_name)
-    _validate(customer)
-    customer.save(update_fields=[*after, "search_key", "updated_at"])
-    record_audit(action="customer.changed", subject=customer, actor=actor, before=before, after=after)
-    record_event(NewEvent("customer.changed", now, customer.pk, source, {"fields": sorted(after)}))
+    customer.search_key = name_key(customer.first_name, customer.last_name)
+    with customer.refusing_late_duplicates(), transaction.atomic():
+        _validate(customer)
+        customer.save(update_fields=[*after, "search_key", "updated_at"])
+        record_audit(action="customer.changed", subject=customer, actor=actor, before=before, after=after)
+        record_event(NewEvent("customer.changed", now, customer.pk, source, {"fields": sorted(after)}))
     return customer
 
 

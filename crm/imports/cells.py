@@ -19,11 +19,11 @@ from crm.imports.plan import AttributeRule
 from crm.normalisation import NormalisationError, clean_text, search_key, split_tags
 from crm.normalisation.amounts import DateOrder, parse_birthday, parse_boolean, parse_date, parse_decimal
 from crm.normalisation.emails import certain_emails, normalise_email_exactly
+from crm.normalisation.names import half_key
 from crm.normalisation.phones import certain_phones, normalise_phone_exactly
 
 NULL: Final = "\\N"
 MAX_REMEMBERED: Final = 50_000
-MAX_HALF_KEY: Final = 99
 PLACEHOLDERS: Final = frozenset(
     ("-", "--", "–", "—", "n/a", "#n/a", "null", "none", "nil", "(null)", "unknown", "unspecified", "not available", "ندارد", "نامشخص")
 )
@@ -137,11 +137,6 @@ def text_rule(limit: int) -> Rule:
 def fold_rule() -> Rule:
     """The search key of a cleaned name that COPY is about to take; letters and digits, so nothing in it is to be escaped."""
     return Rule(lambda text: "" if text == NULL else half_key(text.replace("\\\\", "\\")))
-
-
-def half_key(name: str) -> str:
-    """What one half of a name gives to the search key of a customer."""
-    return search_key(name)[:MAX_HALF_KEY].rstrip()
 
 
 def _external_id(text: str) -> str | Problem:

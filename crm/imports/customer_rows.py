@@ -10,6 +10,7 @@ from crm.imports.plan import Plan
 from crm.imports.prints import prints_of
 from crm.imports.records import Block
 from crm.imports.rows import ColumnReader, NormalisedBlock, Square
+from crm.normalisation.names import name_key
 
 # Columns of the staging table after the row number, in COPY's order.
 STAGED: Final[dict[str, str]] = {
@@ -158,4 +159,4 @@ def split_name(name: str) -> tuple[str, str]:
 
 def folded_name(first: str, last: str) -> str:
     """The search key that staged rows get for these kept names."""
-    return " ".join(filter(None, (cells.half_key(first), cells.half_key(last))))
+    return name_key(first, last)

@@ -12,6 +12,7 @@ from crm.normalisation.digits import latin_digits
 
 ZWNJ: Final = "\u200c"
 ZWJ: Final = "\u200d"
+MAX_HALF_KEY: Final = 99
 
 # Arabic yeh, alef maksura and kaf are what Arabic keyboards type for the Persian letters.
 _PERSIAN_LETTERS: Final = {0x064A: "\u06cc", 0x0649: "\u06cc", 0x0643: "\u06a9"}
@@ -69,6 +70,16 @@ def search_key(*texts: str) -> str:
         text = latin_digits(text)
     text = text.casefold().translate(_APOSTROPHES)
     return " ".join(_WORDS.findall(text))
+
+
+def half_key(name: str) -> str:
+    """What one half of a name gives to the search key of a customer; a letter may unfold to eighteen."""
+    return search_key(name)[:MAX_HALF_KEY].rstrip()
+
+
+def name_key(first: str, last: str) -> str:
+    """The search key of a customer: the beginnings of both halves, so that it fits its column."""
+    return " ".join(filter(None, (half_key(first), half_key(last))))
 
 
 _WORDS: Final = re.compile(r"[^\W_]+")

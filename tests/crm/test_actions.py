@@ -1,10 +1,13 @@
+import threading
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from accounts.models import AuditEntry
+from accounts.tenancy import tenant
 from crm.actions import (
     NewLine,
     book_visit,
@@ -29,9 +32,11 @@ from crm.models import (
     Purpose,
     VisitState,
 )
+from crm.queries.search import find_customers
 from segmentation.queries import rules_customers
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
+from tests.waiting import wait_until
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -57,6 +62,51 @@ def test_two_customers_cannot_share_an_address(in_saffron: Cast) -> None:
         create_customer(actor=in_saffron.alice_acts, now=NOW, email="DANA@example.com")
     assert Customer.objects.count() == 1
     assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize("kept", ["new", "changed"])
+def test_who_writes_the_same_address_at_the_same_moment_is_refused_in_the_same_words(committed_cast: Cast, kept: str) -> None:
+    cast, saffron = committed_cast, committed_cast.saffron.pk
+    values: dict[str, Any] = {"actor": cast.bob_acts, "now": NOW, "phone": "+12025550123"}
+    with tenant(saffron):
+        omid = create_customer(actor=cast.bob_acts, now=NOW, first_name="Omid")
+    refused: list[list[tuple[str, str | None]]] = []
+
+    def second() -> None:
+        try:
+            with tenant(saffron):
+                create_customer(**values) if kept == "new" else update_customer(customer=omid, **values)
+        except ValidationError as error:
+            refused.append([(str(one.message), one.code) for one in error.error_dict["__all__"]])
+        finally:
+            connection.close()
+
+    with tenant(saffron):
+        create_customer(actor=cast.alice_acts, now=NOW, first_name="Dana", phone="+12025550123")
+        thread = threading.Thread(target=second)
+        thread.start()
+        wait_until(somebody_waits, "the second writer did not wait for the first")
+    thread.join(30)
+    assert refused == [[("Another customer has this phone number.", "phone")]]
+    with tenant(saffron):
+        assert list(Customer.objects.order_by("id").values_list("first_name", "phone")) == [("Omid", ""), ("Dana", "+12025550123")]
+        assert Event.objects.count() == AuditEntry.objects.filter(subject_type="crm.customer").count() == 2
+
+
+def somebody_waits() -> bool:
+    """Whether a session waits for a lock of another's."""
+    with connection.cursor() as cursor:
+        cursor.execute("select exists (select from pg_locks where not granted)")
+        return bool(cursor.fetchone()[0])
+
+
+def test_a_name_whose_letters_unfold_is_kept_and_found_by_its_beginning(in_saffron: Cast) -> None:
+    name = "\ufdfa" * 80
+    customer = create_customer(actor=in_saffron.alice_acts, now=NOW, first_name=name, last_name=name)
+    assert (customer.first_name, len(customer.search_key)) == (name, 197)
+    update_customer(customer=customer, actor=in_saffron.alice_acts, now=NOW, last_name="Reyes")
+    assert list(find_customers("\ufdfa", region="US", at_most=None)) == [customer]
+    assert Customer.objects.get().search_key.endswith(" reyes")
 
 
 def test_an_unreadable_phone_is_refused_at_its_field_and_nothing_is_kept(in_saffron: Cast) -> None:
