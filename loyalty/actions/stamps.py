@@ -95,8 +95,8 @@ def give_stamps(*, member: Member, card: StampCard, key: str, now: datetime, act
     ):
         raise StampRefusedError(card.pk)
     key = f"{BY_HAND}{key}"
-    ((_pair, (member_card, *_others)),) = _locked_cards([(card.pk, member.pk)]).items()
-    known = Stamp.objects.filter(member_card=member_card, key=key).first()
+    ((_pair, theirs),) = _locked_cards([(card.pk, member.pk)]).items()
+    member_card, known = theirs[0], Stamp.objects.filter(member_card__in=theirs, key=key).first()
     if known is None:
         set_stamps([StampCount(member.pk, card, key, count, now)], now=now, actor=actor)
         record_audit(action="stamp.given", subject=member_card, actor=actor, after={"card": card.pk, "member": member.pk, "stamps": count})
