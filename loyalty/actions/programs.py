@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, changed_fields, record_audit
@@ -27,14 +28,22 @@ NEXT_STATES = {
 }
 
 
+class ProgramStateError(ValidationError):
+    """How the program stands does not allow the step; ``code`` says why to programs."""
+
+
 @transaction.atomic
-def create_program(*, name: str, slug: str, actor: Actor, points_name: str = "points") -> Program:
+def create_program(*, name: str, actor: Actor, slug: str = "", points_name: str = "points") -> Program:
     """Create a program, as a draft without terms.
+
+    Args:
+        slug: made of the name when there is none.
 
     Raises:
         ValidationError: per field.
     """
-    program = Program(name=name.strip(), slug=slug.strip(), points_name=points_name.strip())
+    slug = slug.strip() or slugify(name)[:60] or f"program-{Program.objects.count() + 1}"
+    program = Program(name=name.strip(), slug=slug, points_name=points_name.strip())
     program.validate()
     program.save(force_insert=True)
     after = {"name": program.name, "slug": program.slug, "points_name": program.points_name}
@@ -93,10 +102,10 @@ def activate_program(*, program: Program, actor: Actor, now: datetime) -> Progra
     """Let points be earned in a program.
 
     Raises:
-        ValidationError: it has no terms in force.
+        ProgramStateError: it has no terms in force.
     """
     if terms_in_force(program.pk, now) is None:
-        raise ValidationError(_("Write the program's terms first; they have to be in force."))
+        raise ProgramStateError(_("Write the program's terms first; they have to be in force."), code="not_ready")
     return _move(program, ProgramState.ACTIVE, "program.activated", actor)
 
 
@@ -105,7 +114,7 @@ def close_program(*, program: Program, actor: Actor) -> Program:
     """Let nothing more be earned in a program; what members have stays theirs.
 
     Raises:
-        ValidationError: it was never active.
+        ProgramStateError: it was never active.
     """
     return _move(program, ProgramState.CLOSED, "program.closed", actor)
 
@@ -160,7 +169,7 @@ def _move(program: Program, state: ProgramState, action: str, actor: Actor) -> P
         return program
     if state not in NEXT_STATES[ProgramState(program.state)]:
         message = _("A program that is “%(now)s” cannot become “%(then)s”.")
-        raise ValidationError(message % {"now": program.get_state_display(), "then": state.label})
+        raise ProgramStateError(message % {"now": program.get_state_display(), "then": state.label}, code="wrong_state")
     before, program.state = program.state, state
     program.save(update_fields=["state"])
     record_audit(action=action, subject=program, actor=actor, before={"state": before}, after={"state": state})

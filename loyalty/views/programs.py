@@ -7,7 +7,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -44,9 +43,8 @@ def new_program(request: HttpRequest) -> HttpResponse:
     """Begin a program; what holds in it is written in the steps that follow."""
     form = ProgramForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        slug = slugify(form.cleaned_data["name"])[:60] or f"program-{Program.objects.count() + 1}"
         try:
-            program = create_program(slug=slug, actor=asking(request).actor, **form.cleaned_data)
+            program = create_program(actor=asking(request).actor, **form.cleaned_data)
         except ValidationError as error:
             add_refusal(form, error)
         else:
