@@ -15,10 +15,10 @@ from accounts.permissions import Permission, requires
 from crm.views.asking import asking
 from loyalty.actions.stamps import StampRefusedError, give_stamps, take_stamps_back
 from loyalty.forms.counter import TokenForm
-from loyalty.ledger.families import family_of
 from loyalty.ledger.posting import KeyReusedError
-from loyalty.models import FilledCard, Member, MemberCard, Reward, Stamp, StampCard
+from loyalty.models import FilledCard, Member, MemberCard, Reward, StampCard
 from loyalty.queries.members import members
+from loyalty.queries.stamps import ever_stamped_by_hand
 from loyalty.rules.stamps import BY_HAND, is_stamped
 
 
@@ -66,9 +66,7 @@ def give_stamp(request: HttpRequest, pk: int, card: int) -> HttpResponse:
 def take_stamp(request: HttpRequest, pk: int, stamp: int) -> HttpResponse:
     """Take a stamp back that was given by hand."""
     member = _member(pk)
-    found = get_object_or_404(
-        Stamp.objects.select_related("member_card__card"), pk=stamp, member_card__member__in=family_of([member.pk]), key__startswith=BY_HAND
-    )
+    found = get_object_or_404(ever_stamped_by_hand(member), pk=stamp)
     key = found.key.removeprefix(BY_HAND)
     take_stamps_back(member=member, card=found.member_card.card, key=key, now=timezone.now(), actor=asking(request).actor)
     messages.success(request, _("The stamp is taken back."))
