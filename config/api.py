@@ -22,7 +22,9 @@ from crm.api.purchases import PurchaseViewSet
 from crm.api.visits import VisitViewSet
 from loyalty.api.members import EntryViewSet, LotViewSet, MemberViewSet
 from loyalty.api.programs import ProgramViewSet, TermsViewSet
+from loyalty.api.referrals import ReferralViewSet
 from loyalty.api.rewards import RewardViewSet, VoucherViewSet
+from loyalty.api.stamps import HandStampViewSet, StampCardViewSet
 from loyalty.api.till import HoldViewSet, TillOperationViewSet, TillViewSet
 from messaging.api.senders import SenderViewSet
 from messaging.api.templates import TemplateViewSet, VersionViewSet
@@ -56,6 +58,9 @@ RESOURCES: list[tuple[str, Any, str]] = [
     ("members", MemberViewSet, "member"),
     (f"{OF_MEMBER}/entries", EntryViewSet, "member-entry"),
     (f"{OF_MEMBER}/lots", LotViewSet, "member-lot"),
+    (f"{OF_MEMBER}/stamps-by-hand", HandStampViewSet, "member-hand-stamp"),
+    ("stamp-cards", StampCardViewSet, "stamp-card"),
+    ("referrals", ReferralViewSet, "referral"),
     ("rewards", RewardViewSet, "reward"),
     ("vouchers", VoucherViewSet, "voucher"),
     ("till", TillViewSet, "till"),

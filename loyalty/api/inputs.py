@@ -7,18 +7,23 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.api.fields import Input, MomentField, MoneyField, PastMomentField, ReferenceField
+from accounts.api.fields import BoundedListField, Input, MomentField, MoneyField, PastMomentField, ReferenceField
 from accounts.api.parsing import MAX_INTEGER
 from crm.actions import NewLine
 from crm.actions.purchases import MAX_LINES
 from crm.api.fields import AtLocation, OfCustomer, require_customer
 from crm.api.serializers import LineInput, PurchaseInput
 from crm.models import Purchase
-from loyalty.models import Hold, Member, Program, Reward
+from loyalty.actions.stamps import MOST_BY_HAND
+from loyalty.models import Hold, LimitPeriod, Member, Program, Reward, RewardKind, StampCard, StampedFor
 from loyalty.queries.members import member_number
 from loyalty.rules.postings import MAX_POINTS
 
 MAX_HOLD_MINUTES = 24 * 60
+MAX_COUNT = 10**9
+MAX_VOUCHER_DAYS = 36_500
+MAX_NAMED = 200
+MAX_STAMPS = 100
 OPERATION_KINDS = ("sale", "refund", "hold", "capture", "release", "redeem", "undo", "reward", "voucher")
 
 
@@ -48,6 +53,12 @@ class ProgramField(ReferenceField):
 class RewardField(ReferenceField):
     def __init__(self, **options: Any) -> None:
         super().__init__(queryset=Reward.objects.all(), **options)
+
+
+@extend_schema_field(OpenApiTypes.INT64)
+class StampCardField(ReferenceField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(queryset=StampCard.objects.select_related("reward"), **options)
 
 
 @extend_schema_field(OpenApiTypes.INT64)
@@ -108,12 +119,83 @@ class LookUpInput(Input):
     program = ProgramField(required=False)
 
 
+class ProgramInput(Input):
+    name = serializers.CharField(max_length=120, help_text=_("It stands on the members' cards."))
+    slug = serializers.SlugField(max_length=60, required=False, help_text=_("Made of the name, when left out."))
+    points_name = serializers.CharField(max_length=40, required=False, help_text=_("What a point is called."))
+
+
 class TermsInput(Input):
     document = serializers.JSONField(help_text=_("Its JSON schema is at `/api/v1/programs/schema/`."))
 
 
 class NewTermsInput(TermsInput):
     valid_from = MomentField(required=False, help_text=_("Now, when left out."))
+
+
+class WithinTimes(Input):
+    """Something that is offered from one moment until another."""
+
+    valid_from = MomentField(required=False, allow_null=True)
+    valid_until = MomentField(required=False, allow_null=True, help_text=_("The first moment at which it is over."))
+    is_active = serializers.BooleanField(required=False)
+
+
+class RewardInput(WithinTimes):
+    name = serializers.CharField(max_length=120)
+    description = serializers.CharField(max_length=2_000, required=False, allow_blank=True)
+    picture_url = serializers.URLField(max_length=200, required=False, allow_blank=True)
+    kind = serializers.ChoiceField(choices=RewardKind.choices, required=False)
+    points = PointsField(smallest=0, help_text=_("0: it cannot be bought with points, only given by a full stamp card."))
+    cash_minor = MoneyField(smallest=0, required=False, help_text=_("Money to be paid beside the points."))
+    stock = serializers.IntegerField(
+        min_value=0, max_value=MAX_COUNT, required=False, allow_null=True, help_text=_("How many there are in all. Empty: no limit.")
+    )
+    limit_per_member = serializers.IntegerField(min_value=1, max_value=MAX_COUNT, required=False, allow_null=True)
+    limit_per_period = serializers.IntegerField(min_value=1, max_value=MAX_COUNT, required=False, allow_null=True)
+    limit_period = serializers.ChoiceField(choices=LimitPeriod.choices, required=False)
+    tiers = BoundedListField(
+        child=serializers.CharField(max_length=40), max_length=MAX_NAMED, required=False, help_text=_("Empty: for members of every tier.")
+    )
+    voucher_days = serializers.IntegerField(
+        min_value=0,
+        max_value=MAX_VOUCHER_DAYS,
+        required=False,
+        allow_null=True,
+        help_text=_("To the end of the last of these days. Empty: vouchers never expire."),
+    )
+
+
+class NewRewardInput(RewardInput):
+    program = ProgramField()
+
+
+class StampCardInput(WithinTimes):
+    """What decides how many stamps somebody has stays once a member has some."""
+
+    name = serializers.CharField(max_length=120)
+    reward = RewardField(help_text=_("What a full card gives."))
+    size = serializers.IntegerField(min_value=1, max_value=MAX_STAMPS, required=False)
+    stamped_for = serializers.ChoiceField(choices=StampedFor.choices, required=False)
+    products = BoundedListField(child=serializers.CharField(max_length=60), max_length=MAX_NAMED, required=False)
+    categories = BoundedListField(child=serializers.CharField(max_length=80), max_length=MAX_NAMED, required=False)
+    least_minor = MoneyField(smallest=0, required=False, help_text=_("Purchases below it get no stamp."))
+
+
+class NewStampCardInput(StampCardInput):
+    program = ProgramField()
+
+
+class StampInput(Input):
+    card = StampCardField()
+    count = serializers.IntegerField(min_value=1, max_value=MOST_BY_HAND, default=1)
+
+
+class CameByInput(OfCustomer):
+    code = serializers.CharField(max_length=40, help_text=_("However it was typed."))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return require_customer(super().validate(attrs))
 
 
 class GiveInput(Input):

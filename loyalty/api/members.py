@@ -19,23 +19,30 @@ from accounts.models import Role
 from accounts.permissions import Permission
 from loyalty.actions.counter import give_points, redeem_at_counter, take_points, undo_at_counter
 from loyalty.actions.members import enrol_member
+from loyalty.actions.referrals import code_of
 from loyalty.actions.rewards import redeem_reward
-from loyalty.api.inputs import EnrolInput, GiveInput, LookUpInput, RedeemInput, RedeemRewardInput, UndoInput
+from loyalty.actions.stamps import give_stamps
+from loyalty.api.inputs import EnrolInput, GiveInput, LookUpInput, RedeemInput, RedeemRewardInput, StampInput, UndoInput
 from loyalty.api.keys import KeyedViewSet
 from loyalty.api.outputs import (
+    CardsOfMemberOutput,
     EntryOutput,
+    FriendsOutput,
     LotOutput,
     MemberOutput,
     MembersFoundOutput,
     OffersOutput,
     ReceiptOutput,
     RewardReceiptOutput,
+    StampedOutput,
 )
-from loyalty.api.refusing import refusals_told
+from loyalty.api.refusing import refusals_told, stamp_refusals_told
 from loyalty.ledger.posting import Receipt
 from loyalty.models import Entry, LotRemainder, Member
 from loyalty.queries.members import MEMBERS_SHOWN, find_members, history, history_lines
 from loyalty.queries.rewards import catalogue_for
+from loyalty.queries.stamps import card_of, cards_of, stamp_by_hand
+from loyalty.referring import referral_block
 
 VIEW, CHANGE = Permission.LOYALTY_VIEW, Permission.POINTS_CHANGE
 MEMBER_PATH = OpenApiParameter("member_id", PATH_ID, OpenApiParameter.PATH)
@@ -63,14 +70,18 @@ class MemberViewSet(KeyedViewSet):
         "retrieve": VIEW,
         "look_up": (VIEW, Permission.CUSTOMERS_VIEW),
         "offers": VIEW,
+        "stamps": VIEW,
+        "referral": VIEW,
         "create": CHANGE,
         "give": CHANGE,
         "take": CHANGE,
         "redeem": CHANGE,
         "undo": CHANGE,
         "redeem_reward": CHANGE,
+        "stamp": CHANGE,
+        "make_code": CHANGE,
     }
-    keyed = frozenset({"give", "take", "redeem", "undo", "redeem_reward"})
+    keyed = frozenset({"give", "take", "redeem", "undo", "redeem_reward", "stamp"})
 
     @extend_schema(summary="List members", description="Newest first.", responses=MemberOutput(many=True))
     def list(self, request: Request) -> Response:
@@ -159,6 +170,47 @@ class MemberViewSet(KeyedViewSet):
                 reason=values["reason"],
             )
         return self.rendered(RewardReceiptOutput, done)
+
+    @extend_schema(summary="Show a member's stamp cards", description="Those that take stamps, and those with some.",
+                   responses=CardsOfMemberOutput)  # fmt: skip
+    @action(detail=True, pagination_class=None)
+    def stamps(self, request: Request, pk: int) -> Response:
+        return self.rendered(CardsOfMemberOutput, {"cards": cards_of(self.found(pk), now=self.now)})
+
+    @extend_schema(
+        summary="Stamp a member's card by hand",
+        description="A full card gives its voucher. 409 where the card takes no stamps now, or is of another program.",
+        request=StampInput,
+        responses={200: StampedOutput},
+    )
+    @action(detail=True, methods=["post"])
+    def stamp(self, request: Request, pk: int) -> Response:
+        member, values, key = self.found(pk).holder, self.parsed(StampInput), self.ledger_key
+        with stamp_refusals_told():
+            give_stamps(member=member, key=key, now=self.now, actor=self.actor, **values)
+        stamped = stamp_by_hand(member, card=values["card"], key=key)
+        return self.rendered(StampedOutput, {"stamp": stamped, "card": card_of(member, values["card"], now=self.now)})
+
+    @extend_schema(
+        summary="Show the code that a member passes on to friends",
+        description="With what came of it. Without a code yet, `code` and `join_url` are null.",
+        responses=FriendsOutput,
+    )
+    @action(detail=True, pagination_class=None)
+    def referral(self, request: Request, pk: int) -> Response:
+        return self._friends(self.found(pk).holder)
+
+    @extend_schema(summary="Give a member the code that they pass on", description="One who has a code keeps it.", request=None,
+                   responses={200: FriendsOutput})  # fmt: skip
+    @referral.mapping.post
+    def make_code(self, request: Request, pk: int) -> Response:
+        member = self.found(pk).holder
+        code_of(member=member, now=self.now)
+        return self._friends(member)
+
+    def _friends(self, member: Member) -> Response:
+        block = referral_block(member)
+        return self.rendered(FriendsOutput, {**block, "join_url": block["join_url"] or None})
 
     def all_rows(self) -> QuerySet[Any]:
         # Whoever moves points reads no more than the member: the wallet is read under its lock.

@@ -7,7 +7,21 @@ from rest_framework import serializers
 
 from accounts.api.fields import MomentField, Output
 from crm.api.serializers import PurchaseAnswerOutput
-from loyalty.models import EntryKind, Hold, LotRemainder, Member, Program, Reward, Terms, TillOperation, Voucher, Wallet
+from loyalty.models import (
+    EntryKind,
+    Hold,
+    LotRemainder,
+    Member,
+    Program,
+    Referral,
+    Reward,
+    Stamp,
+    StampCard,
+    Terms,
+    TillOperation,
+    Voucher,
+    Wallet,
+)
 
 
 class ProgramOutput(Output):
@@ -26,6 +40,36 @@ class TermsOutput(Output):
 
 class ProgramWithTermsOutput(ProgramOutput):
     terms = TermsOutput(read_only=True, allow_null=True, source="in_force", help_text=_("Those in force now."))
+
+
+class TermsOutcomeOutput(serializers.Serializer[Any]):
+    points = serializers.IntegerField()
+    cost_minor = serializers.IntegerField(help_text=_("What they are worth, as far as they are expected to be redeemed."))
+
+
+class SimulationOutput(serializers.Serializer[Any]):
+    """The terms in force and others on the same history."""
+
+    members = serializers.IntegerField(help_text=_("Those who were counted: an even sample where there are very many."))
+    members_in_all = serializers.IntegerField()
+    before = TermsOutcomeOutput()
+    after = TermsOutcomeOutput()
+    winners = serializers.IntegerField()
+    losers = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+
+
+class ReferralFiguresOutput(serializers.Serializer[Any]):
+    """Referrals by where they stand, each in one place."""
+
+    invited = serializers.IntegerField()
+    joined = serializers.IntegerField()
+    qualified = serializers.IntegerField()
+    rewarded = serializers.IntegerField()
+    rejected = serializers.DictField(child=serializers.IntegerField(), help_text=_("How many by reason."))
+    flagged = serializers.IntegerField()
+    points = serializers.IntegerField(help_text=_("What they cost."))
+    revenue_minor = serializers.IntegerField(help_text=_("What the referred bought since they came, less what they gave back."))
 
 
 class PeriodOutput(serializers.Serializer[Any]):
@@ -133,6 +177,66 @@ class VoucherOutput(Output):
 class RewardReceiptOutput(serializers.Serializer[Any]):
     receipt = ReceiptOutput()
     voucher = VoucherOutput()
+
+
+class StampCardOutput(Output):
+    products = serializers.ListField(child=serializers.CharField(), read_only=True)
+    categories = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = StampCard
+        exclude = ("organization",)
+
+
+class CardOfMemberOutput(serializers.Serializer[Any]):
+    """Where a member's card stands."""
+
+    card = serializers.IntegerField(source="card.pk")
+    name = serializers.CharField(source="card.name")
+    reward = serializers.IntegerField(source="card.reward_id")
+    size = serializers.IntegerField(source="standing.size")
+    stamps = serializers.IntegerField(source="standing.stamps")
+    owed = serializers.IntegerField(source="standing.owed", help_text=_("Stamps that were lost after the card's voucher had been used."))
+    filled = serializers.IntegerField(help_text=_("How often it was full and gave a voucher."))
+    takes_stamps = serializers.BooleanField()
+
+
+class CardsOfMemberOutput(serializers.Serializer[Any]):
+    cards = CardOfMemberOutput(many=True)
+
+
+class HandStampOutput(Output):
+    card = serializers.IntegerField(source="member_card.card_id", read_only=True)
+
+    class Meta:
+        model = Stamp
+        fields = ("id", "card", "count", "stamped_at")
+
+
+class StampedOutput(serializers.Serializer[Any]):
+    stamp = HandStampOutput(help_text=_("Its count is 0 once it is taken back."))
+    card = CardOfMemberOutput()
+
+
+class FriendsOutput(serializers.Serializer[Any]):
+    """The code that a member passes on, and what it came to; who came by it is not told."""
+
+    code = serializers.CharField(allow_null=True)
+    join_url = serializers.CharField(allow_null=True, help_text=_("Where a friend joins."))
+    invited = serializers.IntegerField(source="referred.invited")
+    came = serializers.IntegerField()
+    bought = serializers.IntegerField()
+    earned = serializers.IntegerField(source="earned_by_friends", help_text=_("Points that they brought the member."))
+    points = serializers.IntegerField(source="referred.points", help_text=_("What they cost."))
+    revenue_minor = serializers.IntegerField(
+        source="referred.revenue_minor", help_text=_("What the referred bought since they came, less what they gave back.")
+    )
+
+
+class ReferralOutput(Output):
+    class Meta:
+        model = Referral
+        fields = ("id", "program", "customer", "state", "rejection", "joined_at")
 
 
 class BenefitOutput(serializers.Serializer[Any]):

@@ -1,6 +1,7 @@
 """Programs and their terms over the API, and what their points owe."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,16 +13,33 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.errors import placed
+from accounts.api.errors import Conflict, placed
 from accounts.api.schema import PATH_ID
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
-from loyalty.actions.programs import read_terms, write_terms
-from loyalty.api.inputs import NewTermsInput, TermsInput
-from loyalty.api.outputs import LiabilityOutput, ProgramOutput, ProgramWithTermsOutput, TermsOutput
+from loyalty.actions.programs import (
+    ProgramStateError,
+    activate_program,
+    close_program,
+    create_program,
+    read_terms,
+    update_program,
+    write_terms,
+)
+from loyalty.api.inputs import NewTermsInput, ProgramInput, TermsInput
+from loyalty.api.outputs import (
+    LiabilityOutput,
+    ProgramOutput,
+    ProgramWithTermsOutput,
+    ReferralFiguresOutput,
+    SimulationOutput,
+    TermsOutput,
+)
 from loyalty.models import Program, Terms
 from loyalty.queries.liability import liability_by_month, outstanding_points
-from loyalty.rules.terms import TermsError, terms_document, terms_schema
+from loyalty.queries.referrals import program_figures
+from loyalty.queries.simulation import simulate_terms
+from loyalty.rules.terms import ProgramTerms, TermsError, terms_document, terms_schema
 
 
 class ProgramViewSet(ApiViewSet):
@@ -34,6 +52,11 @@ class ProgramViewSet(ApiViewSet):
         "retrieve": Permission.LOYALTY_VIEW,
         "terms_schema": Permission.LOYALTY_VIEW,
         "liability": (Permission.LOYALTY_VIEW, Permission.INSIGHTS_VIEW),
+        "referrals": (Permission.LOYALTY_VIEW, Permission.INSIGHTS_VIEW),
+        "create": Permission.LOYALTY_CHANGE,
+        "partial_update": Permission.LOYALTY_CHANGE,
+        "activate": Permission.LOYALTY_CHANGE,
+        "close": Permission.LOYALTY_CHANGE,
     }
 
     @extend_schema(summary="List programs", responses=ProgramOutput(many=True))
@@ -45,6 +68,36 @@ class ProgramViewSet(ApiViewSet):
         program = self.found(pk)
         program.in_force = Terms.objects.filter(program=program, valid_from__lte=self.now).order_by("-version").first()
         return self.rendered(ProgramWithTermsOutput, program)
+
+    @extend_schema(
+        summary="Begin a program",
+        description="A draft without terms: write them, then activate it.",
+        request=ProgramInput,
+        responses={201: ProgramOutput},
+    )
+    def create(self, request: Request) -> Response:
+        return self.created(ProgramOutput, create_program(actor=self.actor, **self.parsed(ProgramInput)))
+
+    @extend_schema(summary="Change what a program is called", request=ProgramInput, responses=ProgramOutput)
+    def partial_update(self, request: Request, pk: int) -> Response:
+        program, values = self.found(pk), self.parsed(ProgramInput, partial=True)
+        return self.rendered(ProgramOutput, update_program(program=program, actor=self.actor, **values))
+
+    @extend_schema(summary="Let points be earned in a program", description="409 without terms in force.", request=None,
+                   responses=ProgramOutput)  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def activate(self, request: Request, pk: int) -> Response:
+        return self._moved(activate_program, pk, now=self.now)
+
+    @extend_schema(
+        summary="Let nothing more be earned in a program",
+        description="What members have stays theirs, and it can be activated again.",
+        request=None,
+        responses=ProgramOutput,
+    )
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: int) -> Response:
+        return self._moved(close_program, pk)
 
     @extend_schema(summary="Show the JSON schema of terms", responses={200: {"type": "object"}})
     @action(detail=False, url_path="schema", pagination_class=None)
@@ -62,6 +115,18 @@ class ProgramViewSet(ApiViewSet):
         months = liability_by_month(program_id=program.pk, until=self.now)
         return self.rendered(LiabilityOutput, {"outstanding": outstanding_points(program.pk), "months": months})
 
+    @extend_schema(summary="Show what referrals came to in a program", responses=ReferralFiguresOutput)
+    @action(detail=True)
+    def referrals(self, request: Request, pk: int) -> Response:
+        return self.rendered(ReferralFiguresOutput, program_figures(self.found(pk).pk))
+
+    def _moved(self, move: Callable[..., Program], pk: int, **options: Any) -> Response:
+        program = self.found(pk)
+        try:
+            return self.rendered(ProgramOutput, move(program=program, actor=self.actor, **options))
+        except ProgramStateError as error:
+            raise Conflict(" ".join(error.messages), code=error.code) from error
+
 
 @extend_schema(parameters=[OpenApiParameter("program_id", PATH_ID, OpenApiParameter.PATH)])
 class TermsViewSet(ApiViewSet):
@@ -70,7 +135,12 @@ class TermsViewSet(ApiViewSet):
     queryset = Terms.objects.all()
     serializer_class = TermsOutput
     ordering = ("-version",)
-    permissions = {"list": Permission.LOYALTY_VIEW, "create": Permission.LOYALTY_CHANGE, "check": Permission.LOYALTY_VIEW}
+    permissions = {
+        "list": Permission.LOYALTY_VIEW,
+        "create": Permission.LOYALTY_CHANGE,
+        "check": Permission.LOYALTY_VIEW,
+        "simulate": Permission.LOYALTY_CHANGE,
+    }
 
     @property
     def program(self) -> Program:
@@ -106,9 +176,23 @@ class TermsViewSet(ApiViewSet):
     )
     @action(detail=False, methods=["post"], url_path="validate")
     def check(self, request: Request, program_id: int) -> Response:
-        _program, values = self.program, self.parsed(TermsInput)
+        _program, terms = self.program, self._read()
+        return Response(terms_document(terms))
+
+    @extend_schema(
+        summary="Try terms on the last year's purchases and visits",
+        description="What they would have cost beside those in force, and how many members would have got more or less. Nothing is written.",
+        request=TermsInput,
+        responses={200: SimulationOutput},
+    )
+    @action(detail=False, methods=["post"])
+    def simulate(self, request: Request, program_id: int) -> Response:
+        program, terms = self.program, self._read()
+        return self.rendered(SimulationOutput, simulate_terms(program_id=program.pk, draft=terms, now=self.now))
+
+    def _read(self) -> ProgramTerms:
         try:
-            return Response(terms_document(read_terms(values["document"])))
+            return read_terms(self.parsed(TermsInput)["document"])
         except TermsError as error:
             raise _faults(error) from error
 

@@ -9,6 +9,7 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from accounts.api.errors import Conflict
 from loyalty.actions.holds import CaptureError, HoldResolvedError
 from loyalty.actions.points import NotEarnedError, NotUndoableError
+from loyalty.actions.stamps import CardInUseError, StampRefusedError
 from loyalty.actions.vouchers import CashDueError, UnknownVoucherError, VoucherNotUsedError
 from loyalty.ledger.bought import PriceError, VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError, PointsError
@@ -28,7 +29,7 @@ def refusals_told() -> Iterator[None]:
     except PointsRefusedError as error:
         raise _refused(error) from error
     except KeyReusedError as error:
-        raise Conflict(_("This Idempotency-Key was used for another request."), code="idempotency_key_reused") from error
+        raise _key_reused() from error
     except HoldResolvedError as error:
         raise Conflict(_("The hold was captured, released or has lapsed."), code="hold_resolved") from error
     except CaptureError as error:
@@ -52,6 +53,24 @@ def refusals_told() -> Iterator[None]:
     except CashDueError as error:
         message = _("The voucher is used by paying exactly what is due with it.")
         raise Conflict(message, code="cash_due", facts={"due_minor": error.due_minor}) from error
+
+
+@contextmanager
+def stamp_refusals_told() -> Iterator[None]:
+    """Answer 409 where stamp cards do not allow what was asked."""
+    try:
+        yield
+    except StampRefusedError as error:
+        raise Conflict(_("Nothing was changed: the card takes no stamps now."), code="stamp_refused") from error
+    except KeyReusedError as error:
+        raise _key_reused() from error
+    except CardInUseError as error:
+        message = _("Members have stamps on this card, so what it counts stays. Offer a new card instead.")
+        raise Conflict(message, code="card_in_use") from error
+
+
+def _key_reused() -> Conflict:
+    return Conflict(_("This Idempotency-Key was used for another request."), code="idempotency_key_reused")
 
 
 def _insufficient(error: InsufficientPointsError) -> Conflict:

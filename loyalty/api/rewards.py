@@ -12,8 +12,9 @@ from accounts.api.filters import IdFilter
 from accounts.api.schema import ProblemSerializer
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
+from loyalty.actions.catalogue import change_reward, create_reward
 from loyalty.actions.vouchers import undo_use, use_voucher
-from loyalty.api.inputs import UseVoucherInput, VoucherInput
+from loyalty.api.inputs import NewRewardInput, RewardInput, UseVoucherInput, VoucherInput
 from loyalty.api.keys import KeyedViewSet
 from loyalty.api.outputs import RewardOutput, VoucherOutput
 from loyalty.api.refusing import refusals_told
@@ -38,7 +39,12 @@ class RewardViewSet(ApiViewSet):
     queryset = Reward.objects.all()
     serializer_class = RewardOutput
     filterset_class = RewardFilter
-    permissions = {"list": Permission.LOYALTY_VIEW, "retrieve": Permission.LOYALTY_VIEW}
+    permissions = {
+        "list": Permission.LOYALTY_VIEW,
+        "retrieve": Permission.LOYALTY_VIEW,
+        "create": Permission.LOYALTY_CHANGE,
+        "partial_update": Permission.LOYALTY_CHANGE,
+    }
 
     @extend_schema(summary="List rewards", description="Newest first.", responses=RewardOutput(many=True))
     def list(self, request: Request) -> Response:
@@ -47,6 +53,25 @@ class RewardViewSet(ApiViewSet):
     @extend_schema(summary="Show a reward", responses=RewardOutput)
     def retrieve(self, request: Request, pk: int) -> Response:
         return self.rendered(RewardOutput, self.found(pk))
+
+    @extend_schema(
+        summary="Put a reward into a catalogue",
+        description="A picture is uploaded on its page, or named by `picture_url`.",
+        request=NewRewardInput,
+        responses={201: RewardOutput},
+    )
+    def create(self, request: Request) -> Response:
+        return self.created(RewardOutput, create_reward(actor=self.actor, **self.parsed(NewRewardInput)))
+
+    @extend_schema(
+        summary="Change a reward",
+        description="Vouchers keep the price they were issued at.",
+        request=RewardInput,
+        responses=RewardOutput,
+    )
+    def partial_update(self, request: Request, pk: int) -> Response:
+        reward, values = self.found(pk), self.parsed(RewardInput, partial=True)
+        return self.rendered(RewardOutput, change_reward(reward=reward, actor=self.actor, **values))
 
 
 class VoucherFilter(django_filters.FilterSet):

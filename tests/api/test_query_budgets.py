@@ -19,7 +19,8 @@ CALL = 5
 READS = {
     "GET campaigns/{pk}/reach/": 16, "GET campaigns/{pk}/stats/": 4, "GET campaigns/{pk}/timeline/": 6, "GET segments/{pk}/count/": 12,
     "GET segments/{segment_id}/customers/": 9, "GET segments/schema/": 5,
-    "GET members/{pk}/rewards/": 6, "GET members/{member_id}/entries/": 7, "GET programs/{pk}/liability/": 6,
+    "GET members/{pk}/rewards/": 6, "GET members/{pk}/stamps/": 4, "GET members/{pk}/referral/": 7,
+    "GET members/{member_id}/entries/": 7, "GET programs/{pk}/liability/": 6,
     "GET campaigns/{campaign_id}/recipients/{customer_id}/": 9,
 }  # fmt: skip
 ORDINARY = 3

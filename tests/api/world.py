@@ -12,6 +12,8 @@ from loyalty.actions.holds import hold_points
 from loyalty.actions.members import enrol_member
 from loyalty.actions.points import earn_points
 from loyalty.actions.rewards import redeem_reward
+from loyalty.actions.stamps import create_stamp_card, give_stamps
+from loyalty.models import Stamp
 from messaging.actions.templates import create_template, save_version
 from messaging.content.frame import MessageSource
 from messaging.models import SenderAccount, SenderKind
@@ -83,6 +85,8 @@ def _loyalty(customer: Customer, actor: Actor) -> dict[str, int]:
     reward = create_reward(program=program, actor=actor, name="Wax", points=100)
     voucher = redeem_reward(member_id=member.pk, reward_id=reward.pk, key="world:reward", now=NOON, actor=actor).voucher
     _receipt, hold_id = hold_points(member_id=member.pk, amount=50, lapses_at=NOON + timedelta(days=900), key="hold", now=NOON, actor=actor)
+    card = create_stamp_card(program=program, actor=actor, name="Wax card", reward=reward)
+    give_stamps(member=member, card=card, key="world", now=NOON, actor=actor)
     return {
         "programs": program.pk,
         "program_id": program.pk,
@@ -91,4 +95,6 @@ def _loyalty(customer: Customer, actor: Actor) -> dict[str, int]:
         "rewards": reward.pk,
         "vouchers": voucher.pk,
         "holds": hold_id,
+        "stamp-cards": card.pk,
+        "stamp_id": Stamp.objects.get().pk,
     }
