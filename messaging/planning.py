@@ -59,6 +59,7 @@ where delivery.organization_id = %(org)s and dispatch.purpose = 'marketing'
     and (dispatch.completed_at is null or dispatch.completed_at >= %(capped_since)s)
     and delivery.state not in ('skipped', 'failed', 'bounced', 'cancelled')
     and not (delivery.state in ('planned', 'retrying') and dispatch.state in ('failed', 'cancelled'))
+    and not (delivery.state in ('planned', 'retrying') and dispatch.state = 'paused' and dispatch.paused_at < %(capped_since)s)
     and (delivery.sent_at is null or delivery.sent_at >= %(capped_since)s)
 group by delivery.customer_id having count(*) >= %(cap)s
 """

@@ -65,14 +65,20 @@ with settled as (
 update messaging_chunk set in_flight = '{{}}' where organization_id = %(org)s and id = %(chunk)s
 """
 
-# What is still to be sent, with the reason against those who withdrew, or whose address was suppressed, since the plan was
-# made. They are asked for by the keys of these rows alone: a join would read all of a table that has no statistics yet.
+# What is still to be sent, to the address of now, with the reason against those who withdrew or gave up their address, or whose
+# address was suppressed, since the plan was made. They are asked for by the keys of these rows alone: a join would read all of
+# a table that has no statistics yet.
 _READ = """
 with open as materialized (
-    select delivery.id, delivery.customer_id, delivery.address, delivery.attempts
+    select delivery.id, delivery.customer_id, delivery.address as planned, delivery.attempts
     from messaging_delivery as delivery where {open}
 ), message as (
     select channel, purpose from messaging_dispatch where organization_id = %(org)s and id = %(dispatch)s
+), customer as materialized (
+    select id, case (select channel from message) when 'email' then email else phone end as address
+    from crm_customer where organization_id = %(org)s and id = any(array(select customer_id from open))
+), meant as materialized (
+    select open.*, coalesce(customer.address, open.planned) as address from open left join customer on customer.id = open.customer_id
 ), barred as materialized (
     select customer_id, state from crm_consent
     where organization_id = %(org)s and customer_id = any(array(select customer_id from open))
@@ -80,15 +86,16 @@ with open as materialized (
         and (state = 'withdrawn' or state <> 'granted' and purpose <> 'transactional')
 ), suppressed as (
     select address from messaging_suppression
-    where organization_id = %(org)s and address = any(array(select lower(address) from open))
+    where organization_id = %(org)s and address = any(array(select lower(address) from meant))
         and channel = (select channel from message)
 )
 select id, customer_id, address, attempts, case
     when customer_id in (select customer_id from barred where state = 'withdrawn') then 'withdrawn'
     when customer_id in (select customer_id from barred) then 'no_consent'
     when lower(address) in (select address from suppressed) then 'suppressed'
-    else '' end
-from open order by id
+    when address = '' then 'no_address'
+    else '' end, address <> planned
+from meant order by id
 """
 
 
@@ -112,6 +119,12 @@ update messaging_dispatch as dispatch set
     skipped_by_reason = skipped_by_reason || (
         select jsonb_object_agg(reason, coalesce((dispatch.skipped_by_reason ->> reason)::bigint, 0) + number) from counted)
 where organization_id = %(org)s and id = %(dispatch)s
+"""
+
+_READDRESS = """
+update messaging_delivery as delivery set address = given.address
+from unnest(%(ids)s::bigint[], %(addresses)s::text[]) as given (id, address)
+where delivery.organization_id = %(org)s and delivery.id = given.id
 """
 
 _WRITE_SENT = """
@@ -198,13 +211,17 @@ class ClaimedChunk:
 
 
 class Row(NamedTuple):
-    """One delivery to be sent; with a reason in the words of planning, one that must not be any more."""
+    """One delivery to be sent; with a reason in the words of planning, one that must not be any more.
+
+    ``is_moved``: the address is not the one of the plan.
+    """
 
     delivery_id: int
     customer_id: int
     address: str
     attempts: int
     reason: str = ""
+    is_moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +236,7 @@ class Ledger:
     def claim_chunk(self, *, whatever_state: bool = False) -> tuple[ClaimedChunk, list[Row]] | None:
         """Claim the next free chunk, settle what a lost worker left of it, and read what is still to be sent.
 
-        Whoever may not be written to any more is left out, with the reason.
+        Whoever may not be written to any more is left out, with the reason; whose address was corrected gets it there.
         """
         with tenant(self.organization_id), connection.cursor() as cursor:
             cursor.execute(_CLAIM, self._values(seconds=self.lease_seconds, patience=GIVE_UP_SECONDS, whatever_state=whatever_state))
@@ -237,7 +254,11 @@ class Ledger:
             if left_out:
                 ids, reasons = [row.delivery_id for row in left_out], [row.reason for row in left_out]
                 cursor.execute(_LEAVE_OUT, self._values(ids=ids, reasons=reasons))
-            return chunk, [row for row in rows if not row.reason]
+            to_send = [row for row in rows if not row.reason]
+            if moved := [row for row in to_send if row.is_moved]:
+                ids, addresses = [row.delivery_id for row in moved], [row.address for row in moved]
+                cursor.execute(_READDRESS, self._values(ids=ids, addresses=addresses))
+            return chunk, to_send
 
     def write_sent(self, sent: Sequence[tuple[int, float]]) -> None:
         """Write (delivery id, Unix time) of messages that the other side took."""

@@ -22,6 +22,7 @@ from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
 from messaging.channels.base import Fate, LeaseLostError, Messenger, Report, UnsupportedFeatureError
 from messaging.channels.registry import open_messenger
+from messaging.content.headers import check_address
 from messaging.content.problems import MessageRejectedError, RenderError
 from messaging.models import Chunk, Delivery, DeliveryState, Dispatch, DispatchState
 from messaging.sending.breaker import close_breaker, hold_dispatch, is_half_open, is_open, trip_breaker
@@ -111,6 +112,8 @@ def _opened(dispatch: Dispatch, *, is_trial: bool, clock: Callable[[], datetime]
     if not account.is_active:
         raise SenderUnfitError(_("The sender “%(name)s” is switched off.") % {"name": account})
     try:
+        for address in {account.from_email, account.reply_to or account.from_email}:
+            check_address(address)  # a bad one is the sender's trouble and not the message's
         return open_mailing(dispatch, clock=clock), open_messenger(account, is_trial=is_trial)
     except (MessageRejectedError, UnsupportedFeatureError):
         raise

@@ -168,6 +168,26 @@ class TestFrequencyCap:
         reaches = [plan(everybody(), make_dispatch(f"Campaign {number}")) for number in range(3)]
         assert reaches == [Reach(1, {}), Reach(1, {}), Reach(0, {SkipReason.FREQUENCY_CAP: 1})]
 
+    @pytest.mark.parametrize(
+        ("state", "paused_days_ago", "delivery", "is_capped"),
+        [
+            (DispatchState.RUNNING, None, DeliveryState.PLANNED, True),
+            (DispatchState.RUNNING, None, DeliveryState.RETRYING, True),
+            (DispatchState.CANCELLED, None, DeliveryState.RETRYING, False),
+            (DispatchState.PAUSED, 6, DeliveryState.PLANNED, True),
+            (DispatchState.PAUSED, 8, DeliveryState.PLANNED, False),
+        ],
+    )
+    def test_counts_what_is_still_to_be_sent_unless_it_was_given_up_or_forgotten(
+        self, state: DispatchState, paused_days_ago: int | None, delivery: DeliveryState, is_capped: bool
+    ) -> None:
+        customer, paused_at = make_reachable(), NOW - timedelta(days=paused_days_ago) if paused_days_ago else None
+        for number in range(2):
+            waiting = make_dispatch(f"Waiting {number}", purpose=Purpose.MARKETING, state=state, paused_at=paused_at)
+            make_delivery(waiting, customer, state=delivery)
+        expected = Reach(0, {SkipReason.FREQUENCY_CAP: 1}) if is_capped else Reach(1, {})
+        assert plan(everybody()) == expected
+
     def test_other_purposes_are_not_capped(self) -> None:
         make_reachable(purpose=Purpose.FEEDBACK)
         reaches = [plan(everybody(Purpose.FEEDBACK), make_dispatch(f"Survey {number}", purpose=Purpose.FEEDBACK)) for number in range(3)]

@@ -11,7 +11,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from accounts.tenancy import tenant
-from crm.models import Channel, Consent
+from crm.models import Channel, Consent, Customer
 from messaging.actions.suppressing import suppress_address
 from messaging.channels.base import LeaseLostError
 from messaging.models import Chunk, Delivery, DeliveryState, Dispatch, DispatchState, FateReason, Suppression, SuppressionReason
@@ -192,6 +192,28 @@ def test_whoever_withdrew_or_was_suppressed_since_the_plan_is_left_out_when_a_ch
     dispatch = stage.dispatch()
     assert (dispatch.state, dispatch.planned_count, dispatch.skipped_count, dispatch.sent_count) == ("completed", 17, 4, 17)
     assert dispatch.skipped_by_reason == {"withdrawn": 2, "no_consent": 1, "suppressed": 1}
+
+
+def test_an_address_that_was_corrected_or_given_up_since_the_plan_counts(stage: Stage, committed_cast: Cast) -> None:
+    with tenant(stage.organization_id):
+        people = {person: Delivery.objects.get(address=f"person{person}@example.net").customer_id for person in (1, 2, 3)}
+        Customer.objects.filter(pk=people[1]).update(email="new1@example.net")
+        Customer.objects.filter(pk=people[2]).update(email="")
+        Customer.objects.filter(pk=people[3]).update(email="dead@example.net")
+        suppress_address(
+            channel=Channel.EMAIL, address="dead@example.net", reason=SuppressionReason.MANUAL, actor=committed_cast.alice_acts
+        )
+    with smtp_server() as server:
+        stage.set_account(options={"host": "127.0.0.1", "port": server.port, "security": "none", "hello_name": "shop.example"})
+        stage.run()
+    assert server.recipients() == {"new1@example.net": 1} | {f"person{n}@example.net": 1 for n in range(4, 21)}
+    assert stage.states() == {"sent": 18, "skipped": 2}
+    assert stage.dispatch().skipped_by_reason == {"no_address": 1, "suppressed": 1}
+    with tenant(stage.organization_id):
+        told = Delivery.objects.filter(customer_id__in=people.values()).order_by("customer_id").values_list("address", "state", "reason")
+        assert list(told) == [
+            ("new1@example.net", "sent", ""), ("person2@example.net", "skipped", "no_address"), ("person3@example.net", "skipped", "suppressed"),
+        ]  # fmt: skip
 
 
 def test_whoever_lost_the_lease_hears_of_it_and_writes_nothing(stage: Stage) -> None:
