@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import AuditEntry, Role
 from accounts.tenancy import tenant
 from crm.actions import NewLine, book_visit, create_customer, record_purchase
-from crm.models import Customer, Visit, VisitState
+from crm.models import AttributeDefinition, AttributeType, Customer, Visit, VisitState
 from tests.conftest import Cast, signed_in
 from tests.crm.counter import NOW, Counter, limit_bob_to_downtown, open_counter
 
@@ -175,6 +175,16 @@ def test_the_admin_changes_a_customer_through_the_action_and_says_at_the_field_w
     with tenant(counter.cast.saffron.pk):
         entry = AuditEntry.objects.get(action="customer.changed")
     assert (entry.before, entry.after) == ({"phone": "+12025550123"}, {"phone": "+12025550177"})
+
+
+def test_the_admin_writes_the_columns_that_were_changed_alone(as_alice: Client, cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        milk = AttributeDefinition.objects.create(key="milk", label="Milk", type=AttributeType.CHOICE, choices=["oat", "soy"])
+    values = {"label": "Which milk", "choices": "oat,soy", "initial-choices": "oat,soy"}
+    with CaptureQueriesContext(connection) as queries:
+        assert as_alice.post(f"/admin/crm/attributedefinition/{milk.pk}/change/", values).status_code == 302
+    (update,) = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "crm_attributedefinition"')]
+    assert [column for column in ("key", "label", "type", "choices") if f'"{column}" =' in update] == ["label"]
 
 
 @pytest.mark.parametrize("name", ["event", "consentchange", "consent", "purchase", "customerfacts", "eventkey"])
