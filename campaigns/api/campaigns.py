@@ -6,6 +6,7 @@ import django_filters
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -133,11 +134,14 @@ class CampaignViewSet(ApiViewSet):
             )
         return self.rendered(MessagePreviewOutput, seen)
 
-    @extend_schema(summary="Send a test", description="To a few addresses, marked as a test; it is in no figure.",
+    @extend_schema(summary="Send a test", description="To a few addresses, marked as a test; it is in no figure. As a customer it needs customers.view too.",
                    request=TestInput, responses=TestOutput)  # fmt: skip
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: int) -> Response:
         campaign, values = self.found(pk), self.parsed(TestInput)
+        if values.get("customer") and not self.access.allows(needed := Permission.CUSTOMERS_VIEW):
+            # Their data leaves in the message.
+            raise PermissionDenied(_("This needs the scope “%(scope)s”.") % {"scope": needed}, code="missing_scope")
         with refusals_told():
             sent = send_test(campaign=campaign, actor=self.actor, now=self.now, **values)
         return self.rendered(TestOutput, {"sent": sent})

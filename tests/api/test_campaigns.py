@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEntry
+from accounts.permissions import Permission
 from accounts.tenancy import tenant
 from campaigns.actions import plan_campaign
 from campaigns.models import Campaign
@@ -117,6 +118,19 @@ def test_the_message_is_seen_and_tried_before_it_goes(
     with tenant(cast.saffron.pk):
         assert AuditEntry.objects.filter(action="campaign.tested").count() == 1
         assert Delivery.objects.count() == 0
+
+
+def test_a_test_with_a_customer_s_data_needs_to_see_customers(
+    cast: Cast, key_with: Callable[..., Caller], ids: dict[str, int], draft: str, mailoutbox: list[Any], assert_problem: Problem
+) -> None:
+    writer = key_with(Permission.CAMPAIGNS_CHANGE)
+    body = assert_problem(writer.post(f"{draft}test/", {"addresses": ["eve@example.com"], "customer": ids["dana"]}), 403, "missing_scope")
+    assert "customers.view" in body["detail"]
+    assert mailoutbox == []
+    with tenant(cast.saffron.pk):
+        assert not AuditEntry.objects.filter(action="campaign.tested").exists()
+    assert writer.post(f"{draft}test/", {"addresses": ["eve@example.com"]}).json() == {"sent": 1}
+    assert "Dana" not in mailoutbox[0].body
 
 
 def test_it_is_scheduled_and_taken_back(till: Caller, draft: str, assert_problem: Problem) -> None:
