@@ -95,14 +95,14 @@ class Outreach:
     revenue_minor: int
 
 
-def outreach(period: Period) -> Outreach:
-    """Campaigns of a period."""
+def outreach(access: Access, period: Period) -> Outreach:
+    """Campaigns of a period, and what they earned at the locations that this person sees."""
     launched = Campaign.objects.filter(launched_at__gte=period.start, launched_at__lt=period.end, dispatch__isnull=False)
     dispatches = list(launched.order_by().values_list("dispatch_id", flat=True))
     ids = [pk for pk in dispatches if pk is not None]
     sent = Dispatch.objects.filter(pk__in=ids).aggregate(sent=Sum("sent_count", default=0))["sent"]
     acted = dispatches_engagement(ids).values()
-    earned = _attributed(period).aggregate(
+    earned = _attributed(access, period).aggregate(
         orders=Count("pk", filter=Q(purchase__kind=PurchaseKind.SALE)), revenue=Sum("amount_minor", default=0)
     )
     return Outreach(
@@ -131,9 +131,9 @@ def revenue_series(access: Access, period: Period) -> Series:
     return _series(dict(rows), period)
 
 
-def attributed_series(period: Period) -> Series:
+def attributed_series(access: Access, period: Period) -> Series:
     """Revenue that counts for campaigns, over time."""
-    rows = _attributed(period).annotate(on=_step("purchased_at", period)).values_list("on").annotate(sum=Sum("amount_minor"))
+    rows = _attributed(access, period).annotate(on=_step("purchased_at", period)).values_list("on").annotate(sum=Sum("amount_minor"))
     return _series(dict(rows), period)
 
 
@@ -143,9 +143,9 @@ def new_customers_series(period: Period) -> Series:
     return _series(dict(new.annotate(on=_step("created_at", period)).values_list("on").annotate(count=Count("pk"))), period)
 
 
-def best_campaigns(period: Period) -> list[tuple[Campaign, int]]:
-    """The campaigns that earned most in a period, with what they earned."""
-    rows = _attributed(period).values_list("campaign_id").annotate(sum=Sum("amount_minor")).order_by("-sum")[:BEST]
+def best_campaigns(access: Access, period: Period) -> list[tuple[Campaign, int]]:
+    """The campaigns that earned most in a period at the locations that this person sees, with what they earned."""
+    rows = _attributed(access, period).values_list("campaign_id").annotate(sum=Sum("amount_minor")).order_by("-sum")[:BEST]
     earned = dict(rows)
     found = Campaign.objects.in_bulk(earned)
     return [(found[pk], minor) for pk, minor in earned.items()]
@@ -155,8 +155,9 @@ def _purchases(access: Access, period: Period) -> QuerySet[Purchase]:
     return purchases_for(access).order_by().select_related(None).filter(purchased_at__gte=period.start, purchased_at__lt=period.end)
 
 
-def _attributed(period: Period) -> QuerySet[Attribution]:
-    return Attribution.objects.order_by().filter(purchased_at__gte=period.start, purchased_at__lt=period.end)
+def _attributed(access: Access, period: Period) -> QuerySet[Attribution]:
+    rows = Attribution.objects.order_by().filter(purchased_at__gte=period.start, purchased_at__lt=period.end)
+    return rows if access.location_ids is None else rows.filter(purchase__location__in=access.location_ids)
 
 
 def _step(column: str, period: Period) -> TruncDate | TruncWeek | TruncMonth:

@@ -25,7 +25,7 @@ def show_overview(request: HttpRequest) -> HttpResponse:
     period = queries.last_days(days, now=now)
     trade, earlier = queries.trade(access, period), queries.trade(access, period.before)
     base, base_before = queries.customer_base(period), queries.customer_base(period.before)
-    outreach, outreach_before = queries.outreach(period), queries.outreach(period.before)
+    outreach, outreach_before = queries.outreach(access, period), queries.outreach(access, period.before)
     unit = 10 ** currency_exponent(seat.currency)
     money = _("Revenue (%(currency)s)") % {"currency": seat.currency}
     context = {
@@ -44,10 +44,10 @@ def show_overview(request: HttpRequest) -> HttpResponse:
             "attributed": _change(outreach.revenue_minor, outreach_before.revenue_minor),
         },
         "revenue": _chart(
-            {money: queries.revenue_series(access, period), _("of it from campaigns"): queries.attributed_series(period)}, unit
+            {money: queries.revenue_series(access, period), _("of it from campaigns"): queries.attributed_series(access, period)}, unit
         ),
         "newcomers": _chart({_("New customers"): queries.new_customers_series(period)}, 1),
-        "best": queries.best_campaigns(period),
+        "best": queries.best_campaigns(access, period),
     }
     return render(request, "analytics/overview.html", context)
 

@@ -123,6 +123,7 @@ class AttributionAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
     """Purchases and refunds that count for campaigns."""
 
     view_permission = Permission.CAMPAIGNS_VIEW
+    location_lookup = "purchase__location"
     list_display = ("purchase", "campaign", "customer", "basis", "amount_minor", "touched_at", "purchased_at")
     list_select_related = ("purchase", "campaign", "customer")
     list_filter = ("basis",)

@@ -8,8 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.actions import add_member
 from accounts.audit import SYSTEM
-from accounts.models import Location
+from accounts.models import Location, User
 from accounts.models.membership import Role
 from accounts.permissions import ROLE_PERMISSIONS, Access
 from accounts.tenancy import tenant
@@ -19,7 +20,7 @@ from campaigns.models import Campaign
 from crm.actions import NewLine, record_purchase, refund_purchase
 from crm.models import Customer, Purchase
 from tests.campaigns.worlds import make_campaign, make_delivery, make_dispatch
-from tests.conftest import Cast
+from tests.conftest import Cast, signed_in
 from tests.factories import CustomerFactory
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
@@ -89,11 +90,33 @@ def test_what_campaigns_came_to_is_exact(in_saffron: Cast) -> None:
     Campaign.objects.filter(pk=campaign.pk).update(dispatch=dispatch, launched_at=NOW)
     attribute_sales([buy(NOW + timedelta(hours=1), 5000, first).pk, buy(NOW + timedelta(hours=1), 100, second).pk])
     period = queries.last_days(30, now=NOW)
-    assert queries.outreach(period) == queries.Outreach(
+    access = owner(in_saffron)
+    assert queries.outreach(access, period) == queries.Outreach(
         campaigns=1, sent=2, delivered=1, opened=1, clicked=1, unsubscribed=0, orders=1, revenue_minor=5000
     )
-    assert queries.best_campaigns(period) == [(campaign, 5000)]
-    assert sum(queries.attributed_series(period).values) == 5000
+    assert queries.best_campaigns(access, period) == [(campaign, 5000)]
+    assert sum(queries.attributed_series(access, period).values) == 5000
+
+
+def test_who_is_limited_to_a_location_sees_what_campaigns_earned_there_alone(cast: Cast) -> None:
+    mia, now = User.objects.create_user("mia@example.com", "x", name="Mia"), timezone.now()
+    with tenant(cast.saffron.pk):
+        add_member(user=mia, role=Role.MANAGER, actor=cast.alice_acts, locations=[cast.uptown])
+        dispatch, campaign = make_dispatch("Ledger", sent_count=1), make_campaign()
+        customer = CustomerFactory()
+        make_delivery(dispatch, customer, clicked_at=now - DAY)
+        Campaign.objects.filter(pk=campaign.pk).update(dispatch=dispatch, launched_at=now - DAY)
+        attribute_sales([buy(now, minor, customer, at).pk for minor, at in ((123_456, cast.downtown), (700, cast.uptown), (1, None))])
+        access, period = owner(cast, cast.uptown), queries.last_days(7, now=now)
+        found = queries.outreach(access, period)
+        assert (found.sent, found.clicked, found.orders, found.revenue_minor) == (1, 1, 1, 700)
+        assert queries.best_campaigns(access, period) == [(campaign, 700)]
+        assert sum(queries.attributed_series(access, period).values) == 700
+    client = signed_in(mia)
+    page = client.get(reverse("analytics:overview")).content.decode()
+    records = client.get(reverse("admin:campaigns_attribution_changelist")).content.decode()
+    assert ("$7.00" in page, "$1,234.56" in page, "1234.56" in page) == (True, False, False)
+    assert (">700<" in records, ">123456<" in records) == (True, False)
 
 
 def test_the_page_opens_for_alice_and_shows_her_organization_alone(
