@@ -48,7 +48,7 @@ class SegmentAdmin(TenantModelAdmin):
             return "–"
         try:
             words = Words()
-            return Narrator(words).sentence(read_rules(segment.rules, words=words))
+            return Narrator(words).sentence(read_rules(segment.rules, words=words, is_stored=True))
         except RulesError as error:
             return str(error)
 

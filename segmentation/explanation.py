@@ -40,7 +40,7 @@ def explain(segment: Segment, customer: Customer, *, now: datetime) -> Reason:
         listed = SegmentMember.objects.filter(segment=segment, customer=customer).first()
         return Reason(_("On the fixed list"), listed is not None, format_day(listed.added_at) if listed else "")
     words = Words()
-    return _Explainer(Compiler(words, now, for_one=True), customer).node(read_rules(segment.rules, words=words))
+    return _Explainer(Compiler(words, now, for_one=True), customer).node(read_rules(segment.rules, words=words, is_stored=True))
 
 
 class _Explainer:

@@ -27,14 +27,14 @@ class SegmentTooSlow(Exception):  # noqa: N818 - says what happened
     """The database did not answer in the time a person waits; the message says what to do."""
 
 
-def read_rules(rules: Any, *, editing: Segment | None = None, words: Words | None = None) -> Group:
-    """The rules as a tree.
+def read_rules(rules: Any, *, editing: Segment | None = None, words: Words | None = None, is_stored: bool = False) -> Group:
+    """The rules as a tree; ``is_stored`` where they were accepted before.
 
     Raises:
         RulesError: naming every fault with the path to its node.
     """
     words = words or Words(editing.pk if editing else None)
-    return parse_rules(rules, words.vocabulary)
+    return parse_rules(rules, words.vocabulary, is_stored=is_stored)
 
 
 def rules_customers(rules: Any, *, now: datetime) -> QuerySet[Customer]:

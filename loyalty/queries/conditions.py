@@ -32,7 +32,7 @@ class Conditions:
     def _ask(self, tree: Any) -> frozenset[int]:
         try:
             compiler = Compiler(self._words, self._now, for_one=len(self._customer_ids) == 1)
-            condition = compiler.condition(read_rules(tree, words=self._words))
+            condition = compiler.condition(read_rules(tree, words=self._words, is_stored=True))
         except RulesError:  # made for a field or a segment that is gone: it holds for nobody
             return frozenset()
         return frozenset(Customer.objects.order_by().filter(condition, pk__in=self._customer_ids).values_list("pk", flat=True))

@@ -116,7 +116,7 @@ class Compiler:
         if segment_id not in self._trees:
             segment = Segment.objects.get(pk=segment_id)
             dynamic = segment.kind == SegmentKind.DYNAMIC
-            self._trees[segment_id] = parse_rules(segment.rules, self.words.vocabulary) if dynamic else None
+            self._trees[segment_id] = parse_rules(segment.rules, self.words.vocabulary, is_stored=True) if dynamic else None
         return self._trees[segment_id]
 
 

@@ -16,6 +16,7 @@ class Unit(StrEnum):
 
 
 # A century is further than any record; beyond it dates would leave the calendar.
+_FIRST_DAY, _LAST_DAY = date.min + timedelta(days=2), date.max - timedelta(days=2)
 LONGEST = {Unit.HOURS: 8_784, Unit.DAYS: 36_525, Unit.WEEKS: 5_218, Unit.MONTHS: 1_200, Unit.YEARS: 100}
 
 
@@ -66,11 +67,13 @@ class Clock:
 
     def starts(self, day: date) -> datetime:
         """The first moment of a day. Where midnight is skipped by the clock change, the moment the day begins."""
+        # Rules may hold days from before their years were limited, at the ends of the calendar.
+        day = min(max(day, _FIRST_DAY), _LAST_DAY)
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
 
     def ends(self, day: date) -> datetime:
         """The first moment after a day."""
-        return self.starts(day + timedelta(days=1))
+        return self.starts(min(day, _LAST_DAY) + timedelta(days=1))
 
     def moved(self, duration: Duration, sign: int) -> datetime:
         """The moment so long before (-1) or after (1) now: hours are exact, days keep the time on the wall."""
@@ -101,4 +104,4 @@ def _shifted(day: date, amount: int, unit: Unit) -> date:
         year, month = divmod(months, 12)
         return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
     except (OverflowError, ValueError):
-        return date.max - timedelta(days=2) if amount > 0 else date.min + timedelta(days=2)
+        return _LAST_DAY if amount > 0 else _FIRST_DAY

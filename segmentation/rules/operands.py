@@ -19,6 +19,8 @@ MAX_TEXT = 200
 MAX_LIST = 500
 MAX_NUMBER = 10**15
 ISO_LENGTH = len("2026-01-31")
+# Further off lies no record, and the ends of the calendar have no day before or after them.
+FIRST_YEAR, LAST_YEAR = 1800, 2200
 _ONE_OF = {
     Operand.TEXTS: Operand.TEXT,
     Operand.CHOICES: Operand.CHOICE,
@@ -86,9 +88,13 @@ def read_day(reader: Reader, path: str, raw: Any) -> Day | None:
         return RelativeDay(duration, direction) if duration else None
     if isinstance(raw, str) and len(raw) == ISO_LENGTH:
         try:
-            return date.fromisoformat(raw)
+            day = date.fromisoformat(raw)
         except ValueError:
             pass
+        else:
+            if reader.is_stored or FIRST_YEAR <= day.year <= LAST_YEAR:
+                return day
+            return reader.tell(path, "day_range", _("Give a day of the years %(first)s to %(last)s."), first=FIRST_YEAR, last=LAST_YEAR)
     return reader.tell(path, "not_day", _('Give a day such as "2026-01-31" or {"ago": {"days": 30}}.'))
 
 

@@ -37,13 +37,13 @@ REFERENCE_MESSAGES = {
 FORMS = MODES | {"field", "event", "segment"}
 
 
-def parse_rules(raw: Any, vocabulary: Vocabulary) -> Group:
-    """Read rules.
+def parse_rules(raw: Any, vocabulary: Vocabulary, *, is_stored: bool = False) -> Group:
+    """Read rules, new ones or such as were accepted before.
 
     Raises:
         RulesError: with every fault and the path to its node.
     """
-    parser = _Parser(vocabulary)
+    parser = _Parser(vocabulary, is_stored=is_stored)
     node = parser.node("", raw, depth=1)
     if not parser.problems and not isinstance(node, Group):
         parser.tell("", "no_group", _("The rules have to begin with a group: all, any or none."))
@@ -53,8 +53,8 @@ def parse_rules(raw: Any, vocabulary: Vocabulary) -> Group:
 
 
 class _Parser(Reader):
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        super().__init__()
+    def __init__(self, vocabulary: Vocabulary, *, is_stored: bool) -> None:
+        super().__init__(is_stored=is_stored)
         self.vocabulary = vocabulary
         self.node_count = 0
 

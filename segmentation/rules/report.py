@@ -9,9 +9,14 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Keeps the problems found so far; reading goes on so that all of them are told at once."""
+    """Keeps the problems found so far; reading goes on so that all of them are told at once.
 
-    def __init__(self) -> None:
+    Args:
+        is_stored: the rules were accepted before, so days that nobody may write any more are read as they are.
+    """
+
+    def __init__(self, *, is_stored: bool = False) -> None:
+        self.is_stored = is_stored
         self.problems: list[Problem] = []
 
     def tell(self, path: str, code: str, message: str, **params: str | int) -> T | None:

@@ -134,7 +134,7 @@ def in_words(segment: Segment, words: Words) -> str:
     if segment.kind == SegmentKind.STATIC:
         return _("A fixed list")
     try:
-        return Narrator(words).sentence(read_rules(segment.rules, words=words))
+        return Narrator(words).sentence(read_rules(segment.rules, words=words, is_stored=True))
     except RulesError as error:
         return trouble_text(error)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from accounts.models import Organization
 from segmentation.models import Segment
 from segmentation.queries import read_rules, segment_customers
 from segmentation.rules import RulesError
@@ -54,6 +55,9 @@ FAULTS: list[tuple[Any, list[str]]] = [
     (field("spent", "at_least", True), ["all[0].value: Give a whole number."]),
     (field("spent", "at_least", 1.5), ["all[0].value: Give a whole number."]),
     (field("spent", "at_least", 10**16), ["all[0].value: The number is too large."]),
+    (field("last_visit_at", "on", "9999-12-31"), ["all[0].value: Give a day of the years 1800 to 2200."]),
+    (field("last_visit_at", "between", ["0001-01-01", "2026-01-01"]), ["all[0].value[0]: Give a day of the years 1800 to 2200."]),
+    (event(when={"to": "9999-12-31"}), ["all[0].when.to: Give a day of the years 1800 to 2200."]),
     (field("visit_count", "at_least", "3"), ["all[0].value: Give a number."]),
     (field("visit_count", "at_least", float("nan")), ["all[0].value: The number is too large."]),
     (field("visit_count", "at_least", float("inf")), ["all[0].value: The number is too large."]),
@@ -166,3 +170,18 @@ def test_another_organizations_segment_does_not_exist_here(cast: Cast) -> None:
     with tenant(cast.rival.pk), pytest.raises(RulesError) as caught:
         read_rules({"all": [{"segment": segment.pk}]})
     assert [problem.code for problem in caught.value.problems] == ["segment_unknown"]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tehran"])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        field("last_visit_at", "on", "9999-12-31"),
+        field("last_visit_at", "between", ["0001-01-01", "9999-12-31"]),
+        event(when={"from": "0001-01-01", "to": "9999-12-31"}),
+    ],
+)
+def test_days_at_the_ends_of_the_calendar_that_were_stored_are_still_asked_about(in_saffron: Cast, zone: str, rules: Any) -> None:
+    Organization.objects.filter(pk=in_saffron.saffron.pk).update(time_zone=zone)
+    segment = Segment.objects.create(name="Far off", rules=rules)
+    assert segment_customers(segment, now=NOW).count() == 0
