@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantModel
 from crm.models import Channel, Customer, Purchase, Purpose
-from messaging.models import Dispatch, MessageTemplate, SenderAccount
+from messaging.models import Dispatch, DispatchState, MessageTemplate, SenderAccount
 from segmentation.models import Segment
 
 
@@ -43,6 +43,8 @@ class Campaign(TenantModel):
     created_by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     launched_at = models.DateTimeField(_("launched"), null=True, editable=False)
+    # Since when its launch or its plan has broken off at every attempt.
+    broken_since = models.DateTimeField(null=True, editable=False)
     completed_at = models.DateTimeField(_("completed"), null=True, editable=False)
 
     class Meta:
@@ -56,6 +58,12 @@ class Campaign(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def goes_on_by_itself(self) -> bool:
+        """Whether it was its sender's trouble that stopped it, and the end of that lets it go on."""
+        dispatch = self.dispatch
+        return dispatch is not None and dispatch.state == DispatchState.PAUSED and dispatch.waits_for_account
 
 
 class AudienceMode(models.TextChoices):

@@ -44,9 +44,10 @@ TRANSITIONS: dict[Step, Transition] = {
 }
 
 
-def steps_from(state: str) -> frozenset[Step]:
-    """The steps that a campaign in this state may take."""
-    return frozenset(step for step, transition in TRANSITIONS.items() if state in transition.sources)
+def steps_from(state: str, *, goes_on_by_itself: bool = False) -> frozenset[Step]:
+    """The steps that a campaign in this state may take; a pause that ends by itself can be made one that does not."""
+    steps = frozenset(step for step, transition in TRANSITIONS.items() if state in transition.sources)
+    return steps | {Step.PAUSE} if goes_on_by_itself and Step.RESUME in steps else steps
 
 
 @dataclass(frozen=True, slots=True)

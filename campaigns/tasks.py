@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.queries import organization_ids
 from accounts.tenancy import tenant
-from campaigns.actions import launch_scheduled, note_broken_plan, plan_campaign
+from campaigns.actions import launch_scheduled, note_broken_launch, note_broken_plan, plan_campaign
 from campaigns.actions.following import follow_dispatches
 from campaigns.bells import ring_for_plan
 from campaigns.queries.sweeping import due_campaign_ids, unplanned_campaign_ids
@@ -27,7 +27,7 @@ def plan(organization_id: int, campaign_id: int) -> None:
     except Exception as error:
         logger.exception("the plan of campaign %s broke off", campaign_id)
         with tenant(organization_id):
-            note_broken_plan(campaign_id=campaign_id, reason=f"{type(error).__name__}: {error}", now=timezone.now())
+            note_broken_plan(campaign_id=campaign_id, reason=_told(error), now=timezone.now())
 
 
 @shared_task(soft_time_limit=300, time_limit=330)
@@ -41,8 +41,10 @@ def launch_due_campaigns() -> None:
             try:
                 with tenant(organization_id):
                     launch_scheduled(campaign_id=campaign_id, now=now)
-            except Exception:
+            except Exception as error:
                 logger.exception("campaign %s is due and could not be launched; it is tried again", campaign_id)
+                with tenant(organization_id):
+                    note_broken_launch(campaign_id=campaign_id, reason=_told(error), now=now)
 
 
 @shared_task(soft_time_limit=120, time_limit=150)
@@ -59,3 +61,7 @@ def sweep_campaigns() -> None:
             continue
         for campaign_id in unplanned:
             ring_for_plan(organization_id, campaign_id)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -44,7 +44,8 @@ def state_sentence(campaign: Campaign, figures: CampaignFigures) -> str:
         case CampaignState.DRAFT:
             return _("Not sent yet")
         case CampaignState.SCHEDULED:
-            return _("Starts on %(at)s") % {"at": format_moment(campaign.scheduled_at)}
+            starts = _("Starts on %(at)s") % {"at": format_moment(campaign.scheduled_at)}
+            return " · ".join(part for part in (starts, campaign.state_reason) if part)
         case CampaignState.RUNNING if campaign.dispatch and campaign.dispatch.state == DispatchState.PLANNING:
             return campaign.state_reason or _("Choosing who gets it")
         case CampaignState.RUNNING:

@@ -133,10 +133,11 @@ def decision_for(customer: Customer, audience: Audience, *, now: datetime) -> Sk
 def plan_dispatch(*, dispatch_id: int, audience: Audience, now: datetime, chunk_size: int = CHUNK_SIZE) -> Reach | None:
     """Write the ledger and the chunks of a dispatch and let it run; ``None`` when that was done, or it was stopped, before.
 
-    Ring for it after the commit (``messaging.tasks.ring``).
+    ``None`` too while somebody else does either. Ring for it after the commit (``messaging.tasks.ring``).
     """
-    dispatch = Dispatch.objects.select_for_update(of=("self",)).get(pk=dispatch_id)
-    if dispatch.state != DispatchState.PLANNING:
+    waiting = Dispatch.objects.filter(pk=dispatch_id, state=DispatchState.PLANNING)
+    dispatch = waiting.select_for_update(of=("self",), skip_locked=True).first()
+    if dispatch is None:
         return None
     _take_turn()
     decide, values = _decision(audience, now)

@@ -10,7 +10,7 @@ from campaigns.actions.transitions import locked, take_step
 from campaigns.audience import audience_of
 from campaigns.bells import ring_for_plan
 from campaigns.models import Campaign, CampaignState
-from campaigns.refusals import CampaignNotReadyError, CampaignStateError, errors_of
+from campaigns.refusals import CampaignNotReadyError, errors_of
 from campaigns.rules import Step
 from campaigns.validation import current_version, validate_campaign
 from crm.events import NewEvent, record_event
@@ -56,13 +56,13 @@ def launch_campaign(*, campaign: Campaign, actor: Actor, now: datetime) -> Campa
 @transaction.atomic
 def launch_scheduled(*, campaign_id: int, now: datetime) -> bool:
     """Launch a campaign whose time has come; if it is not ready any more it fails with its reasons. True if it was launched."""
-    campaign = Campaign.objects.filter(pk=campaign_id, state=CampaignState.SCHEDULED, scheduled_at__lte=now).first()
+    # Locked as it is looked at: what somebody unschedules or moves to later at this moment is not launched after all.
+    rows = Campaign.objects.select_for_update(of=("self",))
+    campaign = rows.filter(pk=campaign_id, state=CampaignState.SCHEDULED, scheduled_at__lte=now).first()
     if campaign is None:
         return False
     try:
         launch_campaign(campaign=campaign, actor=SYSTEM, now=now)
-    except CampaignStateError:
-        return False  # somebody launched or cancelled it meanwhile
     except CampaignNotReadyError as error:
         _fail(campaign, str(error), now)
         return False
@@ -72,8 +72,8 @@ def launch_scheduled(*, campaign_id: int, now: datetime) -> bool:
 @transaction.atomic
 def plan_campaign(*, campaign_id: int, now: datetime) -> Reach | None:
     """Write the ledger of a launched campaign and start sending; ``None`` when that was done before, or it was stopped."""
-    campaign = Campaign.objects.select_related("dispatch").get(pk=campaign_id)
-    if campaign.dispatch_id is None:
+    campaign = _unless_held(campaign_id, state=CampaignState.RUNNING, dispatch__state=DispatchState.PLANNING)
+    if campaign is None or campaign.dispatch_id is None:
         return None
     try:
         reach = plan_dispatch(dispatch_id=campaign.dispatch_id, audience=audience_of(campaign, now=now), now=now)
@@ -83,7 +83,7 @@ def plan_campaign(*, campaign_id: int, now: datetime) -> Reach | None:
             _fail(campaign, reason, now)
         return None
     if reach is not None:
-        Campaign.objects.filter(pk=campaign_id).exclude(state_reason="").update(state_reason="")
+        Campaign.objects.filter(pk=campaign_id, broken_since__isnull=False).update(state_reason="", broken_since=None)
         transaction.on_commit(partial(ring, current_organization_id(), campaign.dispatch_id))
     return reach
 
@@ -91,13 +91,20 @@ def plan_campaign(*, campaign_id: int, now: datetime) -> Reach | None:
 @transaction.atomic
 def note_broken_plan(*, campaign_id: int, reason: str, now: datetime) -> None:
     """Show why a plan broke off: it is tried again for a while, and then the campaign fails."""
-    campaign = Campaign.objects.filter(pk=campaign_id, state=CampaignState.RUNNING, dispatch__state=DispatchState.PLANNING).first()
-    if campaign is None or campaign.dispatch_id is None or campaign.launched_at is None:
+    campaign = _unless_held(campaign_id, state=CampaignState.RUNNING, dispatch__state=DispatchState.PLANNING)
+    if campaign is None or campaign.dispatch_id is None:
         return
-    if now - campaign.launched_at < GIVE_UP_AFTER:
-        told = _("Choosing who gets it broke off and is tried again: %(reason)s") % {"reason": reason}
-        Campaign.objects.filter(pk=campaign_id, state=CampaignState.RUNNING).update(state_reason=told[:300])
-    elif fail_plan(dispatch_id=campaign.dispatch_id, reason=reason, now=now):
+    told = _("Choosing who gets it broke off and is tried again: %(reason)s") % {"reason": reason}
+    if _is_hopeless(campaign, told, now) and fail_plan(dispatch_id=campaign.dispatch_id, reason=reason, now=now):
+        _fail(campaign, reason, now)
+
+
+@transaction.atomic
+def note_broken_launch(*, campaign_id: int, reason: str, now: datetime) -> None:
+    """Show why a campaign that is due could not be launched: it is tried again for a while, and then the campaign fails."""
+    campaign = _unless_held(campaign_id, state=CampaignState.SCHEDULED)
+    told = _("Its launch broke off and is tried again: %(reason)s") % {"reason": reason}
+    if campaign is not None and _is_hopeless(campaign, told, now):
         _fail(campaign, reason, now)
 
 
@@ -109,6 +116,20 @@ def ask_for_plan(campaign: Campaign) -> None:
 def about(campaign: Campaign) -> dict[str, object]:
     """What events say of a campaign."""
     return {"campaign": campaign.pk, "dispatch": campaign.dispatch_id, "name": campaign.name}
+
+
+def _unless_held(campaign_id: int, **where: object) -> Campaign | None:
+    # Whoever holds the row plans the campaign or stops it, and bells keep ringing: waiting would block every worker.
+    return Campaign.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=campaign_id, **where).first()
+
+
+def _is_hopeless(campaign: Campaign, told: str, now: datetime) -> bool:
+    """Whether it has been broken for so long that it fails; until then people are told what is wrong."""
+    since = campaign.broken_since or now
+    if now - since >= GIVE_UP_AFTER:
+        return True
+    Campaign.objects.filter(pk=campaign.pk).update(state_reason=told[:300], broken_since=since)
+    return False
 
 
 @transaction.atomic

@@ -33,7 +33,7 @@ def schedule_campaign(*, campaign: Campaign, at: datetime, actor: Actor, now: da
         raise ValidationError({"scheduled_at": _("This time has passed; choose one to come.")})
     if errors := errors_of(validate_campaign(campaign, now=now)):
         raise CampaignNotReadyError(errors)
-    campaign = take_step(campaign, Step.SCHEDULE, actor=actor, scheduled_at=at)
+    campaign = take_step(campaign, Step.SCHEDULE, actor=actor, scheduled_at=at, state_reason="")
     record_event(NewEvent("campaign.scheduled", now, source="campaigns", properties={**about(campaign), "at": at.isoformat()}))
     return campaign
 
@@ -45,17 +45,17 @@ def unschedule_campaign(*, campaign: Campaign, actor: Actor, now: datetime) -> C
     Raises:
         CampaignStateError: it is not scheduled.
     """
-    campaign = take_step(campaign, Step.UNSCHEDULE, actor=actor)
+    campaign = take_step(campaign, Step.UNSCHEDULE, actor=actor, state_reason="")
     record_event(NewEvent("campaign.unscheduled", now, source="campaigns", properties=about(campaign)))
     return campaign
 
 
 @transaction.atomic
 def pause_campaign(*, campaign: Campaign, actor: Actor, now: datetime) -> Campaign:
-    """Stop sending within two seconds; what has not left waits.
+    """Stop sending within two seconds; what has not left waits. What its sender holds does not go on by itself any more.
 
     Raises:
-        CampaignStateError: it is not running.
+        CampaignStateError: it is not running, nor held by its sender.
     """
     campaign = take_step(campaign, Step.PAUSE, actor=actor, state_reason="")
     dispatch_id = campaign.dispatch_id

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from accounts.audit import Actor, record_audit
 from campaigns.models import Campaign, CampaignState
 from campaigns.refusals import CampaignStateError
-from campaigns.rules import TRANSITIONS, Step
+from campaigns.rules import TRANSITIONS, Step, steps_from
 
 _PAST_TENSE = {
     Step.SCHEDULE: "scheduled",
@@ -31,7 +31,7 @@ def locked(campaign: Campaign, step: Step) -> Campaign:
     """
     rows = Campaign.objects.select_for_update(of=("self",)).select_related("template", "account", "dispatch")
     found = rows.filter(pk=campaign.pk).first()
-    if found is None or found.state not in TRANSITIONS[step].sources:
+    if found is None or step not in steps_from(found.state, goes_on_by_itself=found.goes_on_by_itself):
         raise _refusal(found)
     return found
 
@@ -47,7 +47,7 @@ def take_step(campaign: Campaign, step: Step, *, actor: Actor, **values: Any) ->
     target = TRANSITIONS[step].target
     assert target is not None, step
     changes = {"state": target, **values}
-    Campaign.objects.filter(pk=found.pk, state=found.state).update(**changes)
+    Campaign.objects.filter(pk=found.pk, state=found.state).update(**changes, broken_since=None)
     for name, value in changes.items():
         setattr(found, name, value)
     record_audit(action=f"campaign.{_PAST_TENSE[step]}", subject=found, actor=actor, before=before, after=changes)

@@ -46,6 +46,8 @@ def explain(campaign: Campaign, customer: Customer, *, now: datetime) -> Explana
             return _explain_absence(campaign, customer, dispatch.started_at, now)
         if dispatch.state == DispatchState.PLANNING:
             return Explanation(Verdict.WAITING, (_("The audience is being chosen right now."),))
+        if dispatch.state == DispatchState.PAUSED:
+            return Explanation(Verdict.WAITING, (_("It is paused, and nobody has been chosen yet."),))
     if campaign.state in (CampaignState.CANCELLED, CampaignState.FAILED):
         word = CampaignState(campaign.state).label
         return Explanation(Verdict.NOT, (_("The campaign is “%(state)s”: it ended before anybody was chosen.") % {"state": word},))

@@ -109,6 +109,7 @@ def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
 def _head(request: HttpRequest, campaign: Campaign, now: datetime) -> dict[str, Any]:
     """State, figures and what may be done now."""
     figures, access, state = campaign_figures(campaign, now=now), asking(request), CampaignState(campaign.state)
+    steps = steps_from(state, goes_on_by_itself=campaign.goes_on_by_itself)
     may = {permission.name.lower(): access.allows(permission) for permission in (Permission.CAMPAIGNS_CHANGE, Permission.CAMPAIGNS_LAUNCH)}
     return {
         "campaign": campaign,
@@ -116,9 +117,9 @@ def _head(request: HttpRequest, campaign: Campaign, now: datetime) -> dict[str, 
         "tone": TONES[state],
         "sentence": state_sentence(campaign, figures),
         "figures": figures,
-        "steps": sorted(steps_from(campaign.state)),
+        "steps": sorted(steps),
         "is_moving": state in MOVING,
-        "may_delete": campaign.launched_at is None and "delete" in steps_from(campaign.state) and may["campaigns_change"],
+        "may_delete": campaign.launched_at is None and "delete" in steps and may["campaigns_change"],
         **may,
     }
 

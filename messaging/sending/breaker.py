@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.audit import SYSTEM, record_audit
@@ -71,8 +72,7 @@ def begin_trial(*, account_id: int, now: datetime) -> int | None:
     account = SenderAccount.objects.select_for_update().get(pk=account_id)
     if is_open(account, now):
         return None
-    held = Dispatch.objects.filter(account=account, state=DispatchState.PAUSED, waits_for_account=True)
-    dispatch = held.order_by("pk").first()
+    dispatch = _held(account).first()
     if dispatch is None:
         return None
     account.open_until = None
@@ -88,8 +88,13 @@ def close_breaker(*, account_id: int) -> list[int]:
         return []
     account.failure_count, account.open_until, account.failure = 0, None, ""
     account.save(update_fields=["failure_count", "open_until", "failure"])
-    held = Dispatch.objects.filter(account=account, state=DispatchState.PAUSED, waits_for_account=True)
-    return [_let_go(dispatch) for dispatch in held.order_by("pk")]
+    return [_let_go(dispatch) for dispatch in _held(account)]
+
+
+def _held(account: SenderAccount) -> QuerySet[Dispatch]:
+    # Whoever holds a row pauses it for good, resumes or cancels it; what still waits afterwards is the next trial.
+    rows = Dispatch.objects.select_for_update(of=("self",), skip_locked=True)
+    return rows.filter(account=account, state=DispatchState.PAUSED, waits_for_account=True).order_by("pk")
 
 
 def _let_go(dispatch: Dispatch) -> int:

@@ -30,13 +30,23 @@ class DispatchStateError(Exception):
 
 @transaction.atomic
 def pause_dispatch(*, dispatch_id: int, actor: Actor, now: datetime, reason: str = "") -> Dispatch:
-    """Stop sending; what is on the wire is waited for, the rest stays planned.
+    """Stop sending; what is on the wire is waited for, the rest stays planned. What waits for its sender waits for a person.
 
     Raises:
-        DispatchStateError: it is not running.
+        DispatchStateError: it is not running, nor waiting for its sender.
     """
-    dispatch = _locked(dispatch_id, DispatchState.RUNNING)
-    return _change(dispatch, "dispatch.paused", actor, state=DispatchState.PAUSED, state_reason=reason[:300], paused_at=now)
+    dispatch = _locked(dispatch_id, DispatchState.RUNNING, DispatchState.PAUSED)
+    if dispatch.state == DispatchState.PAUSED and not dispatch.waits_for_account:
+        raise _refusal(dispatch)
+    return _change(
+        dispatch,
+        "dispatch.paused",
+        actor,
+        state=DispatchState.PAUSED,
+        state_reason=reason[:300],
+        paused_at=now,
+        waits_for_account=False,
+    )
 
 
 @transaction.atomic
@@ -109,8 +119,12 @@ def complete_dispatch(*, dispatch_id: int, now: datetime) -> bool:
 def _locked(dispatch_id: int, *states: DispatchState) -> Dispatch:
     dispatch = Dispatch.objects.select_for_update(of=("self",)).get(pk=dispatch_id)
     if dispatch.state not in states:
-        raise DispatchStateError(_("This cannot be done now: it is %(state)s.") % {"state": dispatch.get_state_display()})
+        raise _refusal(dispatch)
     return dispatch
+
+
+def _refusal(dispatch: Dispatch) -> DispatchStateError:
+    return DispatchStateError(_("This cannot be done now: it is %(state)s.") % {"state": dispatch.get_state_display()})
 
 
 def _change(dispatch: Dispatch, action: str, actor: Actor, **values: object) -> Dispatch:

@@ -10,10 +10,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.audit import SYSTEM
+from campaigns.actions import launch_campaign, pause_campaign
 from campaigns.attribution import attribute_sales
 from campaigns.models import Campaign, CampaignState
 from campaigns.queries import figures
-from campaigns.queries.explaining import explain
+from campaigns.queries.explaining import Verdict, explain
 from campaigns.queries.figures import CampaignFigures, Earned, Engagement, account_for, campaign_figures, rates, throughput
 from campaigns.queries.lists import rows_of
 from campaigns.queries.recipients import Narrowing, recipients
@@ -224,6 +225,13 @@ def test_who_was_not_in_the_audience_is_told_why() -> None:
     assert explain(campaign, outside, now=NOW).sentences[0].startswith("They were in none of its segments (Chosen)")
     chosen.members.create(customer=outside)
     assert explain(campaign, outside, now=NOW).sentences[1:] == ("They are in one of them now.",)
+
+
+def test_paused_before_anybody_is_chosen_they_wait() -> None:
+    customer = make_reachable()
+    campaign = pause_campaign(campaign=launch_campaign(campaign=make_campaign(), actor=SYSTEM, now=NOW), actor=SYSTEM, now=NOW)
+    found = explain(Campaign.objects.select_related("dispatch").get(pk=campaign.pk), customer, now=NOW)
+    assert (found.verdict, found.sentences) == (Verdict.WAITING, ("It is paused, and nobody has been chosen yet.",))
 
 
 def test_before_the_launch_the_answer_is_what_would_happen() -> None:

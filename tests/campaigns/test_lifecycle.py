@@ -1,6 +1,5 @@
 """The life of a campaign: each step from where it may be taken, once, with its audit entry; all others change nothing."""
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -23,6 +21,7 @@ from campaigns.refusals import CampaignNotReadyError, CampaignRefusedError, Camp
 from campaigns.rules import TRANSITIONS, Step, steps_from
 from crm.models import Event
 from messaging.models import Chunk, Delivery, Dispatch, DispatchState, TemplateVersion
+from messaging.sending.breaker import begin_trial
 from messaging.sending.control import fail_dispatch, pause_dispatch
 from tests.campaigns.worlds import NOW, make_campaign, make_dispatch, make_list, make_reachable, make_template
 from tests.conftest import Cast
@@ -286,64 +285,6 @@ def test_a_broker_that_is_away_is_no_failure(monkeypatch: pytest.MonkeyPatch) ->
     bells.ring_for_plan(1, 2)
 
 
-def test_of_two_who_launch_at_once_one_has_done_it(committed_cast: Cast) -> None:
-    organization_id = committed_cast.saffron.pk
-    with tenant(organization_id):
-        make_reachable()
-        campaign = make_campaign()
-    start, results = threading.Barrier(2, timeout=60), []
-
-    def press() -> None:
-        try:
-            with tenant(organization_id):
-                mine = Campaign.objects.get(pk=campaign.pk)
-                start.wait(5)
-                actions.launch_campaign(campaign=mine, actor=committed_cast.alice_acts, now=NOW)
-            results.append("launched")
-        except CampaignStateError:
-            results.append("refused")
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=press) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert sorted(results) == ["launched", "refused"]
-    with tenant(organization_id):
-        assert Dispatch.objects.count() == 1
-        assert AuditEntry.objects.filter(action="campaign.launched").count() == 1
-        assert Event.objects.filter(kind="campaign.launched").count() == 1
-
-
-def test_of_two_workers_who_plan_at_once_one_writes_the_ledger(committed_cast: Cast) -> None:
-    organization_id = committed_cast.saffron.pk
-    with tenant(organization_id):
-        for _ in range(20):
-            make_reachable()
-        campaign = actions.launch_campaign(campaign=make_campaign(), actor=SYSTEM, now=NOW)
-    start, results = threading.Barrier(2, timeout=60), []
-
-    def work() -> None:
-        try:
-            with tenant(organization_id):
-                start.wait(5)
-                reach = actions.plan_campaign(campaign_id=campaign.pk, now=NOW)
-            results.append(reach.planned if reach else None)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert sorted(results, key=str) == [20, None]
-    with tenant(organization_id):
-        assert (Delivery.objects.count(), Chunk.objects.count()) == (20, 1)
-
-
 def test_a_plan_that_breaks_off_leaves_nothing_and_is_written_the_next_time(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     organization_id = committed_cast.saffron.pk
     with tenant(organization_id):
@@ -380,8 +321,66 @@ def test_a_plan_that_keeps_breaking_says_why_and_in_the_end_fails(
     assert told() == ("running", "", "running")
     with tenant(organization_id):
         Dispatch.objects.update(state=DispatchState.PLANNING)
-        Campaign.objects.update(launched_at=timezone.now() - timedelta(minutes=31))
+        Campaign.objects.update(launched_at=timezone.now() - timedelta(minutes=45))
     with monkeypatch.context() as patch:
         patch.setattr(tasks, "plan_campaign", lambda **_values: 1 / 0)
+        assert told() == ("running", again, "planning")
+        with tenant(organization_id):
+            Campaign.objects.update(broken_since=timezone.now() - timedelta(minutes=30))
         assert told() == ("failed", "ZeroDivisionError: division by zero", "failed")
     assert "broke off" in caplog.text
+
+
+def test_a_pause_before_the_plan_does_not_count_as_breaking(in_saffron: Cast) -> None:
+    make_reachable()
+    campaign = actions.launch_campaign(campaign=make_campaign(), actor=SYSTEM, now=NOW)
+    actions.note_broken_plan(campaign_id=campaign.pk, reason="x", now=NOW)
+    actions.pause_campaign(campaign=campaign, actor=SYSTEM, now=NOW)
+    actions.resume_campaign(campaign=campaign, actor=SYSTEM, now=LATER)
+    for minutes, state in ((0, "running"), (29, "running"), (30, "failed")):
+        actions.note_broken_plan(campaign_id=campaign.pk, reason="x", now=LATER + timedelta(minutes=minutes))
+        assert Campaign.objects.get().state == state
+
+
+def test_a_due_campaign_that_keeps_breaking_says_why_and_in_the_end_fails(
+    committed_cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    organization_id = committed_cast.saffron.pk
+    with tenant(organization_id):
+        make_reachable()
+        campaign = actions.schedule_campaign(campaign=make_campaign(), at=LATER, actor=SYSTEM, now=NOW)
+    monkeypatch.setattr(tasks, "launch_scheduled", lambda **_values: 1 / 0)
+
+    def told(minutes: int) -> tuple[str, str]:
+        monkeypatch.setattr("django.utils.timezone.now", lambda: LATER + timedelta(minutes=minutes))
+        tasks.launch_due_campaigns()
+        with tenant(organization_id):
+            return Campaign.objects.values_list("state", "state_reason").get(pk=campaign.pk)
+
+    again = "Its launch broke off and is tried again: ZeroDivisionError: division by zero"
+    assert told(45) == ("scheduled", again)
+    assert told(74) == ("scheduled", again)
+    assert told(75) == ("failed", "ZeroDivisionError: division by zero")
+    assert "could not be launched" in caplog.text
+    with tenant(organization_id):
+        assert Event.objects.filter(kind="campaign.failed").count() == 1
+        assert Dispatch.objects.count() == 0
+
+
+@pytest.mark.parametrize("state", [CampaignState.RUNNING, CampaignState.PAUSED])
+def test_what_waits_for_its_sender_is_paused_for_good_by_a_person(in_saffron: Cast, state: CampaignState) -> None:
+    campaign = in_state(state)
+    held = {"state": DispatchState.PAUSED, "state_reason": "The sender has trouble.", "waits_for_account": True}
+    Dispatch.objects.filter(campaigns=campaign).update(**held)
+    Campaign.objects.filter(pk=campaign.pk, state="paused").update(state_reason="The sender has trouble.")
+    actions.pause_campaign(campaign=campaign, actor=in_saffron.alice_acts, now=NOW)
+    dispatch = Dispatch.objects.get(campaigns=campaign)
+    assert (dispatch.state, dispatch.state_reason, dispatch.waits_for_account) == ("paused", "", False)
+    assert begin_trial(account_id=dispatch.account_id, now=LATER) is None
+    follow_dispatches(now=LATER)
+    found = Campaign.objects.get(pk=campaign.pk)
+    assert (found.state, found.state_reason) == ("paused", "")
+    assert AuditEntry.objects.filter(action="dispatch.paused", subject_id=dispatch.pk, actor_label="Alice").count() == 1
+    with pytest.raises(CampaignStateError):
+        actions.pause_campaign(campaign=found, actor=SYSTEM, now=LATER)
+    assert actions.resume_campaign(campaign=found, actor=SYSTEM, now=LATER).state == "running"
