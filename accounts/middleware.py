@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
@@ -13,6 +14,7 @@ from accounts.tenancy import tenant
 
 SESSION_KEY = "organization_id"
 CUSTOMER_PATHS = ("/t/",)
+API_PATHS = ("/api/",)
 # Set by the switch: the first request inside the new organization tells of it there, where it can be read.
 ENTERED_KEY = "organization_entered"
 
@@ -52,6 +54,18 @@ class OrganizationMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         if getattr(request, "access", None) is not None:
             transaction.set_rollback(True)
+
+
+class ReadableQueryMiddleware:
+    """Refuses pages whose address holds the character NUL, which no column can be compared with; the API tells it in its own way."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", "") and not request.path_info.startswith(API_PATHS):
+            raise BadRequest("The query string holds the character NUL.")
+        return self.get_response(request)
 
 
 class ShellPolicyMiddleware:

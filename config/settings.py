@@ -123,6 +123,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.ReadableQueryMiddleware",
     "accounts.middleware.OrganizationMiddleware",
     "accounts.middleware.ShellPolicyMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -7,7 +7,8 @@ from django.db.models import Count, Q, QuerySet
 from accounts.queries import current_organization
 from campaigns.models import Campaign
 from crm.queries.search import find_customers
-from messaging.models import Delivery, DeliveryState, Dispatch
+from messaging.models import Delivery, DeliveryState, Dispatch, SkipReason
+from messaging.models.delivery import FateReason
 
 # What people narrow the list by, besides the states: a column that says when it happened.
 DEEDS = {
@@ -18,6 +19,8 @@ DEEDS = {
     "returned": "bounced_at",
     "machine": "machine_opened_at",
 }
+
+REASONS = frozenset([*SkipReason.values, *FateReason.values])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ def recipients(campaign: Campaign, narrowing: Narrowing | None = None) -> QueryS
     rows = Delivery.objects.filter(dispatch=campaign.dispatch).select_related("customer").order_by("customer_id")
     if wanted.state in DeliveryState.values:
         rows = rows.filter(state=wanted.state)
-    if wanted.reason:
+    if wanted.reason in REASONS:
         rows = rows.filter(reason=wanted.reason)
     if wanted.deed in DEEDS:
         # What was refused at the door has no time of sending, and did not come back.

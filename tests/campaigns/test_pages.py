@@ -200,6 +200,13 @@ def test_recipients_are_narrowed_by_state_reason_and_name(cast: Cast, launched: 
     assert names(state="no such state") == ["Anna", "Bea"]
 
 
+@pytest.mark.parametrize("path", ["/campaigns/?q=%00", "/segments/?q=%00", "/campaigns/?state=%00", "/customers/?q=a%00b"])
+def test_an_address_with_the_character_nul_is_refused_on_a_page(as_alice: Client, path: str) -> None:
+    refused = as_alice.get(path)
+    assert (refused.status_code, "This request could not be read" in refused.content.decode()) == (400, True)
+    assert as_alice.get(path.replace("%00", "%2500")).status_code == 200
+
+
 def test_why_has_an_answer_for_customers_inside_and_outside(cast: Cast, launched: Campaign, as_alice: Client) -> None:
     with tenant(cast.saffron.pk):
         Delivery.objects.filter(customer__first_name="Anna").update(state=DeliveryState.SENT, sent_at=timezone.now())
