@@ -10,7 +10,7 @@ from accounts.tenancy import current_organization_id
 from campaigns.actions.launching import about, ask_for_plan
 from campaigns.actions.transitions import locked, take_step
 from campaigns.models import Campaign
-from campaigns.refusals import CampaignNotReadyError, CampaignStateError, errors_of
+from campaigns.refusals import CampaignNotReadyError, CampaignRefusedError, CampaignStateError, errors_of
 from campaigns.rules import Step
 from campaigns.validation import validate_campaign
 from crm.events import NewEvent, record_event
@@ -20,15 +20,19 @@ from messaging.tasks import ring
 
 
 @transaction.atomic
-def schedule_campaign(*, campaign: Campaign, at: datetime, actor: Actor, now: datetime) -> Campaign:
-    """Let a draft start by itself at ``at``.
+def schedule_campaign(*, campaign: Campaign, actor: Actor, now: datetime, at: datetime | None = None) -> Campaign:
+    """Let a draft start by itself at ``at``, else at the time that it names by now.
 
     Raises:
+        CampaignRefusedError: it names none.
         ValidationError: the time has passed.
         CampaignStateError: it is no draft.
         CampaignNotReadyError: it has errors.
     """
     campaign = locked(campaign, Step.SCHEDULE)
+    at = at or campaign.scheduled_at
+    if at is None:
+        raise CampaignRefusedError(_("Give the time to start first. Nothing was changed."))
     if at <= now:
         raise ValidationError({"scheduled_at": _("This time has passed; choose one to come.")})
     if errors := errors_of(validate_campaign(campaign, now=now)):

@@ -60,11 +60,9 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     actor, now = asking(request).actor, timezone.now()
 
     def act(campaign: Campaign) -> str:
-        if campaign.scheduled_at is None:
-            raise CampaignRefusedError(_("Give the time to start first. Nothing was changed."))
         _check_name(request, campaign)
-        actions.schedule_campaign(campaign=campaign, at=campaign.scheduled_at, actor=actor, now=now)
-        return _("The campaign starts on %(at)s.") % {"at": format_moment(campaign.scheduled_at)}
+        scheduled = actions.schedule_campaign(campaign=campaign, actor=actor, now=now)
+        return _("The campaign starts on %(at)s.") % {"at": format_moment(scheduled.scheduled_at)}
 
     return _page(request, pk, act)
 

@@ -12,11 +12,11 @@ from accounts.audit import SYSTEM
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from campaigns import actions
-from campaigns.actions import launching
 from campaigns.models import Campaign
 from campaigns.refusals import CampaignStateError
 from crm.models import Event
 from messaging.models import Chunk, Delivery, Dispatch, DispatchState, SenderAccount
+from messaging.planning import plan_dispatch
 from messaging.sending.breaker import close_breaker
 from tests.campaigns.worlds import NOW, make_campaign, make_dispatch, make_reachable
 from tests.conftest import Cast
@@ -151,15 +151,15 @@ def test_a_pause_while_a_plan_is_tried_again_waits_for_it_and_holds(committed_ca
             return actions.pause_campaign(campaign=campaign, actor=committed_cast.alice_acts, now=NOW).state
 
     with tenant(organization_id):
-        write, threads = launching.plan_dispatch, []
+        threads = []
 
         def write_while_somebody_pauses(**values: Any) -> Any:
-            reach = write(**values)
+            reach = plan_dispatch(**values)
             threads.append(run_beside(pause))
             wait_for_a_lock()
             return reach
 
-        monkeypatch.setattr(launching, "plan_dispatch", write_while_somebody_pauses)
+        monkeypatch.setattr("campaigns.actions.launching.plan_dispatch", write_while_somebody_pauses)
         assert actions.plan_campaign(campaign_id=campaign.pk, now=NOW) is not None
     thread, came = threads[0]
     thread.join(20)

@@ -75,6 +75,21 @@ class TestCommand:
         with tenant(cast.saffron.pk):
             assert Campaign.objects.count() == 0
 
+    @pytest.mark.parametrize(
+        ("at", "told"),
+        [
+            ("2026-13-45T09:00+01:00", "There is no such time as “2026-13-45T09:00.01:00”"),
+            ("9999-12-31T23:59+00:00", "more than ten years away"),
+            ("2020-01-01T09:00+01:00", "This time has passed; choose one to come."),
+            ("tomorrow", "Give --at with its time zone"),
+        ],
+    )
+    def test_a_time_that_cannot_be_is_refused_in_words(self, cast: Cast, draft: Campaign, at: str, told: str) -> None:
+        with pytest.raises(CommandError, match=told):
+            run("schedule", draft.pk, "--at", at)
+        with tenant(cast.saffron.pk):
+            assert Campaign.objects.values_list("state", "scheduled_at").get() == ("draft", None)
+
     def test_why_answers_for_a_customer(self, cast: Cast, draft: Campaign) -> None:
         with tenant(cast.saffron.pk):
             customer = make_reachable(ConsentState.WITHDRAWN)

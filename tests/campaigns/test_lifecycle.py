@@ -228,6 +228,23 @@ def test_scheduling_needs_a_time_to_come(in_saffron: Cast) -> None:
     assert Campaign.objects.get().state == "draft"
 
 
+def test_a_draft_is_scheduled_for_the_time_it_names_by_now(in_saffron: Cast) -> None:
+    make_reachable()
+    shown = make_campaign(scheduled_at=LATER)
+    actions.update_campaign(campaign=shown, actor=SYSTEM, scheduled_at=LATER + timedelta(days=3))
+    scheduled = actions.schedule_campaign(campaign=shown, actor=SYSTEM, now=NOW)
+    assert (scheduled.state, Campaign.objects.get().scheduled_at) == ("scheduled", LATER + timedelta(days=3))
+
+
+def test_a_draft_without_a_time_is_not_scheduled(in_saffron: Cast) -> None:
+    make_reachable()
+    campaign = make_campaign()
+    before = rows()
+    with pytest.raises(CampaignRefusedError, match="Give the time to start first"):
+        actions.schedule_campaign(campaign=campaign, actor=SYSTEM, now=NOW)
+    assert rows() == before
+
+
 def launch_due(now: datetime) -> list[int]:
     return [pk for pk in due_campaign_ids(now=now) if actions.launch_scheduled(campaign_id=pk, now=now)]
 

@@ -1,8 +1,10 @@
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -20,6 +22,7 @@ from crm.models import Customer
 from messaging.models import MessageTemplate, SenderAccount
 from segmentation.models import Segment
 
+FURTHEST = timedelta(days=3_653)
 STEPS: dict[str, Callable[..., object]] = {
     "launch": actions.launch_campaign,
     "unschedule": actions.unschedule_campaign,
@@ -74,6 +77,8 @@ class Command(BaseCommand):
                 self._do(verb, campaign, options)
             except CampaignRefusedError as error:
                 raise CommandError(str(error)) from error
+            except ValidationError as error:
+                raise CommandError(" ".join(error.messages)) from error
 
     def _create(self, options: dict[str, Any]) -> None:
         campaign = actions.create_campaign(
@@ -105,9 +110,7 @@ class Command(BaseCommand):
                 sent = actions.send_test(campaign=campaign, addresses=options["to"], actor=ADMINISTRATOR, now=now)
                 self.stdout.write(f"{sent} sent, marked [Test]; it counts nowhere.")
             case "schedule":
-                at = parse_datetime(options["at"])
-                if at is None or at.tzinfo is None:
-                    raise CommandError("Give --at with its time zone, such as 2026-12-01T09:00+01:00. Nothing was changed.")
+                at = _moment(options["at"], now)
                 self._told(actions.schedule_campaign(campaign=campaign, at=at, actor=ADMINISTRATOR, now=now), campaign)
             case _:
                 self._told(STEPS[verb](campaign=campaign, actor=ADMINISTRATOR, now=now), campaign)
@@ -142,6 +145,18 @@ class Command(BaseCommand):
             raise CommandError(f"There is no customer {customer_id}.")
         answer = explain(campaign, customer, now=timezone.now())
         self.stdout.write(f"{answer.verdict}\t{' '.join(answer.sentences)}")
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    try:
+        at = parse_datetime(text)
+    except ValueError as error:
+        raise CommandError(f"There is no such time as “{text}”: {error}. Nothing was changed.") from error
+    if at is None or at.tzinfo is None:
+        raise CommandError("Give --at with its time zone, such as 2026-12-01T09:00+01:00. Nothing was changed.")
+    if at > now + FURTHEST:
+        raise CommandError(f"“{text}” is more than ten years away. Nothing was changed.")
+    return at
 
 
 def _named(model: type[MessageTemplate | SenderAccount], name: str) -> Any:
