@@ -33,7 +33,13 @@ def rules_schema(words: Words | None = None) -> Schema:
             "property": {"oneOf": _property()},
             "duration": _durations(frozenset(Unit)),
             "days": _durations(frozenset(Unit) - {Unit.HOURS}),
-            "day": {"oneOf": [{"type": "string", "format": "date"}, _relative("ago"), _relative("ahead")]},
+            "day": {
+                "oneOf": [
+                    {"type": "string", "format": "date", "pattern": "^(1[89][0-9]{2}|2[01][0-9]{2}|2200)-"},
+                    _relative("ago"),
+                    _relative("ahead"),
+                ]
+            },
         },
     }
 

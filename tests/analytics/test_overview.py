@@ -114,9 +114,9 @@ def test_who_is_limited_to_a_location_sees_what_campaigns_earned_there_alone(cas
         assert sum(queries.attributed_series(access, period).values) == 700
     client = signed_in(mia)
     page = client.get(reverse("analytics:overview")).content.decode()
-    records = client.get(reverse("admin:campaigns_attribution_changelist")).content.decode()
+    records = client.get(reverse("admin:campaigns_attribution_changelist")).context["cl"]
     assert ("$7.00" in page, "$1,234.56" in page, "1234.56" in page) == (True, False, False)
-    assert (">700<" in records, ">123456<" in records) == (True, False)
+    assert records.result_count == 1
 
 
 def test_the_page_opens_for_alice_and_shows_her_organization_alone(
