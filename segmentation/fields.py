@@ -37,13 +37,17 @@ class SegmentField:
 
 @dataclass(frozen=True, slots=True)
 class EventProperty:
-    """A property of an event that the builder offers; ``path`` is its column where the event is not in the log."""
+    """A property of an event that the builder offers; ``path`` is its column where the event is not in the log.
+
+    ``beyond`` gives the labels of values that are none of the ``choices`` and exist all the same, where those are too many to offer.
+    """
 
     key: str
     label: Label
     type: ValueType
     path: str = ""
     choices: Choices | None = None
+    beyond: Callable[[Sequence[str]], Sequence[tuple[str, Label]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Narrator:
             case list() | tuple():
                 return ", ".join(self.value(field, item) for item in value)
             case _ if field.choices is not None:
-                return str(dict(field.choices()).get(str(value), value))
+                return str(dict(self.words.choices(field, value)).get(str(value), value))
             case int() | float() | str():
                 pass
         if field.type is ValueType.MONEY and not isinstance(value, str):

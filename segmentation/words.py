@@ -1,6 +1,6 @@
 """The fields and events that the current organization's rules may speak of, registered ones and its own attributes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -10,7 +10,17 @@ from django.db.models import Expression
 from accounts.queries import current_organization
 from crm.models import AttributeDefinition, AttributeType
 from segmentation.expressions import JsonBoolean, JsonDate, JsonNumber, JsonText
-from segmentation.fields import ATTRIBUTE_PREFIX, CUSTOM, SegmentEvent, SegmentField, registered_events, registered_fields
+from segmentation.fields import (
+    ATTRIBUTE_PREFIX,
+    CUSTOM,
+    Choices,
+    EventProperty,
+    Label,
+    SegmentEvent,
+    SegmentField,
+    registered_events,
+    registered_fields,
+)
 from segmentation.references import References
 from segmentation.rules import Clock, EventWord, FieldWord, Vocabulary
 from segmentation.rules.operators import ValueType
@@ -33,6 +43,7 @@ class Words:
 
     def __init__(self, editing: int | None = None) -> None:
         self.references = References(editing)
+        self._choices: dict[Choices, Sequence[tuple[str, Label]]] = {}
 
     @cached_property
     def conventions(self) -> "Conventions":
@@ -57,6 +68,16 @@ class Words:
     def event(self, kind: str) -> SegmentEvent | None:
         """The registered event of this kind; ``None`` for one of the organization's own."""
         return registered_events().get(kind)
+
+    def choices(self, of: SegmentField | EventProperty, *values: object) -> Sequence[tuple[str, Label]]:
+        """What is offered for a field or a property that has choices, and which of these values exist beyond it."""
+        assert of.choices is not None, of.key
+        if of.choices not in self._choices:
+            self._choices[of.choices] = of.choices()
+        offered = self._choices[of.choices]
+        beyond = of.beyond if isinstance(of, EventProperty) else None
+        missing = {str(value) for value in values} - {value for value, _label in offered} if beyond else set()
+        return [*offered, *beyond(sorted(missing))] if beyond and missing else offered
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -90,7 +111,7 @@ class _FieldWords(Mapping[str, FieldWord]):
     def __getitem__(self, key: str) -> FieldWord:
         if (field := self._words.field(key)) is None:
             raise KeyError(key)
-        choices = frozenset(value for value, _label in field.choices()) if field.choices else None
+        choices = frozenset(value for value, _label in self._words.choices(field)) if field.choices else None
         return FieldWord(field.type, choices, field.always_known)
 
     def __iter__(self) -> Iterator[str]:

@@ -104,7 +104,7 @@ class _Drawing:
             return self._condition(name, path, number, "", ())
         operators = FieldWord(field.type, None, field.always_known).operators
         operator = rules.get("op") if rules.get("op") in operators else next(iter(operators))
-        subject = Subject(field.type, self.words.conventions, field.choices() if field.choices else None)
+        subject = Subject(field.type, self.words.conventions, self.words.choices(field) if field.choices else None)
         inputs = show_value(f"{name}.value", operators[str(operator)], subject, rules.get("value"))
         return self._condition(name, path, number, f"field:{field.key}", (_operator(name, operators, str(operator)), *inputs))
 
@@ -152,7 +152,8 @@ class _Drawing:
             chosen = _select(f"{name}.property", _("Property"), {item.key: item.label for item in event.properties}, key, redraws=True)
         else:
             chosen = Input("text", f"{name}.property", _("Property"), key)
-        values = show_value(f"{name}.value", operators[operator], property_subject(declared, self.words), wanted.get("value"))
+        subject = property_subject(declared, self.words, wanted.get("value"))
+        values = show_value(f"{name}.value", operators[operator], subject, wanted.get("value"))
         told = self._told(lambda at: at == path or at.startswith(f"{path}."))
         return Filter(name, (chosen, _operator(name, operators, operator), *values), told)
 

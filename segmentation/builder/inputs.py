@@ -25,6 +25,8 @@ from segmentation.words import Conventions
 
 MAX_TYPED = 40  # characters of a number
 COMMAS = re.compile(r"[,،؛;\n]")
+# One of several values: in quotes, so that it may hold a separator, or up to the next separator.
+ITEM = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*(?=[,،؛;\n]|$)|([^,،؛;\n]+)')
 LISTS = (Operand.TEXTS, Operand.CHOICES, Operand.SCALARS, Operand.NUMBERS, Operand.REFERENCES)
 PAIRS = {Operand.NUMBER_RANGE: Operand.NUMBER, Operand.WHOLE_RANGE: Operand.WHOLE, Operand.DAY_RANGE: Operand.DAY}
 NUMBERS = (Operand.NUMBER, Operand.NUMBERS, Operand.WHOLE, Operand.REFERENCES)
@@ -72,9 +74,26 @@ def read_value(post: QueryDict, name: str, operand: Operand, subject: Subject) -
     if operand is Operand.BOOLEAN:
         return {"true": True, "false": False}.get(post.get(name, ""), "")
     if operand in LISTS:
-        typed = post.getlist(name) if subject.choices is not None else COMMAS.split(post.get(name, ""))
-        return [_read_one(text.strip(), operand, subject) for text in typed if text.strip()]
+        typed = post.getlist(name) if subject.choices is not None else _split(post.get(name, ""))
+        return [_read_item(text.strip(), operand, subject) for text in typed if text.strip()]
     return _read_one(post.get(name, "").strip(), operand, subject)
+
+
+def _split(text: str) -> list[str]:
+    return [quoted or plain for quoted, plain in ITEM.findall(text)]
+
+
+def _read_item(text: str, operand: Operand, subject: Subject) -> Any:
+    if operand is Operand.TEXTS and subject.choices is None and len(text) > 1 and text[0] == text[-1] == '"':
+        value = _read_scalar(text)
+        return value if isinstance(value, str) else text
+    return _read_one(text, operand, subject)
+
+
+def _show_item(value: Any, operand: Operand, subject: Subject) -> str:
+    text = _show_one(value, operand, subject)
+    is_torn = bool(COMMAS.search(text)) or (operand is Operand.TEXTS and text.startswith('"'))
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and is_torn else text
 
 
 def _read_one(text: str, operand: Operand, subject: Subject) -> Any:
@@ -137,8 +156,9 @@ def show_value(name: str, operand: Operand, subject: Subject, value: Any) -> tup
     if subject.choices is not None:
         return (_show_choices(name, operand, subject.choices, value),)
     if operand in LISTS:
-        texts = [_show_one(item, operand, subject) for item in value] if isinstance(value, list) else []
-        return (Input("text", name, _("Values"), ", ".join(texts), hint=_("Separate several by commas.")),)
+        texts = [_show_item(item, operand, subject) for item in value] if isinstance(value, list) else []
+        hint = _("Separate several by commas; one that has a comma goes in quotes.")
+        return (Input("text", name, _("Values"), ", ".join(texts), hint=hint),)
     kind = "number" if operand in NUMBERS else "text"
     hint = subject.conventions.currency if subject.type is ValueType.MONEY else ""
     return (Input(kind, name, _("Value"), _show_one(value, operand, subject), hint=hint),)

@@ -61,7 +61,7 @@ class _Form:
             return new_condition()
         operators = FieldWord(field.type, None, field.always_known).operators
         operator = self._operator(name, operators)
-        subject = Subject(field.type, self.words.conventions, field.choices() if field.choices else None)
+        subject = Subject(field.type, self.words.conventions, self.words.choices(field) if field.choices else None)
         return {"field": key, "op": operator, **self._value(f"{name}.value", operators[operator], subject)}
 
     def _operator(self, name: str, operators: dict[str, Operand]) -> str:
@@ -112,8 +112,9 @@ def declared_property(event: SegmentEvent | None, key: str) -> EventProperty | N
     return next((item for item in event.properties if item.key == key), None) if event else None
 
 
-def property_subject(declared: EventProperty | None, words: Words) -> Subject:
-    """What comparing a property is about."""
+def property_subject(declared: EventProperty | None, words: Words, value: Any = None) -> Subject:
+    """What comparing a property with this value is about."""
     if declared is None:
         return Subject(None, words.conventions)
-    return Subject(declared.type, words.conventions, declared.choices() if declared.choices else None)
+    values = value if isinstance(value, list) else [value]
+    return Subject(declared.type, words.conventions, words.choices(declared, *values) if declared.choices else None)

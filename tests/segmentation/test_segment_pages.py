@@ -6,22 +6,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
+from campaigns.models import Campaign
 from crm.events import NewEvent, record_events
 from crm.models import Customer
 from segmentation.builder import build, read_form
 from segmentation.builder.controls import Builder
 from segmentation.models import Segment, SegmentKind, SegmentMember
 from segmentation.queries import read_rules
+from segmentation.sentences import Narrator
 from segmentation.words import Words
+from tests.campaigns.worlds import make_campaign, make_dispatch
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 from tests.segmentation.test_sentences import SENTENCES
-from tests.segmentation.worlds import declare_attributes
+from tests.segmentation.worlds import NOW, declare_attributes
 
 SPENT = {"r.mode": "all", "r.size": "1", "r-0.subject": "field:spent", "r-0.op": "at_least", "r-0.value": "500"}
 RULES = {"all": [{"field": "spent", "op": "at_least", "value": 50_000}]}
@@ -212,14 +216,35 @@ def test_another_organizations_preview_counts_none_of_ours(cast: Cast, as_charli
 
 @pytest.mark.parametrize("rules", [rules for rules, _sentence in SENTENCES])
 def test_the_builder_shows_every_rule_and_reads_it_back_unchanged(in_saffron: Cast, rules: dict[str, Any]) -> None:
-    from django.http import QueryDict
-
     declare_attributes()
-    words = Words()
-    posted = QueryDict(mutable=True)
+    assert rebuilt(rules) == read_rules(rules)
+
+
+@pytest.mark.parametrize("text", ["Washington, D.C.", "قم، تهران", 'the "Old" town', '"', "a;b", "back\\slash, too"])
+def test_texts_with_a_separator_or_quotes_survive_the_builder(in_saffron: Cast, text: str) -> None:
+    rules = {"all": [{"field": "city", "op": "any_of", "value": [text, "Paris"]}]}
+    assert rebuilt(rules) == read_rules(rules)
+
+
+def test_a_campaign_that_is_not_offered_any_more_stays_chosen(in_saffron: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaigns.segment_fields.OFFERED", 1)
+    dispatches = []
+    for number in range(2):
+        dispatches.append(make_dispatch(f"Ledger {number}").pk)
+        campaign = make_campaign(name=f"Campaign {number}")
+        Campaign.objects.filter(pk=campaign.pk).update(dispatch=dispatches[-1], launched_at=NOW + timedelta(days=number))
+    old = {"property": "dispatch", "op": "any_of", "value": [dispatches[0]]}
+    rules = {"all": [{"event": "message.opened", "count": {"op": "at_least", "value": 1}, "where": [old]}]}
+    assert rebuilt(rules) == read_rules(rules)
+    assert "Campaign 0" in Narrator(Words()).sentence(read_rules(rules))
+
+
+def rebuilt(rules: dict[str, Any]) -> Any:
+    """The rules after the builder has shown them and a browser has sent them back."""
+    words, posted = Words(), QueryDict(mutable=True)
     for name, values in values_of(build(rules, words)).items():
         posted.setlist(name, values)
-    assert read_rules(read_form(posted, words)) == read_rules(rules)
+    return read_rules(read_form(posted, words))
 
 
 def values_of(node: Builder) -> dict[str, list[str]]:
