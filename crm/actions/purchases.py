@@ -15,6 +15,7 @@ from crm.actions.moments import lies_ahead
 from crm.events import NewEvent, append_event
 from crm.facts import count_purchase
 from crm.models import Customer, Purchase, PurchaseKind, PurchaseLine
+from crm.normalisation import clean_text
 
 MAX_LINES = 500
 
@@ -176,7 +177,7 @@ def _event(purchase: Purchase, lines: Sequence[NewLine], verb: str) -> NewEvent:
         "total_minor": purchase.total_minor,
         "currency": purchase.currency,
         "payment_method": purchase.payment_method,
-        "categories": sorted({line.category for line in lines if line.category}),
+        "categories": sorted({clean_text(line.category) for line in lines if line.category}),
         "location": purchase.location_id,
     }
     return NewEvent(f"purchase.{verb}", purchase.purchased_at, purchase.customer_id, purchase.source, properties)

@@ -10,6 +10,7 @@ from crm.actions.moments import lies_ahead
 from crm.events import NewEvent, record_event
 from crm.facts import count_visit
 from crm.models import Customer, Visit, VisitState
+from crm.normalisation import clean_text
 
 AHEAD = {VisitState.BOOKED, VisitState.CANCELLED}
 COUNTED = {VisitState.COMPLETED, VisitState.NO_SHOW}
@@ -94,5 +95,10 @@ def change_visit_state(*, visit: Visit, state: VisitState, actor: Actor, now: da
 
 
 def _event(visit: Visit, occurred_at: datetime, source: str) -> NewEvent:
-    properties = {"visit": visit.pk, "service": visit.service, "location": visit.location_id, "amount_minor": visit.amount_minor}
+    properties = {
+        "visit": visit.pk,
+        "service": clean_text(visit.service),
+        "location": visit.location_id,
+        "amount_minor": visit.amount_minor,
+    }
     return NewEvent(f"visit.{visit.state}", occurred_at, visit.customer_id, source, properties)
