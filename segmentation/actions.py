@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -32,8 +32,7 @@ def create_segment(
         ValidationError: per field; for ``rules``, every fault with the path to its node.
     """
     segment = Segment(name=name.strip(), description=description.strip(), kind=kind, rules=rules if rules is not None else {})
-    _validate(segment)
-    segment.save(force_insert=True)
+    _save(segment)
     after = {"name": segment.name, "kind": str(kind), "rules": segment.rules}
     _tell("segment.created", segment, actor, now, after=after)
     return segment
@@ -52,10 +51,9 @@ def update_segment(*, segment: Segment, actor: Actor, now: datetime, **values: A
     before, after = changed_fields(segment, values)
     if not after:
         return segment
-    _validate(segment)
     if "rules" in after:
         segment.member_count = segment.counted_at = None
-    segment.save()
+    _save(segment)
     _tell("segment.changed", segment, actor, now, before=before, after=after)
     return segment
 
@@ -91,8 +89,7 @@ def snapshot_segment(*, segment: Segment, name: str, actor: Actor, now: datetime
         RulesError: the rules were made for fields that no longer exist.
     """
     fixed = Segment(name=name.strip(), kind=SegmentKind.STATIC, description=_("As “%(name)s” was.") % {"name": segment.name})
-    _validate(fixed)
-    fixed.save(force_insert=True)
+    _save(fixed)
     chosen, params = segment_customers(segment, now=now).values("pk").query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -159,11 +156,22 @@ def _membership_changed(segment: Segment, actor: Actor, now: datetime, action: s
     return len(keys)
 
 
+def _save(segment: Segment) -> None:
+    _validate(segment)
+    try:
+        with transaction.atomic():
+            segment.save(force_insert=segment.pk is None)
+    except IntegrityError:
+        _validate(segment)  # somebody saved one of the same name meanwhile, and now it is seen
+        raise
+
+
 def _validate(segment: Segment) -> None:
     segment.validate()
     if segment.kind == SegmentKind.STATIC:
         if segment.rules:
             raise ValidationError({"rules": _("A fixed list has no rules.")})
+        segment.rules = {}
         return
     try:
         read_rules(segment.rules, editing=segment if segment.pk else None)

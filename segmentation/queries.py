@@ -71,13 +71,16 @@ def audience_customers(*, included: Sequence[Segment], excluded: Sequence[Segmen
     return Compiler(Words(), now).customers(Group(Mode.ALL, parts))
 
 
-def is_in_segment(segment: Segment, customer: Customer, *, now: datetime) -> bool:
+def is_in_segment(segment: Segment, customer: Customer, *, now: datetime, words: Words | None = None) -> bool:
     """Whether one customer is in a segment at ``now``; reads that customer's events alone.
+
+    Args:
+        words: shared by who asks about several segments.
 
     Raises:
         RulesError: the rules were made for fields that no longer exist.
     """
-    condition = Compiler(Words(), now, for_one=True).condition(SegmentCondition(segment.pk))
+    condition = Compiler(words or Words(), now, for_one=True).condition(SegmentCondition(segment.pk))
     return Customer.objects.filter(condition, pk=customer.pk).exists()
 
 

@@ -43,14 +43,24 @@ class References:
         if segment_id not in self._graph:
             return Reference.UNKNOWN
         seen, edge = set[int](), {segment_id}
-        for _step in range(MAX_STEPS):
+        for step in range(MAX_STEPS):
             if self.editing in edge:
                 return Reference.CIRCULAR
             seen |= edge
             edge = set().union(*(self._graph.get(key, set()) for key in edge))
             if not edge:
-                return Reference.USABLE
+                return Reference.USABLE if step + self._steps_above < MAX_STEPS else Reference.TOO_DEEP
         return Reference.CIRCULAR if self.editing in edge or edge & seen else Reference.TOO_DEEP
+
+    @cached_property
+    def _steps_above(self) -> int:
+        """Through how many steps others lead to the segment whose rules are read."""
+        edge = {self.editing}
+        for steps in range(MAX_STEPS):
+            edge = {key for key, others in self._graph.items() if others & edge}
+            if not edge:
+                return steps
+        return MAX_STEPS
 
     def users_of(self, segment_id: int) -> list[int]:
         """Segments whose rules mention this one."""

@@ -32,11 +32,18 @@ from segmentation.rules import (
 )
 from segmentation.rules.operators import COMPLEMENTS
 from segmentation.rules.parsing import REFERENCE_MESSAGES
+from segmentation.rules.problems import gettext_noop
 from segmentation.rules.vocabulary import Reference
 from segmentation.words import Words
 
 # A segment asked for, and those its rules lead to.
 MAX_SEGMENT_DEPTH = MAX_STEPS + 1
+# Segments that mention segments multiply; more than this takes the database longer to plan than people wait.
+MAX_CONDITIONS = 5_000
+
+TOO_MANY = gettext_noop(
+    "With the segments it refers to, this asks more than %(most)s conditions. Refer to fewer, or keep one as a fixed list."
+)
 
 
 class Compiler:
@@ -51,6 +58,8 @@ class Compiler:
         self.for_one = for_one
         self.clock = Clock(now, words.conventions.zone)
         self._trees: dict[int, Group | None] = {}
+        self._weights: dict[tuple[int, int], int] = {}
+        self._compiled: dict[tuple[int, bool, bool], Q] = {}
 
     def customers(self, node: Node) -> QuerySet[Customer]:
         """The customers for whom the tree holds, in no order.
@@ -60,8 +69,30 @@ class Compiler:
         """
         return Customer.objects.order_by().filter(self.condition(node))
 
-    def condition(self, node: Node, *, negated: bool = False, joined: bool = True, depth: int = 0) -> Q:
-        """The tree, or its complement, as a condition on ``Customer``.
+    def condition(self, node: Node) -> Q:
+        """The tree as a condition on ``Customer``.
+
+        Raises:
+            RulesError: a segment that the tree mentions has rules that no longer work, or together they ask too much.
+        """
+        if self._weight(node, depth=0) > MAX_CONDITIONS:
+            raise RulesError([Problem("", "too_many_conditions", TOO_MANY, {"most": MAX_CONDITIONS})])
+        return self._condition(node, negated=False, joined=True, depth=0)
+
+    def _weight(self, node: Node, depth: int) -> int:
+        """How many conditions the tree comes to, those of the segments it mentions among them."""
+        if isinstance(node, Group):
+            return sum(self._weight(child, depth) for child in node.children)
+        if not isinstance(node, SegmentCondition):
+            return 1
+        key = (node.segment_id, depth)
+        if key not in self._weights:
+            tree = self._tree(node.segment_id, depth)
+            self._weights[key] = self._weight(tree, depth + 1) if tree is not None else 1
+        return self._weights[key]
+
+    def _condition(self, node: Node, *, negated: bool, joined: bool, depth: int) -> Q:
+        """The tree, or its complement.
 
         Args:
             joined: whether every condition above has to hold, so that sets of keys can be joined.
@@ -82,7 +113,7 @@ class Compiler:
         conjunction = negated == (group.mode is Mode.ANY)
         flipped = negated != (group.mode is Mode.NONE)
         inner = joined and (conjunction or len(group.children) == 1)
-        parts = [self.condition(child, negated=flipped, joined=inner, depth=depth) for child in group.children]
+        parts = [self._condition(child, negated=flipped, joined=inner, depth=depth) for child in group.children]
         return all_of(*parts) if conjunction else any_of(parts)
 
     def _field(self, condition: FieldCondition, negated: bool) -> Q:
@@ -103,7 +134,10 @@ class Compiler:
         wanted = condition.is_member != negated
         tree = self._tree(condition.segment_id, depth)
         if tree is not None:
-            return self.condition(tree, negated=not wanted, joined=joined, depth=depth + 1)
+            key = (condition.segment_id, wanted, joined)
+            if key not in self._compiled:
+                self._compiled[key] = self._condition(tree, negated=not wanted, joined=joined, depth=depth + 1)
+            return self._compiled[key]
         keys = SegmentMember.objects.filter(segment_id=condition.segment_id).values("customer_id")
         return _membership(keys, is_member=wanted, joined=joined)
 

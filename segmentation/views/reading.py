@@ -113,14 +113,14 @@ def show_reason(request: HttpRequest, pk: int, customer_pk: int) -> HttpResponse
 @requires(Permission.SEGMENTS_VIEW)
 def show_panel(request: HttpRequest, pk: int) -> HttpResponse:
     """The segments a customer is in, for their page."""
-    customer, now = customer_or_404(pk), timezone.now()
+    customer, now, words = customer_or_404(pk), timezone.now(), Words()
     inside: list[Segment] = []
     outside: list[Segment] = []
     left_out = False
     for segment in Segment.objects.order_by("name")[:SHOWN_ON_CUSTOMER]:
         try:
             with time_limit(PANEL_SECONDS):
-                is_member = is_in_segment(segment, customer, now=now)
+                is_member = is_in_segment(segment, customer, now=now, words=words)
         except (RulesError, SegmentTooSlow):
             left_out = True
             continue

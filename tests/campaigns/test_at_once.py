@@ -1,7 +1,6 @@
 """Two who do something with a campaign at the same moment: one has done it, and neither undoes what the other did."""
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,9 +17,9 @@ from crm.models import Event
 from messaging.models import Chunk, Delivery, Dispatch, DispatchState, SenderAccount
 from messaging.planning import plan_dispatch
 from messaging.sending.breaker import close_breaker
+from tests.beside import run_beside, wait_for_a_lock
 from tests.campaigns.worlds import NOW, make_campaign, make_dispatch, make_reachable
 from tests.conftest import Cast
-from tests.waiting import wait_until
 
 LATER = NOW + timedelta(hours=1)
 
@@ -30,34 +29,6 @@ def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bells that nobody hears."""
     for bell in ("launching.ring_for_plan", "launching.ring", "lifecycle.ring"):
         monkeypatch.setattr(f"campaigns.actions.{bell}", lambda *_ids, **_more: None)
-
-
-def run_beside(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    """Do something over another connection; what came of it is in the list once the thread has ended."""
-    came: list[Any] = []
-
-    def run() -> None:
-        try:
-            came.append(work())
-        except Exception as error:
-            came.append(error)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, came
-
-
-def wait_for_a_lock() -> None:
-    """Until another connection waits for a row that this transaction holds."""
-
-    def waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("select exists (select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)))")
-            return bool(cursor.fetchone()[0])
-
-    wait_until(waits, "nobody waits")
 
 
 def test_of_two_who_launch_at_once_one_has_done_it(committed_cast: Cast) -> None:

@@ -1,12 +1,14 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
 
+from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
 from campaigns.models import Campaign
-from crm.models import Channel, Consent, ConsentState, Customer, Purpose
+from crm.actions import NewLine, book_visit, record_purchase
+from crm.models import Channel, Consent, ConsentState, Customer, Purpose, VisitState
 from segmentation.models import Segment, SegmentKind, SegmentMember
 from segmentation.queries import (
     SegmentSize,
@@ -14,14 +16,18 @@ from segmentation.queries import (
     audience_customers,
     count_customers,
     preview_customers,
+    read_rules,
     rules_customers,
+    segment_customers,
     size,
 )
+from segmentation.rules import RulesError
 from tests.campaigns.worlds import make_delivery, make_dispatch
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
+RICH = {"all": [{"field": "spent", "op": "at_least", "value": 1000}]}
 
 
 class Endless:
@@ -95,3 +101,37 @@ def test_who_was_sent_a_campaign_is_asked_of_the_ledger(in_saffron: Cast) -> Non
     assert set(rules_customers({"none": [condition]}, now=NOW)) == {planned, stranger}
     other = {**condition, "where": [{"property": "dispatch", "op": "is_not", "value": dispatch.pk}]}
     assert set(rules_customers({"all": [other]}, now=NOW)) == set()
+
+
+def test_segments_that_multiply_are_refused_in_words(in_saffron: Cast) -> None:
+    def mentioning(name: str, segments: list[Segment]) -> Segment:
+        return Segment.objects.create(name=name, rules={"any": [{"segment": one.pk, "op": "in"} for one in segments]})
+
+    leaves = [Segment.objects.create(name=f"Leaf {number}", rules=RICH) for number in range(30)]
+    middle = [mentioning(f"Middle {number}", leaves) for number in range(30)]
+    assert segment_customers(mentioning("Many", middle), now=NOW).count() == 0
+    top = mentioning("Top", [mentioning(f"Upper {number}", middle) for number in range(30)])
+    with pytest.raises(RulesError, match="this asks more than 5000 conditions"):
+        segment_customers(top, now=NOW)
+
+
+def test_a_segment_that_others_lead_to_may_not_lead_further_than_they_may(in_saffron: Cast) -> None:
+    last, deeper = (Segment.objects.create(name=name, rules=RICH) for name in ("Last", "Deeper"))
+    free = Segment.objects.create(name="Free", rules=RICH)
+    chain = last
+    for number in range(5):
+        chain = Segment.objects.create(name=f"Step {number}", rules={"all": [{"segment": chain.pk, "op": "in"}]})
+    assert segment_customers(chain, now=NOW).count() == 0
+    with pytest.raises(RulesError, match="through too many steps"):
+        read_rules({"all": [{"segment": deeper.pk, "op": "in"}]}, editing=last)
+    read_rules({"all": [{"segment": deeper.pk, "op": "in"}]}, editing=free)
+
+
+def test_categories_and_services_are_found_however_their_letters_were_typed(in_saffron: Cast) -> None:
+    customer = CustomerFactory()
+    record_purchase(lines=[NewLine(100, category="كوتاهي  مو")], purchased_at=NOW, actor=SYSTEM, customer=customer)
+    book_visit(customer=customer, starts_at=NOW, actor=SYSTEM, now=NOW, service="رنگ مشكي", state=VisitState.COMPLETED)
+    asked = [("purchase.completed", "categories", "any_of", ["كوتاهي مو"]), ("visit.completed", "service", "is", "رنگ مشکی")]
+    for kind, name, operator, value in asked:
+        rules = {"all": [{"event": kind, "where": [{"property": name, "op": operator, "value": value}]}]}
+        assert list(rules_customers(rules, now=NOW + timedelta(days=1))) == [customer]

@@ -11,6 +11,7 @@ from crm.models import Event
 from segmentation.actions import add_members, create_segment, delete_segment, remove_members, snapshot_segment, update_segment
 from segmentation.models import Segment, SegmentKind, SegmentMember
 from segmentation.queries import segment_customers
+from tests.beside import run_beside, wait_for_a_lock
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
 
@@ -115,3 +116,26 @@ def test_a_segment_is_deleted_only_when_nothing_uses_it(in_saffron: Cast) -> Non
     delete_segment(segment=rich, **alice)
     assert not Segment.objects.exists()
     assert AuditEntry.objects.filter(action="segment.deleted").count() == 2
+
+
+def test_of_two_who_give_one_name_at_once_the_second_hears_that_it_is_taken(committed_cast: Cast) -> None:
+    organization_id = committed_cast.saffron.pk
+
+    def create() -> Any:
+        with tenant(organization_id):
+            return create_segment(name="Rich", rules=BIG_SPENDERS, actor=committed_cast.bob_acts, now=NOW)
+
+    with tenant(organization_id):
+        create_segment(name="Rich", rules=BIG_SPENDERS, actor=committed_cast.alice_acts, now=NOW)
+        thread, came = run_beside(create)
+        wait_for_a_lock()
+    thread.join(20)
+    assert [type(each) for each in came] == [ValidationError]
+    with tenant(organization_id):
+        assert Segment.objects.count() == 1
+        assert AuditEntry.objects.filter(action="segment.created").count() == 1
+
+
+def test_an_empty_list_of_rules_is_none_for_a_fixed_list(in_saffron: Cast) -> None:
+    made = create_segment(name="Fixed", kind=SegmentKind.STATIC, rules=[], actor=in_saffron.alice_acts, now=NOW)
+    assert Segment.objects.get(pk=made.pk).rules == {}

@@ -9,6 +9,7 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
@@ -161,6 +162,23 @@ def test_the_customer_page_names_the_segments_of_the_customer(cast: Cast, as_ali
     rich, poor = customer(cast, facts__spent_minor=60_000), customer(cast)
     assert "Why not" not in as_alice.get(f"/segments/of-customer/{rich.pk}/").content.decode()
     assert "In no segment now." in as_alice.get(f"/segments/of-customer/{poor.pk}/").content.decode()
+
+
+def test_pages_of_many_segments_ask_little(cast: Cast, as_alice: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+    locations = {"property": "location", "op": "any_of", "value": [cast.downtown.pk]}
+    for number in range(30):
+        make(
+            cast,
+            name=f"Segment {number}",
+            rules={
+                "all": [{"event": "visit.completed", "where": [locations]}, {"segment": make(cast, name=f"Rich {number}").pk, "op": "in"}]
+            },
+        )
+    someone = customer(cast)
+    with django_assert_max_num_queries(30):
+        assert as_alice.get("/segments/").status_code == 200
+    with django_assert_max_num_queries(8 * 30):
+        assert as_alice.get(f"/segments/of-customer/{someone.pk}/").status_code == 200
 
 
 PAGES = [
