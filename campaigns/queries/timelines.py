@@ -1,13 +1,13 @@
 """When people opened, clicked and bought, hour by hour; and at which hours of the week."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Sum
-from django.db.models.functions import ExtractHour, ExtractIsoWeekDay, TruncDay, TruncHour
+from django.db.models import Count, DateTimeField, F, Func, Sum, Value
+from django.db.models.functions import ExtractHour, ExtractIsoWeekDay, TruncDay
 from django.utils import timezone
 
 from campaigns.models import Attribution, Campaign
@@ -35,9 +35,12 @@ def campaign_timeline(campaign: Campaign, *, now: datetime) -> Timeline:
     end = min(now, start + LONGEST)
     is_hourly = end - start <= HOURLY_UP_TO
     moments = _steps(start, end, is_hourly)
-    opened, clicked = (_engaged(campaign, column, end, is_hourly) for column in ("opened_at", "clicked_at"))
-    revenue = _revenue(campaign, end, is_hourly)
-    return Timeline(moments, is_hourly, *([found.get(at, 0) for at in moments] for found in (opened, clicked, revenue)))
+    first = moments[0] if is_hourly else None
+    opened, clicked = (_engaged(campaign, column, end, first) for column in ("opened_at", "clicked_at"))
+    revenue = _revenue(campaign, end, first)
+    # In UTC, for on the clock of the zone two hours of autumn are the same.
+    instants = [at.astimezone(UTC) for at in moments]
+    return Timeline(moments, is_hourly, *([found.get(at, 0) for at in instants] for found in (opened, clicked, revenue)))
 
 
 def _steps(start: datetime, end: datetime, is_hourly: bool) -> list[datetime]:
@@ -51,18 +54,25 @@ def _steps(start: datetime, end: datetime, is_hourly: bool) -> list[datetime]:
     return [midnight + timedelta(days=n) for n in range((end.astimezone(zone).date() - midnight.date()).days + 1)]
 
 
-def _engaged(campaign: Campaign, column: str, end: datetime, is_hourly: bool) -> dict[Any, int]:
+def _engaged(campaign: Campaign, column: str, end: datetime, first: datetime | None) -> dict[datetime, int]:
     rows = Delivery.objects.filter(ENGAGED, dispatch=campaign.dispatch, **{f"{column}__isnull": False, f"{column}__lte": end})
-    return dict(rows.order_by().annotate(at=_truncated(column, is_hourly)).values_list("at").annotate(count=Count("pk")))
+    return _in_utc(rows.order_by().annotate(at=_truncated(column, first)).values_list("at").annotate(count=Count("pk")))
 
 
-def _revenue(campaign: Campaign, end: datetime, is_hourly: bool) -> dict[Any, int]:
+def _revenue(campaign: Campaign, end: datetime, first: datetime | None) -> dict[datetime, int]:
     rows = Attribution.objects.filter(campaign=campaign, purchased_at__lte=end).order_by()
-    return dict(rows.annotate(at=_truncated("purchased_at", is_hourly)).values_list("at").annotate(sum=Sum("amount_minor")))
+    return _in_utc(rows.annotate(at=_truncated("purchased_at", first)).values_list("at").annotate(sum=Sum("amount_minor")))
 
 
-def _truncated(column: str, is_hourly: bool) -> TruncHour | TruncDay:
-    return TruncHour(column) if is_hourly else TruncDay(column)
+def _truncated(column: str, first: datetime | None) -> Func:
+    """The day of a moment, or the hour, counted from the ``first``."""
+    if first is None:
+        return TruncDay(column)
+    return Func(Value(timedelta(hours=1)), F(column), Value(first), function="date_bin", output_field=DateTimeField())
+
+
+def _in_utc(rows: Iterable[Any]) -> dict[datetime, int]:
+    return {at.astimezone(UTC): value for at, value in rows}
 
 
 def opening_hours(campaign: Campaign) -> list[list[int]]:

@@ -162,6 +162,18 @@ def test_the_timeline_has_every_hour_in_the_zone_of_the_organization() -> None:
         assert (found.is_hourly, list(found.opened), list(found.clicked)) == (True, [0, 2, 0, 1, 0], [0, 1, 0, 1, 0])
 
 
+def test_the_hour_that_comes_twice_in_autumn_is_counted_once_each_time() -> None:
+    campaign, dispatch = make_campaign(), make_dispatch("Autumn")
+    launched = datetime(2026, 11, 1, 3, tzinfo=UTC)
+    Campaign.objects.filter(pk=campaign.pk).update(dispatch=dispatch, launched_at=launched)
+    for hour, people in ((5, 1), (6, 2)):  # half past one in summer time, and half past one again
+        for _person in range(people):
+            make_delivery(dispatch, CustomerFactory(), sent_at=launched, opened_at=datetime(2026, 11, 1, hour, 30, tzinfo=UTC))
+    with timezone.override(ZoneInfo("America/New_York")):
+        found = campaign_timeline(Campaign.objects.get(pk=campaign.pk), now=datetime(2026, 11, 1, 7, tzinfo=UTC))
+    assert found.opened == [0, 0, 1, 2, 0]
+
+
 def test_after_three_days_the_timeline_is_by_day() -> None:
     campaign = launched()
     found = campaign_timeline(campaign, now=NOW + timedelta(days=4))
