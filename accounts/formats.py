@@ -71,6 +71,13 @@ def format_money(minor: int | None, currency: str, money_unit: str = "currency")
     return shown if shown.startswith(amount) else in_one_run(shown)
 
 
+def money_unit_of(currency: str, money_unit: str = "currency") -> tuple[int, str]:
+    """How many minor units are one of the unit that amounts are shown in, and its name, for the axis of a chart."""
+    if currency == "IRR" and money_unit == "toman":
+        return 10, pgettext("money", "tomans")
+    return 10 ** currency_exponent(currency), currency
+
+
 def _rials(minor: int, money_unit: str) -> str:
     if money_unit != "toman":
         return pgettext("money", "%(amount)s rials") % {"amount": format_number(minor)}

@@ -6,8 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.currencies import currency_exponent
-from accounts.formats import format_day, format_percent, in_one_run
+from accounts.formats import format_day, format_percent, in_one_run, money_unit_of
 from accounts.permissions import Permission, requires
 from analytics import queries
 from analytics.queries import Series
@@ -26,8 +25,8 @@ def show_overview(request: HttpRequest) -> HttpResponse:
     trade, earlier = queries.trade(access, period), queries.trade(access, period.before)
     base, base_before = queries.customer_base(period), queries.customer_base(period.before)
     outreach, outreach_before = queries.outreach(access, period), queries.outreach(access, period.before)
-    unit = 10 ** currency_exponent(seat.currency)
-    money = _("Revenue (%(currency)s)") % {"currency": seat.currency}
+    unit, name = money_unit_of(seat.currency, seat.money_unit)
+    money = _("Revenue (%(currency)s)") % {"currency": name}
     context = {
         "title": _("Overview"),
         "days": days,

@@ -9,8 +9,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.currencies import currency_exponent
-from accounts.formats import format_day, format_moment, is_persian
+from accounts.formats import format_day, format_moment, is_persian, money_unit_of
 from accounts.models import AuditEntry
 from accounts.permissions import Permission, requires
 from campaigns.audience import audience_of, reach_of
@@ -81,7 +80,7 @@ def show_figures(request: HttpRequest, pk: int) -> HttpResponse:
 def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
     """Opens, clicks and revenue over time, and the hours of the week; loaded after the page."""
     campaign, now, seat = campaign_or_404(pk), timezone.now(), seat_of(request)
-    unit = 10 ** currency_exponent(seat.currency)
+    unit, name = money_unit_of(seat.currency, seat.money_unit)
     timeline = campaign_timeline(campaign, now=now)
     grid = opening_hours(campaign)
     most = max(map(max, grid)) or 1
@@ -92,9 +91,7 @@ def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "campaign": campaign,
         "engagement": _chart(timeline, {_("Opened"): timeline.opened, _("Clicked"): timeline.clicked}),
-        "revenue": _chart(
-            timeline, {_("Revenue (%(currency)s)") % {"currency": seat.currency}: [minor / unit for minor in timeline.revenue_minor]}
-        ),
+        "revenue": _chart(timeline, {_("Revenue (%(currency)s)") % {"currency": name}: [minor / unit for minor in timeline.revenue_minor]}),
         "has_revenue": any(timeline.revenue_minor),
         # One point makes no line.
         "kind": "line" if len(timeline.moments) >= FEWEST_FOR_A_LINE else "bar",

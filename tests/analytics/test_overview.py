@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.actions import add_member
 from accounts.audit import SYSTEM
-from accounts.models import Location, User
+from accounts.models import Location, Organization, User
 from accounts.models.membership import Role
 from accounts.permissions import ROLE_PERMISSIONS, Access
 from accounts.tenancy import tenant
@@ -117,6 +117,14 @@ def test_who_is_limited_to_a_location_sees_what_campaigns_earned_there_alone(cas
     records = client.get(reverse("admin:campaigns_attribution_changelist")).context["cl"]
     assert ("$7.00" in page, "$1,234.56" in page, "1234.56" in page) == (True, False, False)
     assert records.result_count == 1
+
+
+def test_charts_are_in_tomans_where_amounts_are(cast: Cast, as_alice: Client) -> None:
+    Organization.objects.filter(pk=cast.saffron.pk).update(currency="IRR", money_unit="toman")
+    with tenant(cast.saffron.pk):
+        buy(timezone.now(), 1_234_560)
+    found = as_alice.get(reverse("analytics:overview")).context["revenue"]["series"][0]
+    assert (found["name"], sum(found["values"])) == ("Revenue (tomans)", 123_456)
 
 
 def test_the_page_opens_for_alice_and_shows_her_organization_alone(
