@@ -108,6 +108,7 @@ class Attribution(TenantModel):
         verbose_name = _("attribution")
         verbose_name_plural = _("attributions")
         constraints = [models.UniqueConstraint(fields=["organization", "purchase"], name="attribution_once")]
+        indexes = [models.Index(fields=["organization", "purchased_at"], name="attribution_time")]
 
     def __str__(self) -> str:
         return f"#{self.purchase_id}"
