@@ -3,8 +3,8 @@
 import os
 import secrets
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -28,6 +28,14 @@ MARK = "[Test]"
 FIRST_TRIAL_ID = 2**62
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """To which addresses a trial message left, and why it did not to others."""
+
+    sent: Sequence[str]
+    refused: Mapping[str, str]
+
+
 class TrialError(Exception):
     """A trial message could not be sent; the text says why."""
 
@@ -40,13 +48,13 @@ def send_trial(
     customer: Customer | None,
     now: datetime,
     unsubscribable: bool = True,
-) -> int:
-    """Send a message as ``customer`` would see it (else with sample values) to these addresses; returns how many left.
+) -> Trial:
+    """Send a message as ``customer`` would see it (else with sample values) to these addresses.
 
     Raises:
         MessageRejectedError: the message does not compile.
         RenderError: it cannot be made for this customer.
-        TrialError: the sender's server did not take it.
+        TrialError: the sender's server took none of it.
     """  # fmt: skip
     frame = replace(frame_of(account, current_organization(), unsubscribable=unsubscribable), tracked=False)
     message = compile_message(replace(source, subject=f"{MARK} {source.subject}"), frame)
@@ -56,12 +64,14 @@ def send_trial(
         report = open_messenger(account, is_trial=True).run(store)
     finally:
         store.close()
-    sent = sum(outcome.fate is Fate.SENT for outcome in store.outcomes)
-    if sent < len(outgoing):
-        words = next((outcome.text for outcome in store.outcomes if outcome.fate is not Fate.SENT and outcome.text), "")
-        reason = words or (report.trouble.reason if report.trouble else "")
-        raise TrialError(_("The mail server did not take the message: %(reason)s") % {"reason": reason or _("it gave no reason")})
-    return sent
+    sent = [address for address in addresses if address in store.outcomes and store.outcomes[address].fate is Fate.SENT]
+    otherwise = (report.trouble.reason if report.trouble else "") or _("it gave no reason")
+    told = {address: outcome.text for address, outcome in store.outcomes.items() if outcome.text}
+    refused = {address: told.get(address) or otherwise for address in addresses if address not in sent}
+    if not sent:
+        reason = next(iter(told.values()), otherwise)
+        raise TrialError(_("The mail server did not take the message: %(reason)s") % {"reason": reason})
+    return Trial(sent, refused)
 
 
 def _context(message: CompiledMessage, source: MessageSource, customer: Customer | None, now: datetime) -> dict[str, Any]:
@@ -83,7 +93,7 @@ class _Trials:
     def __init__(self, messages: Sequence[Outgoing]) -> None:
         self._waiting = deque(messages)
         self._ready = os.eventfd(1)
-        self.outcomes: list[Outcome] = []
+        self.outcomes: dict[str, Outcome] = {}
 
     def close(self) -> None:
         os.close(self._ready)
@@ -101,11 +111,11 @@ class _Trials:
         return not self._waiting
 
     def record(self, outgoing: Outgoing, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
+        self.outcomes[outgoing.recipient] = outcome
 
     def give_back(self, outgoing: Outgoing) -> None:
         # Given back means: not now. A person who waits hears so instead of waiting for another time.
-        self.outcomes.append(Outcome(Fate.RETRY))
+        self.outcomes[outgoing.recipient] = Outcome(Fate.RETRY)
 
     def has_news(self) -> bool:
         return False

@@ -91,7 +91,7 @@ def send_template_test(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, refusal)
         return back
     try:
-        sent = send_trial(
+        trial = send_trial(
             source=source_of(shown.version),
             account=sender,
             addresses=addresses,
@@ -102,8 +102,10 @@ def send_template_test(request: HttpRequest, pk: int) -> HttpResponse:
     except (MessageRejectedError, RenderError, TrialError) as error:
         messages.error(request, _("The test was not sent: %(reason)s") % {"reason": error})
         return back
-    words = ngettext("The test is on its way to %(count)s address.", "The test is on its way to %(count)s addresses.", sent)
-    messages.success(request, words % {"count": sent})
+    words = ngettext("The test is on its way to %(count)s address.", "The test is on its way to %(count)s addresses.", len(trial.sent))
+    messages.success(request, words % {"count": len(trial.sent)})
+    for address, reason in trial.refused.items():
+        messages.warning(request, _("The mail server did not take it for %(address)s: %(reason)s") % {"address": address, "reason": reason})
     return back
 
 

@@ -12,13 +12,13 @@ from campaigns.validation import current_version
 from crm.models import Customer, Purpose
 from messaging.actions.templates import source_of
 from messaging.content.problems import MessageRejectedError, RenderError
-from messaging.trial_messages import TrialError, send_trial
+from messaging.trial_messages import Trial, TrialError, send_trial
 
 MAX_ADDRESSES = 5
 
 
-def send_test(*, campaign: Campaign, addresses: Sequence[str], actor: Actor, now: datetime, customer: Customer | None = None) -> int:
-    """Send the message, marked as a test, to a few addresses; it is in no figure. Returns how many were sent.
+def send_test(*, campaign: Campaign, addresses: Sequence[str], actor: Actor, now: datetime, customer: Customer | None = None) -> Trial:
+    """Send the message, marked as a test, to a few addresses; it is in no figure.
 
     Args:
         customer: as whom it is rendered; without one, with sample values.
@@ -26,7 +26,7 @@ def send_test(*, campaign: Campaign, addresses: Sequence[str], actor: Actor, now
     Raises:
         ValidationError: no address, too many, or one that is none.
         CampaignNotReadyError: there is no message or no sender yet.
-        CampaignRefusedError: it could not be made or sent; the text says why.
+        CampaignRefusedError: it could not be made, or left for nobody; the text says why.
     """
     wanted = _checked(addresses)
     version, account = current_version(campaign), campaign.account
@@ -35,7 +35,7 @@ def send_test(*, campaign: Campaign, addresses: Sequence[str], actor: Actor, now
     if account is None:
         raise CampaignNotReadyError([CampaignProblem("no_sender", _("Choose a sender."), "sender")])
     try:
-        sent = send_trial(
+        trial = send_trial(
             source=source_of(version),
             account=account,
             addresses=wanted,
@@ -51,9 +51,9 @@ def send_test(*, campaign: Campaign, addresses: Sequence[str], actor: Actor, now
         raise CampaignRefusedError(_("The message cannot be made for this customer: %(reason)s") % {"reason": error}) from error
     except TrialError as error:
         raise CampaignRefusedError(str(error)) from error
-    after = {"addresses": wanted, "version": version.pk, "customer": customer.pk if customer else None}
+    after = {"addresses": trial.sent, "version": version.pk, "customer": customer.pk if customer else None}
     record_audit(action="campaign.tested", subject=campaign, actor=actor, after=after)
-    return sent
+    return trial
 
 
 def _checked(addresses: Sequence[str]) -> list[str]:

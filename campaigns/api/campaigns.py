@@ -143,8 +143,8 @@ class CampaignViewSet(ApiViewSet):
             # Their data leaves in the message.
             raise PermissionDenied(_("This needs the scope “%(scope)s”.") % {"scope": needed}, code="missing_scope")
         with refusals_told():
-            sent = send_test(campaign=campaign, actor=self.actor, now=self.now, **values)
-        return self.rendered(TestOutput, {"sent": sent})
+            trial = send_test(campaign=campaign, actor=self.actor, now=self.now, **values)
+        return self.rendered(TestOutput, {"sent": len(trial.sent), "refused": trial.refused})
 
     @extend_schema(summary="Show the figures of a campaign", description="Live while it runs.", responses=StatsOutput)
     @action(detail=True)

@@ -107,6 +107,7 @@ class CampaignPreviewInput(Input):
 
 class TestOutput(serializers.Serializer[Any]):
     sent = serializers.IntegerField()
+    refused = serializers.DictField(child=serializers.CharField(), help_text="Addresses it did not leave for, with what the server said.")
 
 
 class CampaignProblemOutput(serializers.Serializer[Any]):

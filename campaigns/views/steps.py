@@ -122,8 +122,11 @@ def send_test(request: HttpRequest, pk: int) -> HttpResponse:
         if not form.is_valid():
             raise ValidationError([error for errors in form.errors.values() for error in errors])
         customer = _meant(form.cleaned_data["customer"])
-        sent = actions.send_test(campaign=campaign, addresses=form.cleaned_data["addresses"], customer=customer, actor=actor, now=now)
-        return _("A test was sent to %(people)s. It counts nowhere.") % {"people": people(sent)}
+        trial = actions.send_test(campaign=campaign, addresses=form.cleaned_data["addresses"], customer=customer, actor=actor, now=now)
+        for address, reason in trial.refused.items():
+            told = _("The mail server did not take it for %(address)s: %(reason)s") % {"address": address, "reason": reason}
+            messages.warning(request, told)
+        return _("A test was sent to %(people)s. It counts nowhere.") % {"people": people(len(trial.sent))}
 
     return _page(request, pk, act)
 

@@ -112,7 +112,7 @@ def test_the_message_is_seen_and_tried_before_it_goes(
     assert seen["subject"] == "Spring offers"
     assert "Hello Dana" in seen["html"]
     assert "shop@example.org" in seen["sender"]
-    assert till.post(f"{draft}test/", {"addresses": ["alice@example.com"], "customer": ids["dana"]}).json() == {"sent": 1}
+    assert till.post(f"{draft}test/", {"addresses": ["alice@example.com"], "customer": ids["dana"]}).json() == {"sent": 1, "refused": {}}
     assert errors_of(assert_problem(till.post(f"{draft}test/", {"addresses": ["alice"]}), 400, "invalid")) == {"#/addresses": "invalid"}
     assert errors_of(assert_problem(till.post(f"{draft}test/", {"addresses": []}), 400, "invalid")) == {"#/addresses": "min_length"}
     with tenant(cast.saffron.pk):
@@ -129,7 +129,7 @@ def test_a_test_with_a_customer_s_data_needs_to_see_customers(
     assert mailoutbox == []
     with tenant(cast.saffron.pk):
         assert not AuditEntry.objects.filter(action="campaign.tested").exists()
-    assert writer.post(f"{draft}test/", {"addresses": ["eve@example.com"]}).json() == {"sent": 1}
+    assert writer.post(f"{draft}test/", {"addresses": ["eve@example.com"]}).json() == {"sent": 1, "refused": {}}
     assert "Dana" not in mailoutbox[0].body
 
 

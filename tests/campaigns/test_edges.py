@@ -22,10 +22,11 @@ from campaigns.models import Campaign
 from campaigns.refusals import CampaignNotReadyError, CampaignRefusedError, Severity
 from campaigns.validation import validate_campaign
 from crm.models import ConsentState, Event, Purpose
-from messaging.models import Delivery, Dispatch, MessageTemplate
+from messaging.models import Delivery, Dispatch, MessageTemplate, SenderAccount, SenderKind
 from segmentation.models import Segment
 from tests.campaigns.worlds import HTML, NOW, make_account, make_campaign, make_reachable, make_template
 from tests.conftest import Cast
+from tests.smtp_server import Script, smtp_server
 
 assert EmailBackend, "test messages of the sender “test” end here"
 
@@ -176,10 +177,10 @@ class TestTrying:
     def test_a_test_is_marked_and_counts_nowhere(self) -> None:
         customer = make_reachable(first_name="Anna")
         before = Event.objects.count()
-        sent = send_test(
+        trial = send_test(
             campaign=make_campaign(), addresses=["me@example.org", "you@example.org"], actor=SYSTEM, now=NOW, customer=customer
         )
-        assert sent == 2
+        assert (trial.sent, trial.refused) == (["me@example.org", "you@example.org"], {})
         assert [message.subject for message in mail.outbox] == ["[Test] Spring offers"] * 2
         assert [message.to for message in mail.outbox] == [["Anna Example <me@example.org>"], ["Anna Example <you@example.org>"]]
         body: Any = mail.outbox[0].message()
@@ -188,6 +189,20 @@ class TestTrying:
         assert "/t/c/" not in body.as_string()
         assert (Dispatch.objects.count(), Delivery.objects.count(), Event.objects.count()) == (0, 0, before)
         assert AuditEntry.objects.filter(action="campaign.tested").count() == 1
+
+    def test_what_left_is_told_apart_from_what_was_refused(self) -> None:
+        script = Script(on_rcpt=lambda recipient: "550 5.1.1 No such user" if "gone" in recipient else "250 ok")
+        with smtp_server(script) as server:
+            options = {"host": "127.0.0.1", "port": server.port, "security": "none", "hello_name": "shop.example"}
+            account = SenderAccount.objects.create(name="Post office", kind=SenderKind.SMTP, from_email="shop@example.org", options=options)
+            campaign = make_campaign(account=account)
+            trial = send_test(campaign=campaign, addresses=["me@example.org", "gone@example.org"], actor=SYSTEM, now=NOW)
+            with pytest.raises(CampaignRefusedError, match="No such user"):
+                send_test(campaign=campaign, addresses=["gone@example.org"], actor=SYSTEM, now=NOW)
+        assert trial.sent == ["me@example.org"]
+        assert "No such user" in trial.refused["gone@example.org"]
+        told = AuditEntry.objects.filter(action="campaign.tested").values_list("after__addresses", flat=True)
+        assert list(told) == [["me@example.org"]]
 
     @pytest.mark.parametrize("addresses", [[], ["no address"], [f"a{n}@example.org" for n in range(6)]])
     def test_addresses_are_checked(self, addresses: list[str]) -> None:

@@ -107,8 +107,10 @@ class Command(BaseCommand):
             case "why":
                 self._why(campaign, options["customer"])
             case "test":
-                sent = actions.send_test(campaign=campaign, addresses=options["to"], actor=ADMINISTRATOR, now=now)
-                self.stdout.write(f"{sent} sent, marked [Test]; it counts nowhere.")
+                trial = actions.send_test(campaign=campaign, addresses=options["to"], actor=ADMINISTRATOR, now=now)
+                self.stdout.write(f"{len(trial.sent)} sent, marked [Test]; it counts nowhere.")
+                for address, reason in trial.refused.items():
+                    self.stderr.write(f"Not to {address}: {reason}")
             case "schedule":
                 at = _moment(options["at"], now)
                 self._told(actions.schedule_campaign(campaign=campaign, at=at, actor=ADMINISTRATOR, now=now), campaign)
