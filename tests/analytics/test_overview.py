@@ -120,8 +120,8 @@ def test_who_is_limited_to_a_location_sees_what_campaigns_earned_there_alone(cas
 
 
 def test_charts_are_in_tomans_where_amounts_are(cast: Cast, as_alice: Client) -> None:
-    Organization.objects.filter(pk=cast.saffron.pk).update(currency="IRR", money_unit="toman")
     with tenant(cast.saffron.pk):
+        Organization.objects.update(currency="IRR", money_unit="toman")
         buy(timezone.now(), 1_234_560)
     found = as_alice.get(reverse("analytics:overview")).context["revenue"]["series"][0]
     assert (found["name"], sum(found["values"])) == ("Revenue (tomans)", 123_456)
