@@ -23,6 +23,7 @@ from loyalty.rules.stamps import BY_HAND, is_stamped
 # What decides how many stamps somebody has: changing it would make their stamps wrong.
 FIXED = ("size", "stamped_for", "products", "categories", "least_minor")
 MOST_BY_HAND = 20
+MOST_VOUCHERS = 100
 
 
 class StampRefusedError(ValueError):
@@ -179,11 +180,14 @@ def _set(theirs: Sequence[MemberCard], wanted: StampCount) -> bool:
 
 
 def _balance(theirs: Sequence[MemberCard], *, now: datetime, actor: Actor) -> int:
-    """Give vouchers for what is full, or take unused ones back for what is not; returns how many were given."""
+    """Give vouchers for what is full, or take unused ones back for what is not; returns how many were given.
+
+    More than ``MOST_VOUCHERS`` at once are left to the sweep, so that one huge sale does not hold up the others.
+    """
     filled = list(FilledCard.objects.filter(member_card__in=theirs).order_by("-number"))
     full = sum(one.stamps for one in theirs) // theirs[0].card.size
     first, given = filled[0].number + 1 if filled else 1, 0
-    while given < full - len(filled) and _give(theirs[0], first + given, now=now, actor=actor):
+    while given < min(full - len(filled), MOST_VOUCHERS) and _give(theirs[0], first + given, now=now, actor=actor):
         given += 1
     too_many = len(filled) - full
     for one in filled:

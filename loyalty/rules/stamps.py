@@ -6,8 +6,9 @@ from datetime import datetime
 from math import floor
 from typing import Final, Protocol
 
-from loyalty.rules.receipts import Line
+from loyalty.rules.receipts import Exact, Line
 
+MOST_PER_SALE: Final = 1_000
 BY_HAND: Final = "hand:"  # how the keys of stamps begin that nothing bought or visited stands for
 
 
@@ -38,7 +39,10 @@ class CardStanding:
 
 
 def stamps_for_sale(card: Card, left: Iterable[Line]) -> int:
-    """The stamps of a sale, by what is left of it: an amount above nothing and the least, and whole pieces."""
+    """The stamps of a sale, by what is left of it: an amount above nothing and the least, and whole pieces.
+
+    More pieces may come back in an exchange than leave; then there is no stamp.
+    """
     lines = list(left)
     amount = sum(line.amount for line in lines)
     if amount <= 0 or amount < card.least_minor:
@@ -47,11 +51,15 @@ def stamps_for_sale(card: Card, left: Iterable[Line]) -> int:
         case "purchase":
             return 1
         case "product":
-            return floor(sum(line.quantity for line in lines if line.product in card.products))
+            return _whole(line.quantity for line in lines if line.product in card.products)
         case "category":
-            return floor(sum(line.quantity for line in lines if line.category in card.categories))
+            return _whole(line.quantity for line in lines if line.category in card.categories)
         case _:
             return 0
+
+
+def _whole(pieces: Iterable[Exact]) -> int:
+    return min(max(floor(sum(pieces)), 0), MOST_PER_SALE)
 
 
 def is_stamped(card: Card, at: datetime) -> bool:

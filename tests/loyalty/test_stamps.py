@@ -125,6 +125,22 @@ def test_a_refund_takes_back_the_stamps_of_what_came_back_and_no_others(stage: R
     assert seen(stage) == (CardStanding(9, 0), 0)
 
 
+def test_more_pieces_that_come_back_than_leave_give_no_stamp_and_stop_nobody_elses(stage: RewardStage) -> None:
+    card_of(stage, stamped_for="product", products=["flat-white"])
+    buy(stage, NewLine(300, -1, product_code="flat-white"), NewLine(9_000, product_code="machine"))
+    assert (seen(stage), Stamp.objects.count()) == ((CardStanding(3, 0), 0), 0)
+    buy(stage, NewLine(300, 2, product_code="flat-white"))
+    assert seen(stage) == (CardStanding(3, 2), 0)
+
+
+def test_a_sale_of_very_many_pieces_gives_what_can_be_given_at_once_and_the_sweep_the_rest(stage: RewardStage) -> None:
+    card_of(stage, size=6, stamped_for="product", products=["screw"])
+    buy(stage, NewLine(1, 40_000, product_code="screw"))
+    assert (Stamp.objects.get().count, Voucher.objects.count()) == (1_000, 100)
+    assert [give_owed_vouchers(now=stage.now) for _ in range(2)] == [66, 0]
+    assert seen(stage) == (CardStanding(6, 4), 166)
+
+
 def test_a_card_that_is_not_full_any_more_takes_its_unused_voucher_back(stage: RewardStage) -> None:
     card = card_of(stage, reward=stage.reward(0, stock=5))
     bought = [buy(stage) for _ in range(3)]
