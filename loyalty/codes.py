@@ -1,5 +1,7 @@
 import secrets
 
+from crm.normalisation import latin_digits
+
 # Read aloud and typed at the till: no letters that look like digits.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -10,5 +12,5 @@ def new_code(length: int) -> str:
 
 
 def plain_code(typed: str) -> str:
-    """A code however it was typed: small letters, spaces and dashes are all the same."""
-    return "".join(letter for letter in typed.upper() if letter.isalnum())
+    """A code however it was typed: small letters, Persian digits, spaces and dashes are all the same."""
+    return "".join(letter for letter in latin_digits(typed).upper() if letter.isalnum())
