@@ -12,6 +12,7 @@ from loyalty.models.member import Member
 from loyalty.models.program import Program
 from loyalty.pictures import picture_path, validate_picture
 from loyalty.rules.postings import MAX_POINTS
+from loyalty.rules.rewards import LONGEST
 
 
 class RewardKind(models.TextChoices):
@@ -68,7 +69,11 @@ class Reward(TenantModel):
         models.CharField(max_length=40), verbose_name=_("tiers"), default=list, blank=True, help_text=_("Empty: for members of every tier.")
     )
     voucher_days = models.PositiveIntegerField(
-        _("days a voucher holds"), null=True, blank=True, help_text=_("To the end of the last of these days. Empty: vouchers never expire.")
+        _("days a voucher holds"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(LONGEST)],
+        help_text=_("To the end of the last of these days. Empty: vouchers never expire."),
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

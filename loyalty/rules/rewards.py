@@ -3,12 +3,14 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from loyalty.rules.earning import cap_window
 from loyalty.rules.months import end_of_day
 from loyalty.rules.terms import CapPer
+
+LONGEST: Final = 36_600  # days a voucher holds: a century
 
 
 class Refusal(StrEnum):
@@ -76,4 +78,7 @@ def period_start(period: str, at: datetime, zone: ZoneInfo) -> datetime:
 
 def voucher_end(issued_at: datetime, days: int | None, zone: ZoneInfo) -> datetime | None:
     """The moment from which on a voucher is worth nothing: the end of the last of its local days."""
-    return None if days is None else end_of_day(issued_at.astimezone(zone).date() + timedelta(days=days), zone)
+    if days is None:
+        return None
+    # Rewards written before there was a longest time hold as long as that.
+    return end_of_day(issued_at.astimezone(zone).date() + timedelta(days=min(days, LONGEST)), zone)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from accounts.models import AuditEntry
@@ -12,7 +13,7 @@ from crm.models import Event
 from loyalty.actions.vouchers import CashDueError, UnknownVoucherError, VoucherNotUsedError, expire_vouchers
 from loyalty.ledger.bought import VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError
-from loyalty.models import Voucher, VoucherState
+from loyalty.models import Reward, Voucher, VoucherState
 from loyalty.queries.vouchers import find_voucher, vouchers_of
 from loyalty.tasks import sweep_rewards
 from tests.conftest import Cast
@@ -86,6 +87,23 @@ def test_a_voucher_with_money_is_used_by_paying_exactly_that(stage: RewardStage)
         assert error.value.due_minor == 499
     assert stage.use(voucher, paid_minor=499).state == VoucherState.USED
     assert stage.wallet() == (940, 0, 0, 0)
+
+
+def test_a_voucher_holds_for_a_century_at_most_and_one_written_for_longer_stops_nobody(stage: RewardStage) -> None:
+    with pytest.raises(ValidationError) as error:
+        stage.reward(voucher_days=36_601)
+    assert list(error.value.message_dict) == ["voucher_days"]
+    reward = stage.reward(voucher_days=36_600)
+    Reward.objects.filter(pk=reward.pk).update(voucher_days=9_999_999)
+    reward.refresh_from_db()
+    assert stage.buy(reward).voucher.expires_at == datetime(2126, 5, 18, 4, tzinfo=UTC)
+
+
+def test_a_code_is_found_however_its_letters_and_digits_are_typed(stage: RewardStage) -> None:
+    voucher = stage.buy(stage.reward()).voucher
+    Voucher.objects.filter(pk=voucher.pk).update(code="23456789ABCDEF")
+    assert [find_voucher(typed) for typed in ("2345 6789-abcdef", "۲۳۴۵ ۶۷۸۹ ABCDEF", "٢٣٤٥٦٧٨٩abcdef")] == [voucher] * 3
+    assert find_voucher("۲۳۴۵ ۶۷۸۹ ABCDEG") is None
 
 
 def test_a_voucher_holds_to_the_end_of_its_last_local_day_even_before_the_sweep(stage: RewardStage) -> None:
