@@ -26,20 +26,34 @@ def follow_stamps(events: Sequence[Event]) -> None:
 
 
 def stamp_sales(purchase_ids: Collection[int], *, now: datetime) -> int:
-    """Stamp for sales by what is left of them; a refund that names no sale is looked for in all its customer's sales."""
+    """Stamp for sales by what is left of them.
+
+    A refund that names no sale is looked for in all its customer's sales: those of which nothing was told lose stamps, or
+    get them back, but are not stamped anew, as they may be older than the card.
+    """
     cards = list(StampCard.objects.exclude(stamped_for=StampedFor.VISIT))
     told = list(Purchase.objects.filter(pk__in=purchase_ids, customer__isnull=False)) if cards else []
     if not told:
         return 0
     sale_ids = {one.refund_of_id or one.pk for one in told}
+    new = {one.pk for one in told if one.kind == PurchaseKind.SALE}
     left: dict[int, tuple[Line, ...]] = {}
+    whole: dict[int, tuple[Line, ...]] = {}
     for receipts in receipts_that_decide({one.customer_id or 0 for one in told}, sale_ids).values():
         left |= remaining_lines(receipts)
+        whole |= {one.id: one.lines for one in receipts if one.id in new}
     sales = Purchase.objects.filter(pk__in=left, kind=PurchaseKind.SALE, customer__isnull=False).select_related("customer")
     found = list(sales.order_by("purchased_at", "pk"))
     batch = Batch([sale.customer for sale in found if sale.customer], now=now, actor=SYSTEM)
     counts = [
-        StampCount(member_id, card, f"purchase:{sale.pk}", stamps_for_sale(card, left[sale.pk]), sale.purchased_at)
+        StampCount(
+            member_id,
+            card,
+            f"purchase:{sale.pk}",
+            stamps_for_sale(card, left[sale.pk]),
+            sale.purchased_at,
+            is_due=stamps_for_sale(card, whole.get(sale.pk, ())) > 0,
+        )
         for sale in found
         if sale.customer
         for member_id, card in _cards(batch, sale.customer, sale.purchased_at, cards)

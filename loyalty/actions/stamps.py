@@ -36,13 +36,17 @@ class CardInUseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StampCount:
-    """How many stamps a source is worth on a member's card, now that it is looked at (again)."""
+    """How many stamps a source is worth on a member's card, now that it is looked at (again).
+
+    ``is_due``: it is to be stamped; anything else only lowers or restores what it was stamped before.
+    """
 
     member_id: int
     card: StampCard
     key: str
     count: int
     at: datetime
+    is_due: bool = True
 
 
 @transaction.atomic
@@ -110,15 +114,15 @@ def give_stamps(*, member: Member, card: StampCard, key: str, now: datetime, act
 @transaction.atomic
 def take_stamps_back(*, member: Member, card: StampCard, key: str, now: datetime, actor: Actor) -> None:
     """Undo stamps given by hand; doing it again changes nothing."""
-    if set_stamps([StampCount(member.pk, card, f"{BY_HAND}{key}", 0, now)], now=now, actor=actor):
+    if set_stamps([StampCount(member.pk, card, f"{BY_HAND}{key}", 0, now, is_due=False)], now=now, actor=actor):
         record_audit(action="stamp.taken_back", subject=card, actor=actor, after={"member": member.pk, "key": key})
 
 
 @transaction.atomic
 def set_stamps(counts: Collection[StampCount], *, now: datetime, actor: Actor = SYSTEM) -> int:
     """Set what sources count on members' cards, and give or take back the vouchers; returns how many sources changed."""
-    stamped = set(Stamp.objects.filter(key__in=[one.key for one in counts if not one.count]).values_list("key", flat=True))
-    wanted = [one for one in counts if one.count or one.key in stamped]
+    stamped = _stamped([one for one in counts if not one.is_due])
+    wanted = [one for one in counts if one.is_due or (one.card.pk, one.key) in stamped]
     cards = _locked_cards({(one.card.pk, one.member_id) for one in wanted})
     changed = [cards[one.card.pk, one.member_id] for one in wanted if _set(cards[one.card.pk, one.member_id], one)]
     # Vouchers come last: whoever counts pieces of rewards waits for no card any more.
@@ -144,6 +148,13 @@ def give_owed_vouchers(*, now: datetime) -> int:
     return sum(_balance(theirs, now=now, actor=SYSTEM) for theirs in _locked_cards(pairs).values())
 
 
+def _stamped(counts: Collection[StampCount]) -> set[tuple[int, str]]:
+    """The cards and keys of what is stamped already."""
+    family = family_of({one.member_id for one in counts}) if counts else []
+    stamps = Stamp.objects.filter(member_card__member__in=family, key__in={one.key for one in counts})
+    return set(stamps.values_list("member_card__card_id", "key"))
+
+
 def _locked_cards(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[MemberCard]]:
     """The cards of (card, member), made where there are none, locked in one order; behind each those of memberships that moved to it."""
     wanted = sorted(set(pairs))
@@ -162,13 +173,19 @@ def _locked_cards(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], lis
 
 def _set(theirs: Sequence[MemberCard], wanted: StampCount) -> bool:
     stamp = Stamp.objects.filter(member_card__in=theirs, key=wanted.key).first()
+    if stamp is None and not (wanted.is_due and wanted.card.is_active):
+        return False
     stamp = stamp or Stamp(member_card=theirs[0], key=wanted.key, count=0, stamped_at=wanted.at)
     member_card = next(one for one in theirs if one.pk == stamp.member_card_id)
     change = wanted.count - stamp.count
-    if change == 0 or (change > 0 and not wanted.card.is_active):  # a card that is over still loses stamps
+    if change > 0 and not wanted.card.is_active:  # a card that is over still loses stamps
+        return False
+    if change == 0 and stamp.pk:
         return False
     stamp.count = wanted.count
     stamp.save()
+    if change == 0:  # it was given back before it was seen, by a refund that may yet turn out to be of another sale
+        return False
     member_card.stamps += change
     member_card.save(update_fields=["stamps"])
     member, total = theirs[0].member, sum(one.stamps for one in theirs)

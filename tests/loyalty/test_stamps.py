@@ -26,6 +26,7 @@ from loyalty.queries.stamps import cards_of
 from loyalty.rules.stamps import CardStanding
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import DAY, make_member
+from tests.loyalty.program_stage import Shop, open_program
 from tests.loyalty.reward_stage import RewardStage, at_once, left, side_by_side
 
 COFFEE = NewLine(300, category="coffee", product_code="flat-white")
@@ -139,6 +140,36 @@ def test_a_sale_of_very_many_pieces_gives_what_can_be_given_at_once_and_the_swee
     assert (Stamp.objects.get().count, Voucher.objects.count()) == (1_000, 100)
     assert [give_owed_vouchers(now=stage.now) for _ in range(2)] == [66, 0]
     assert seen(stage) == (CardStanding(6, 4), 166)
+
+
+def test_a_new_card_stamps_new_sales_alone_also_of_those_who_once_brought_something_back(in_saffron: Cast) -> None:
+    program = open_program()
+    stage = RewardStage(make_member(program))
+    shop = Shop(program, stage.member.customer)
+    for months in range(1, 10):
+        shop.buy(("x", 300), at=stage.now - months * 30 * DAY)
+    shop.bring_back("x", 300, at=stage.now - 20 * DAY)
+    old = shop.buy(("y", 500), at=stage.now - 10 * DAY)
+    card_of(stage)
+    buy(stage)
+    assert (seen(stage), Voucher.objects.count()) == ((CardStanding(3, 1), 0), 0)
+    refund(stage, old, 100)
+    assert (seen(stage), Stamp.objects.count()) == ((CardStanding(3, 1), 0), 1)
+
+
+def test_a_sale_that_was_given_back_before_it_was_seen_is_stamped_once_the_refund_is_of_another(stage: RewardStage) -> None:
+    card_of(stage)
+    shop = Shop(stage.member.program, stage.member.customer, waits=True)
+    sold = shop.buy(("x", 300), at=stage.now - DAY / 2)
+    shop.bring_back("x", 300, at=stage.now)
+    stamp_sales([sold.pk], now=stage.now)
+    assert (seen(stage), Event.objects.filter(kind__startswith="stamp.").count()) == ((CardStanding(3, 0), 0), 0)
+    later = shop.buy(("x", 300), at=stage.now - DAY / 3)
+    stamp_sales([later.pk], now=stage.now)
+    assert (seen(stage), list(Stamp.objects.order_by("key").values_list("key", "count"))) == (
+        (CardStanding(3, 1), 0),
+        [(f"purchase:{sold.pk}", 1), (f"purchase:{later.pk}", 0)],
+    )
 
 
 def test_a_card_that_is_not_full_any_more_takes_its_unused_voucher_back(stage: RewardStage) -> None:
