@@ -13,7 +13,7 @@ from loyalty.actions.earning import Earned
 from loyalty.models import Entry, Member
 from loyalty.queries.programs import Version
 from loyalty.rules.earning import milestones
-from loyalty.rules.terms import Counted, EarnOn, EarnRule, Enrolment
+from loyalty.rules.terms import Counted, EarnOn, EarnRule
 
 
 def award_milestones(batch: Batch, member: Member, version: Version, of: Counted) -> Iterator[Earned]:
@@ -25,8 +25,7 @@ def award_milestones(batch: Batch, member: Member, version: Version, of: Counted
     rules = [rule for rule in version.terms.rules_on(EarnOn.MILESTONE) if rule.milestone and rule.milestone.of is of]
     if not rules:
         return
-    since = batch.book.begins(version.program_id) if version.terms.enrol is Enrolment.AUTOMATIC else None
-    moments = _moments(member.customer_id, of, since or member.joined_at)
+    moments = _moments(member.customer_id, of, batch.book.counts_from(version) or member.joined_at)
     for rule in rules:
         yield from _award(batch, member, rule, moments)
 

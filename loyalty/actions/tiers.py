@@ -64,7 +64,7 @@ def _counts(member: Member, events: Iterable[Event], book: TermsBook, now: datet
         return False
     basis = version.terms.tiers.basis
     # Points are earned for purchases before they joined as well, and then they count.
-    since = None if basis is TierBasis.POINTS else member.joined_at
+    since = None if basis is TierBasis.POINTS else book.counts_from(version) or member.joined_at
     return any(event.kind in COUNTING_KINDS[basis] and (since is None or event.occurred_at >= since) for event in events)
 
 

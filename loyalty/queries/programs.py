@@ -10,7 +10,7 @@ from typing import Final
 from accounts.postgresql.prepared import run_prepared
 from accounts.tenancy import current_organization_id
 from loyalty.models import Program, ProgramState, Terms
-from loyalty.rules.terms import EarnRule, Level, ProgramTerms, parse_terms
+from loyalty.rules.terms import EarnRule, Enrolment, Level, ProgramTerms, parse_terms
 from segmentation.references import mentioned
 
 _IN_FORCE: Final = """
@@ -64,6 +64,10 @@ class TermsBook:
     def begins(self, program_id: int) -> datetime | None:
         """From when on a program has terms."""
         return min((one.valid_from for one in self.versions.values() if one.program_id == program_id), default=None)
+
+    def counts_from(self, version: Version) -> datetime | None:
+        """From when on what customers did counts: the first terms of a program that takes people in by itself; ``None``: their joining."""
+        return self.begins(version.program_id) if version.terms.enrol is Enrolment.AUTOMATIC else None
 
     @property
     def earn_rules(self) -> Iterator[tuple[int, EarnRule]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, Q, Sum
@@ -22,7 +21,9 @@ def standing_of(member: Member, *, at: datetime, book: TermsBook) -> TierStandin
     version = book.in_force(member.program_id, at)
     if version is None or (tiers := version.terms.tiers) is None:
         return None
-    return tier_standing(tiers, _CONTRIBUTIONS[tiers.basis](_family(member)), at=at, zone=ZoneInfo(current_organization().time_zone))
+    family = _family(member)
+    since = book.counts_from(version) or min(one.joined_at for one in family)
+    return tier_standing(tiers, _CONTRIBUTIONS[tiers.basis](family, since), at=at, zone=ZoneInfo(current_organization().time_zone))
 
 
 def benefits_of(customer_id: int, *, at: datetime) -> list[tuple[Program, Level, Benefit]]:
@@ -47,27 +48,27 @@ def _family(member: Member) -> list[Member]:
     return list(Member.objects.filter(pk__in=family)) if len(family) > 1 else [member]
 
 
-def _spent(family: Sequence[Member]) -> Iterator[Contribution]:
-    """Sales since they joined, each less its refunds; a refund of no known sale counts where it happened."""
-    receipts = Purchase.objects.filter(**_since_joining(family, "purchased_at"))
+def _spent(family: Sequence[Member], since: datetime) -> Iterator[Contribution]:
+    """Sales, each less its refunds; a refund of no known sale counts where it happened."""
+    receipts = Purchase.objects.filter(customer__in=_customers(family), purchased_at__gte=since)
     own = Q(kind=PurchaseKind.SALE) | Q(kind=PurchaseKind.REFUND, refund_of__isnull=True)
     rows = receipts.filter(own).annotate(refunded=Coalesce(Sum("refunds__total_minor"), 0))
     for at, net in rows.values_list("purchased_at", F("total_minor") + F("refunded")):
         yield Contribution(at, net)
 
 
-def _visited(family: Sequence[Member]) -> Iterator[Contribution]:
-    visits = Visit.objects.filter(state=VisitState.COMPLETED, **_since_joining(family, "starts_at"))
+def _visited(family: Sequence[Member], since: datetime) -> Iterator[Contribution]:
+    visits = Visit.objects.filter(state=VisitState.COMPLETED, customer__in=_customers(family), starts_at__gte=since)
     for at in visits.values_list("starts_at", flat=True):
         yield Contribution(at, 1)
 
 
-def _since_joining(family: Sequence[Member], moment: str) -> dict[str, Any]:
-    return {"customer_id__in": [one.customer_id for one in family], f"{moment}__gte": min(one.joined_at for one in family)}
+def _customers(family: Sequence[Member]) -> list[int]:
+    return [one.customer_id for one in family]
 
 
-def _earned(family: Sequence[Member]) -> Iterator[Contribution]:
-    """Points earned, each earning less what was clawed back or cancelled of it; gifts do not count."""
+def _earned(family: Sequence[Member], _since: datetime) -> Iterator[Contribution]:
+    """Points earned, whenever that was, each earning less what was clawed back or cancelled of it; gifts do not count."""
     entries = Entry.objects.filter(member__in=family)
     taken = Q(followers__kind__in=[EntryKind.CLAWBACK, EntryKind.CANCEL])
     restored = Q(followers__kind=EntryKind.RESTORE)

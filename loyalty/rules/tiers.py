@@ -107,12 +107,15 @@ class _Window:
         self.tiers, self.zone = tiers, zone
         self.rolls = tiers.window.kind is WindowKind.ROLLING
         self.begins = [each.at for each in contributions]
-        self.ends = [self.one_more(at) for at in self.begins]
         self.sums = [0, *accumulate(each.amount for each in contributions)]
+        # Not in the order in which they began: 30 January's last hours and 31 January's first ones end on one day.
+        ended = sorted((self.one_more(each.at), each.amount) for each in contributions)
+        self.ends = [end for end, _amount in ended]
+        self.ended_sums = [0, *accumulate(amount for _end, amount in ended)]
 
     def counted_at(self, moment: datetime) -> int:
         if self.rolls:
-            return self.sums[bisect_right(self.begins, moment)] - self.sums[bisect_right(self.ends, moment)]
+            return self.sums[bisect_right(self.begins, moment)] - self.ended_sums[bisect_right(self.ends, moment)]
         current = self._year(moment)
         before = self._year(current - timedelta(days=1))
         known = bisect_right(self.begins, moment)

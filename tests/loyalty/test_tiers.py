@@ -51,6 +51,15 @@ def test_a_rolling_window_lets_go_after_its_months() -> None:
     assert level_at(tiers, datetime(2025, 2, 28, 12, tzinfo=ZONE), sale) == "base"
 
 
+def test_what_happened_at_a_months_end_leaves_a_rolling_window_each_at_its_own_time() -> None:
+    tiers = make_tiers(window=TierWindow(months=1))
+    hours = {29: 23, 30: 1, 31: 12}
+    sales = [(datetime(2025, 1, day, hour, tzinfo=ZONE), 100) for day, hour in hours.items()]
+    moments = [datetime(2025, 2, 28, hour, 30, tzinfo=ZONE) for hour in (0, 1, 11, 12, 22, 23)]
+    counted = [tier_standing(tiers, [Contribution(*sale) for sale in sales], at=at, zone=ZONE).counted for at in moments]
+    assert counted == [300, 200, 200, 100, 100, 0]
+
+
 def test_a_calendar_year_counts_until_the_end_of_the_next() -> None:
     tiers = make_tiers(window=TierWindow(kind=WindowKind.CALENDAR))
     sale = (START, 300)

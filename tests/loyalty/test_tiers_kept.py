@@ -39,7 +39,7 @@ TIERS = {
 def member(in_saffron: Cast) -> Member:
     """A member of a program whose tiers are reached by spending."""
     member = make_member()
-    Terms.objects.create(program=member.program, version=1, valid_from=NOW - 400 * DAY, document={"tiers": TIERS})
+    Terms.objects.create(program=member.program, version=1, valid_from=NOW - 400 * DAY, document={"enrol": "by_hand", "tiers": TIERS})
     return member
 
 
@@ -84,6 +84,16 @@ def test_the_reaction_follows_what_counts_and_nothing_else(member: Member) -> No
         follow_tiers(list(Event.objects.all()))
     member.refresh_from_db()
     assert member.tier == "silver"
+
+
+@pytest.mark.parametrize("order", [(2, 1), (1, 2)])
+def test_a_program_that_takes_people_in_counts_sales_in_whatever_order_they_arrive(in_saffron: Cast, order: tuple[int, int]) -> None:
+    with time_machine.travel(NOW):
+        shop, seen = Shop(open_program(tiers=TIERS)), 0
+        for days in order:
+            shop.buy(250_00, at=NOW - days * DAY)
+            seen = follow(after=seen)
+        assert shop.member.tier == "gold"
 
 
 def points_shop(**document: Any) -> Shop:
