@@ -12,6 +12,7 @@ from loyalty.actions.earning import Earned, Occurrence, post_earning
 from loyalty.actions.milestones import award_milestones
 from loyalty.models import Entry
 from loyalty.queries.receipts import lines_of, with_refunds
+from loyalty.queries.tiers import tier_before
 from loyalty.rules.earning import ON_PURCHASE, factor_of, rules_that_hold
 from loyalty.rules.terms import Counted
 
@@ -57,7 +58,7 @@ def _earn(batch: Batch, sales: Sequence[Purchase]) -> Iterable[Earned]:
                 rules_that_hold(version.terms, occasion, ON_PURCHASE),
                 occasion.at,
                 zone,
-                factor_of(version.terms, occasion, tier=member.tier),
+                factor_of(version.terms, occasion, tier=tier_before(member, version, at=sale.purchased_at, book=batch.book)),
                 lines.get(sale.pk, ()),
                 later_activity(version, customer.pk, sale.purchased_at, batch.now),
                 sale.pk,

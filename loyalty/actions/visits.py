@@ -9,6 +9,7 @@ from loyalty.actions.activity import later_activity, note_activity
 from loyalty.actions.batch import Batch
 from loyalty.actions.earning import Earned, Occurrence, post_earning
 from loyalty.actions.milestones import award_milestones
+from loyalty.queries.tiers import tier_before
 from loyalty.rules.earning import factor_of, rules_that_hold
 from loyalty.rules.terms import Counted, EarnOn
 
@@ -35,7 +36,7 @@ def _earn(batch: Batch, visit: Visit) -> list[Earned]:
             rules_that_hold(version.terms, occasion, [EarnOn.VISIT]),
             occasion.at,
             zone,
-            factor_of(version.terms, occasion, tier=member.tier),
+            factor_of(version.terms, occasion, tier=tier_before(member, version, at=at, book=batch.book)),
             activity=later_activity(version, customer.pk, at, batch.now),
         )
         if earned := post_earning(what, key=f"visit:{visit.pk}:earn", now=batch.now, actor=batch.actor):

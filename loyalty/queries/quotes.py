@@ -11,8 +11,9 @@ from loyalty.actions.earning import Occurrence, expected_earning
 from loyalty.models import Member, ProgramState
 from loyalty.queries.clocks import Clocks
 from loyalty.queries.conditions import Conditions
-from loyalty.queries.programs import Version, terms_in_force
+from loyalty.queries.programs import TermsBook, Version, terms_in_force
 from loyalty.queries.rewards import Offered, catalogue_for
+from loyalty.queries.tiers import tier_before
 from loyalty.queries.wallets import spendable
 from loyalty.rules.earning import ON_PURCHASE, Occasion, factor_of, rules_that_hold
 from loyalty.rules.receipts import Line
@@ -59,22 +60,23 @@ def quote_cart(
     if version is None:
         return Quote(member, total, {}, available, 0, 0, 0, [], None)
     rate = version.terms.redemption
+    tier = tier_before(member, version, at=at, book=TermsBook())
     redeemable, paid = most_points(total, available, rate), min(worth_minor(points, rate), max(total, 0))
     return Quote(
         member,
         total,
-        _earned(member, version, [*lines, NewLine(-paid)], at, location, now),
+        _earned(member, version, [*lines, NewLine(-paid)], at, location, now, tier),
         available,
         redeemable,
         worth_minor(redeemable, rate),
         paid,
         catalogue_for(member, now=now),
-        version.terms.level(member.tier),
+        version.terms.level(tier),
     )
 
 
 def _earned(
-    member: Member, version: Version, lines: Sequence[NewLine], at: datetime, location: Location | None, now: datetime
+    member: Member, version: Version, lines: Sequence[NewLine], at: datetime, location: Location | None, now: datetime, tier: str
 ) -> Mapping[str, int]:
     if not member.is_active or member.program.state != ProgramState.ACTIVE:
         return {}
@@ -86,5 +88,5 @@ def _earned(
         Line(line.product_code, line.category, line.unit_price_minor, Fraction(line.quantity), Fraction(line.amount_minor))
         for line in lines
     )
-    rules, factor = rules_that_hold(version.terms, occasion, ON_PURCHASE), factor_of(version.terms, occasion, tier=member.tier)
+    rules, factor = rules_that_hold(version.terms, occasion, ON_PURCHASE), factor_of(version.terms, occasion, tier=tier)
     return expected_earning(Occurrence(member, version, rules, occasion.at, zone, factor, cart)).points

@@ -1,7 +1,7 @@
 """Where members stand: what counts towards their tiers, and what the tiers give them."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, Q, Sum
@@ -11,7 +11,7 @@ from accounts.queries import current_organization
 from crm.models import Purchase, PurchaseKind, Visit, VisitState
 from loyalty.ledger.families import family_of
 from loyalty.models import Entry, EntryKind, Member, Program
-from loyalty.queries.programs import TermsBook
+from loyalty.queries.programs import TermsBook, Version
 from loyalty.rules.terms import Benefit, Level, TierBasis
 from loyalty.rules.tiers import Contribution, TierStanding, tier_standing
 
@@ -19,7 +19,24 @@ from loyalty.rules.tiers import Contribution, TierStanding, tier_standing
 def standing_of(member: Member, *, at: datetime, book: TermsBook) -> TierStanding | None:
     """A member's tier at a moment, worked out from what they did; ``None`` where the program has no tiers."""
     version = book.in_force(member.program_id, at)
-    if version is None or (tiers := version.terms.tiers) is None:
+    return _standing(member, version, at, book) if version else None
+
+
+def tier_before(member: Member, version: Version, *, at: datetime, book: TermsBook) -> str:
+    """The key of the tier in which what happens at a moment finds a member, and by which it is multiplied.
+
+    Not the one on the member's row, which follows what was done before only later, in whatever order it arrived. It is
+    worked out only where tiers multiply at all.
+    """
+    tiers = version.terms.tiers
+    if tiers is None or all(level.percent == 100 for level in tiers.levels):
+        return member.tier
+    standing = _standing(member, version, at - timedelta(microseconds=1), book)
+    return standing.level.key if standing and standing.level else ""
+
+
+def _standing(member: Member, version: Version, at: datetime, book: TermsBook) -> TierStanding | None:
+    if (tiers := version.terms.tiers) is None:
         return None
     family = _family(member)
     since = book.counts_from(version) or min(one.joined_at for one in family)

@@ -9,14 +9,18 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts.audit import SYSTEM
+from crm.actions import NewLine
 from crm.models import Customer, Purchase
 from loyalty.actions.accrual import accrue_purchases
 from loyalty.actions.members import enrol_member
 from loyalty.actions.points import cancel_pending, redeem_points
 from loyalty.actions.programs import close_program, write_terms
+from loyalty.actions.tiers import update_tier
 from loyalty.actions.visits import accrue_visits
 from loyalty.ledger.posting import settle_member
 from loyalty.models import BudgetUse, Entry, EntryKind, Lot, LotRemainder, Member
+from loyalty.queries.programs import TermsBook
+from loyalty.queries.quotes import quote_cart
 from segmentation.actions import create_segment, delete_segment
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
@@ -196,12 +200,27 @@ def test_conditions_are_asked_of_the_customer_place_and_weekday(in_saffron: Cast
 
 
 def test_the_tier_of_a_member_multiplies() -> None:
-    tiers = {"basis": "spend", "levels": [{"key": "gold", "percent": 150}]}
+    tiers = {"basis": "spend", "levels": [{"key": "gold", "threshold": 10_000, "percent": 150}]}
     shop = Shop(open_program(tiers=tiers))
-    shop.buy(10_000)
-    Member.objects.update(tier="gold")
+    shop.buy(10_000, at=NOW - DAY)
     shop.buy(11_000)
     assert shop.wallet()[0] == 10 + 16
+
+
+def test_a_sale_is_multiplied_by_the_tier_it_found_whether_or_not_that_was_written_down_by_then() -> None:
+    tiers = {"basis": "spend", "levels": [{"key": "base"}, {"key": "gold", "threshold": 20_000, "percent": 200}]}
+    program = open_program(tiers=tiers)
+    follows, waits = Shop(program), Shop(program)
+    for shop in (follows, waits):
+        for hours in (2, 1):
+            shop.buy(20_000, at=NOW - timedelta(hours=hours))
+            if shop is follows:
+                update_tier(member_id=shop.member.pk, now=NOW, book=TermsBook())
+    assert (follows.member.tier, waits.member.tier) == ("gold", "")
+    assert follows.wallet()[0] == waits.wallet()[0] == 20 + 40
+    for member in (follows.member, waits.member):
+        quote = quote_cart(member=member, lines=[NewLine(unit_price_minor=5_000)], now=NOW)
+        assert (quote.earned, quote.level and quote.level.key) == (10, "gold")
 
 
 def test_pending_points_of_a_purchase_come_at_the_end_of_a_local_day() -> None:
