@@ -23,14 +23,17 @@ def parse_order(raw: Json) -> ShopOrder:
 def parse_refund(raw: Json, *, order_id: int, currency: str) -> ShopRefund:
     """A refund with its goods, whose quantities and totals are negative; one without lines gives back its amount.
 
+    Lines of no pieces give an amount back and no goods.
+
     Args:
         order_id, currency: of the order, which the refund itself does not name.
 
     Raises:
         ShopDataError: it is no refund.
     """
-    goods = some(_goods(line, currency, sign=-1) for line in raw.get("line_items") or ())
-    beyond = 0 if raw.get("line_items") else minor(field(raw, "amount"), currency)
+    lines = [_goods(line, currency, sign=-1) for line in raw.get("line_items") or ()]
+    goods = some(lines)
+    beyond = sum(line.amount_minor for line in lines if not line.quantity) if lines else minor(field(raw, "amount"), currency)
     return ShopRefund(order_id, f"woocommerce:refund:{int(field(raw, 'id'))}", moment(field(raw, "date_created_gmt")), goods, beyond)
 
 

@@ -150,6 +150,18 @@ def test_woocommerce_orders_and_refunds_of_its_documentation(customer: Customer,
     assert balance() == (5, 0)
 
 
+def test_an_amount_that_woocommerce_gives_back_of_a_line_without_its_pieces_is_given_back(customer: Customer) -> None:
+    coat = {"product_id": 93, "sku": "A", "name": "Coat", "quantity": 1, "total": "100.00"}
+    order = woocommerce.parse_order({"id": 7, "currency": "USD", "date_created_gmt": "2026-03-01T00:00:00", "line_items": [coat]})
+    record_shop_order(order=order, customer=customer, now=NOW, actor=SYSTEM)
+    lines = [coat | {"quantity": 0, "total": "-40.00"}]
+    raw = {"id": 8, "date_created_gmt": "2026-03-02T00:00:00", "amount": "40.00", "line_items": lines}
+    refund = woocommerce.parse_refund(raw, order_id=7, currency="USD")
+    assert (refund.goods, refund.amount_minor) == ((), 4_000)
+    record_shop_refund(shop="woocommerce", refund=refund, now=NOW, actor=SYSTEM)
+    assert balance() == (60, 0)
+
+
 def test_an_amount_that_does_not_divide_becomes_two_lines() -> None:
     lines = list(Goods("W", "Wax", 3, 1_000).lines())
     assert [(line.quantity, line.unit_price_minor) for line in lines] == [(2, 333), (1, 334)]
