@@ -12,8 +12,10 @@ from crm.answers import PurchaseAnswer, register_purchase_answer
 from crm.models import Purchase
 from loyalty.actions.accrual import accrue_receipts
 from loyalty.actions.clawbacks import ClawedBack
-from loyalty.actions.earning import Earned
+from loyalty.actions.earning import Earned, lock_budgets
+from loyalty.actions.restoring import TILL, restore_points
 from loyalty.models import Wallet
+from loyalty.queries.programs import TermsBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,12 @@ class AccrualOutput(serializers.Serializer[Any]):
 
 
 def accrue(purchase: Purchase, actor: Actor, now: datetime) -> list[Accrual]:
-    """Accrue a new receipt; what it did in each program its customer is a member of."""
+    """Give back the points that paid for what a refund gives back, and accrue the receipt; what it did in each program its customer is a member of."""
     if purchase.customer_id is None:
         return []
+    if purchase.refund_of_id and purchase.source != TILL:  # the till gives back what it was asked to
+        lock_budgets(TermsBook().earn_rules)  # before the wallet: what the refund takes back comes after
+        restore_points(refund=purchase, key=f"refund:{purchase.pk}", now=now, actor=actor)
     done = accrue_receipts([purchase], now=now, actor=actor)
     wallets = Wallet.objects.filter(member__customer_id=purchase.customer_id, member__is_active=True)
     return [

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from accounts.audit import Actor
@@ -18,15 +18,14 @@ from crm.answers import act_on_purchase
 from crm.models import Customer, Purchase, PurchaseLine
 from loyalty.actions.earning import lock_budgets
 from loyalty.actions.holds import HoldResolvedError, capture_hold, hold_points
-from loyalty.actions.points import redeem_points, undo_redemption
+from loyalty.actions.points import redeem_points
+from loyalty.actions.restoring import TILL, goods_back, restore_points
 from loyalty.ledger.posting import Receipt
-from loyalty.models import Entry, EntryKind, Hold, Member, Voucher
+from loyalty.models import Hold, Member, Voucher
 from loyalty.queries.programs import TermsBook, Version, terms_in_force
 from loyalty.refusals import TillRefusedError, fewer_than_smallest, worth_more_than_goods
 from loyalty.rules.terms import Redemption
 from loyalty.rules.till import POINTS_CODE, share_back, worth_minor
-
-SOURCE = "till"
 
 
 class OnReceipt(TypedDict, total=False):
@@ -116,7 +115,7 @@ def sell(
     at, buyer = purchased_at or now, member.customer if member else customer
     payment = _payment(member, points, hold_id, lines, min(at, now)) if member else None
     paying = payment.lines if payment else ()
-    purchase = record_purchase(lines=[*lines, *paying], purchased_at=at, now=now, actor=actor, customer=buyer, source=SOURCE, **receipt)
+    purchase = record_purchase(lines=[*lines, *paying], purchased_at=at, now=now, actor=actor, customer=buyer, source=TILL, **receipt)
     paid = payment.spend(purchase, key=key, at=min(at, now), now=now, actor=actor) if payment else None
     return Sold(purchase, paid, act_on_purchase(purchase, actor=actor, now=now))
 
@@ -154,13 +153,13 @@ def refund_sale(
     if amount_minor:
         back.append(NewLine(-amount_minor, description=_("Refund of %(number)s") % {"number": sale}))
     goods_minor = sum(line.amount_minor for line in bought)
-    back_minor = _given_back(sale, paying) - sum(line.amount_minor for line in back)
+    back_minor = goods_back(sale, paying) - sum(line.amount_minor for line in back)
     if paying and (due := share_back(-paying.amount_minor, back_minor=back_minor, goods_minor=goods_minor) - _discount_back(paying)) > 0:
         back.append(NewLine(due, product_code=POINTS_CODE, description=paying.description, refund_of_id=paying.pk))
     at = max(refunded_at or now, sale.purchased_at)  # the clock of the till that sold may run ahead of this one's
-    refund = refund_lines(purchase=sale, lines=back, refunded_at=at, actor=actor, number=number, source=SOURCE)
+    refund = refund_lines(purchase=sale, lines=back, refunded_at=at, actor=actor, number=number, source=TILL)
     lock_budgets(TermsBook().earn_rules)  # before the wallet: what the refund takes back comes after
-    restored = _restore(sale, points, back_minor, goods_minor, key=key, at=refund.purchased_at, now=now, actor=actor)
+    restored = restore_points(refund=refund, points=points, key=key, now=now, actor=actor)
     return Refunded(refund, restored, act_on_purchase(refund, actor=actor, now=now))
 
 
@@ -242,38 +241,5 @@ def _line_back(goods: Sequence[PurchaseLine], back: Back) -> NewLine:
     return NewLine(line.unit_price_minor, -back.quantity, line.product_code, line.description, line.category, line.pk)
 
 
-def _given_back(sale: Purchase, paying: PurchaseLine | None) -> int:
-    """What earlier refunds gave back of the goods, before what points had paid of them."""
-    lines = PurchaseLine.objects.filter(purchase__refund_of=sale)
-    lines = lines.exclude(refund_of=paying) if paying else lines
-    return -(lines.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
-
-
 def _discount_back(paying: PurchaseLine) -> int:
     return paying.refunds.aggregate(sum=Sum("amount_minor"))["sum"] or 0
-
-
-def _restore(
-    sale: Purchase, points: int | None, back_minor: int, goods_minor: int, *, key: str, at: datetime, now: datetime, actor: Actor
-) -> int:
-    redeemed = Entry.objects.filter(purchase=sale, kind__in=[EntryKind.REDEEM, EntryKind.CAPTURE], vouchers=None).order_by("pk")
-    undone = Sum("followers__amount", filter=Q(followers__kind=EntryKind.UNDO), default=0)
-    left = {entry: entry.amount - entry.undone for entry in redeemed.annotate(undone=undone)}
-    whole = sum(entry.amount for entry in left)
-    due = points if points is not None else share_back(whole, back_minor=back_minor, goods_minor=goods_minor) - whole + sum(left.values())
-    if points and points > sum(left.values()):
-        raise TillRefusedError(_("Fewer points are left of what was redeemed."), code="not_undoable")
-    restored = 0
-    for entry, most in left.items():
-        if (amount := min(most, due - restored)) > 0:
-            undo_redemption(
-                member_id=entry.member_id,
-                entry_id=entry.pk,
-                amount=amount,
-                key=f"{key}:undo:{entry.pk}",
-                occurred_at=at,
-                now=now,
-                actor=actor,
-            )
-            restored += amount
-    return restored

@@ -12,6 +12,7 @@ from crm.models import Customer
 from crm.normalisation.digits import latin_digits
 from crm.queries.search import find_by_any_word, find_customers
 from loyalty.actions.members import NUMBER_LENGTH
+from loyalty.actions.points import SPENDING
 from loyalty.codes import ALPHABET
 from loyalty.models import Entry, EntryKind, LotRemainder, Member, Posting, VoucherState
 from loyalty.rules.postings import Account
@@ -101,7 +102,7 @@ def _balance_after(member: Member, entry: Entry) -> int:
 
 def _undoable(entries: Sequence[Entry]) -> set[int]:
     """Redemptions and takings of which something is left and whose voucher nobody has used, and gifts that nobody has touched."""
-    taken = [entry for entry in entries if entry.kind in (EntryKind.REDEEM, EntryKind.TAKE)]
+    taken = [entry for entry in entries if entry.kind in SPENDING]
     redeemed = {entry.pk: entry.amount for entry in taken if all(one.state == VoucherState.ISSUED for one in entry.vouchers.all())}
     given = {entry.pk: entry.amount for entry in entries if entry.kind == EntryKind.GIVE}
     undone = dict(

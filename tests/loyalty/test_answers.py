@@ -1,16 +1,25 @@
 """What a purchase earned stands in the answer to the call itself."""
 
+from datetime import datetime
+
 import pytest
 
+from accounts.audit import SYSTEM
 from accounts.permissions import API_SCOPES
 from accounts.tenancy import tenant
 from config.reactions import react
+from crm.actions import NewLine, refund_purchase
+from crm.answers import act_on_purchase
+from crm.models import Purchase
+from loyalty.actions.members import enrol_member
+from loyalty.actions.till import refund_sale, sell
 from loyalty.models import Entry, Wallet
 from tests.api.conftest import Caller, caller_of
 from tests.conftest import Cast, signed_in
 from tests.crm.import_files import imported
 from tests.factories import CustomerFactory
-from tests.loyalty.program_stage import open_program
+from tests.loyalty.ledger_stage import NOW, Stage
+from tests.loyalty.program_stage import broken, open_program
 
 
 @pytest.fixture
@@ -36,6 +45,48 @@ def test_the_answer_to_a_purchase_and_its_refund_says_what_they_did(cast: Cast, 
     react(organization_id=cast.saffron.pk)
     with tenant(cast.saffron.pk):
         assert Entry.objects.count() == 2
+
+
+def paid_with_points(now: datetime) -> Purchase:
+    """A sale of 5,000, of which 300 of 500 points paid 3,000; it earned 2 points."""
+    member = enrol_member(
+        program=open_program(redemption={"points": 10, "minor": 100}), customer=CustomerFactory.create(), now=NOW, actor=SYSTEM
+    )
+    Stage(member).earn(500)
+    return sell(lines=[NewLine(5_000)], key="till-1", now=now, actor=SYSTEM, member=member, points=300).purchase
+
+
+@pytest.mark.parametrize(
+    ("parts", "balances"), [([2_000], [500]), ([700, 1_300], [306, 500]), ([1, 1_998, 1], [201, 499, 500]), ([1_000], [351])]
+)
+def test_a_refund_that_names_money_gives_back_the_points_that_had_paid_for_its_share(
+    cast: Cast, till: Caller, parts: list[int], balances: list[int]
+) -> None:
+    with tenant(cast.saffron.pk):
+        sale = paid_with_points(NOW)
+        assert Wallet.objects.get().balance == 202
+    done = [till.post(f"purchases/{sale.pk}/refund/", {"amount_minor": part}).json()["loyalty"][0]["balance"] for part in parts]
+    assert done == balances
+    react(organization_id=cast.saffron.pk)
+    with tenant(cast.saffron.pk):
+        assert Wallet.objects.get().balance == balances[-1]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_till_and_a_page_give_back_each_point_once(in_saffron: Cast, is_first: bool) -> None:
+    sale = paid_with_points(NOW)
+
+    def at_till() -> int:
+        return refund_sale(sale=sale, amount_minor=2_500, key="back", now=NOW, actor=SYSTEM).restored
+
+    if is_first:
+        assert at_till() == 150
+    refund = refund_purchase(purchase=sale, amount_minor=1_000, refunded_at=NOW, actor=SYSTEM)
+    act_on_purchase(refund, actor=SYSTEM, now=NOW)
+    if not is_first:
+        assert at_till() == 150
+    assert (Wallet.objects.get().balance, sum(Entry.objects.filter(kind="undo").values_list("amount", flat=True))) == (500, 300)
+    assert broken() == {}
 
 
 def test_an_anonymous_purchase_earns_nobody_anything(cast: Cast, till: Caller) -> None:
