@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from fractions import Fraction
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from accounts.queries import current_organization
 from accounts.tenancy import current_organization_id
-from loyalty.rules.liability import PeriodAccount, Split, Worth, split_sale
+from loyalty.rules.liability import PeriodAccount
 
 
 def liability_by_month(*, program_id: int, until: datetime) -> list[PeriodAccount]:
@@ -29,16 +27,14 @@ def liability_by_month(*, program_id: int, until: datetime) -> list[PeriodAccoun
 
 
 def deferred_by_month(*, program_id: int, until: datetime) -> dict[Any, int]:
-    """Minor units of each month's sales that belong to the points that came with them."""
-    zone = ZoneInfo(current_organization().time_zone)
-    found: dict[Any, int] = {}
-    rows = _fetch(_SALES, {"organization": current_organization_id(), "program": program_id, "until": until})
-    for recorded_at, points, sale_minor, per_points, minor, share in rows:
-        worth = Worth(Fraction(int(minor), int(per_points)), Fraction(int(share), 100))
-        split: Split = split_sale(sale_minor=int(sale_minor), points=int(points), worth=worth)
-        month = recorded_at.astimezone(zone).date().replace(day=1)
-        found[month] = found.get(month, 0) + split.points_minor
-    return found
+    """Minor units of each month's sales that belong to the points that came with them, less what refunds took back in it.
+
+    Each sale is divided as ``rules.liability.split_sale`` does. Of its points' part as much is left as of its points, in
+    whole minor units: the parts of all refunds together are exactly that of one.
+    """
+    zone = current_organization().time_zone
+    rows = _fetch(_DEFERRED, {"organization": current_organization_id(), "program": program_id, "until": until, "zone": zone})
+    return {month: int(minor) for month, minor in rows}
 
 
 def outstanding_points(program_id: int) -> int:
@@ -70,12 +66,40 @@ join loyalty_posting as p on p.organization_id = e.organization_id and p.entry_i
 where e.organization_id = %(organization)s and e.program_id = %(program)s and e.recorded_at <= %(until)s
 group by 1 order by 1
 """
-_SALES: Final = """
-select e.recorded_at, e.amount, s.total_minor, t.document #>> '{redemption,points}', t.document #>> '{redemption,minor}',
-    t.document ->> 'redeemed_share'
-from loyalty_entry as e
-join crm_purchase as s on s.organization_id = e.organization_id and s.id = e.purchase_id
-join loyalty_terms as t on t.organization_id = e.organization_id and t.id = e.terms_id
-where e.organization_id = %(organization)s and e.program_id = %(program)s and e.kind = 'earn' and e.recorded_at <= %(until)s
-    and s.total_minor > 0 and t.document -> 'redemption' is not null
+# numeric ``div`` is exact: half a unit is added before what is less than one is cut off.
+_DEFERRED: Final = """
+with terms as materialized (
+    select id, (document #>> '{redemption,points}')::numeric * 100 as parts,
+        (document #>> '{redemption,minor}')::numeric * (document ->> 'redeemed_share')::numeric as point
+    from loyalty_terms
+    where organization_id = %(organization)s and program_id = %(program)s and document -> 'redemption' is not null
+),
+priced as (
+    select e.id, e.recorded_at, e.amount::numeric as points, s.total_minor::numeric as sale, e.amount * t.point as price, t.parts
+    from loyalty_entry as e
+    join crm_purchase as s on s.organization_id = e.organization_id and s.id = e.purchase_id
+    join terms as t on t.id = e.terms_id
+    where e.organization_id = %(organization)s and e.program_id = %(program)s and e.kind = 'earn' and e.recorded_at <= %(until)s
+        and s.total_minor > 0
+),
+earned as (
+    select id, recorded_at, points, div(2 * sale * price + sale * parts + price, 2 * (sale * parts + price)) as minor from priced
+),
+taken as (
+    select t.recorded_at, earned.points, earned.minor, t.change,
+        earned.points - sum(t.change) over (partition by t.origin_id order by t.id) as points_left
+    from (
+        select id, origin_id, recorded_at, case kind when 'restore' then -amount else amount end as change from loyalty_entry
+        where organization_id = %(organization)s and kind in ('clawback', 'restore', 'cancel') and origin_id is not null
+            and recorded_at <= %(until)s
+    ) as t
+    join earned on earned.id = t.origin_id
+),
+changes as (
+    select recorded_at, minor from earned
+    union all
+    select recorded_at, div(2 * minor * points_left + points, 2 * points)
+        - div(2 * minor * (points_left + change) + points, 2 * points) from taken
+)
+select date_trunc('month', recorded_at at time zone %(zone)s)::date, sum(minor) from changes group by 1
 """

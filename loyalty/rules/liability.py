@@ -28,7 +28,7 @@ class Split:
 def split_sale(*, sale_minor: int, points: int, worth: Worth) -> Split:
     """Divide a sale in proportion to the stand-alone prices of the goods and of the points (IFRS 15, 74 and B40 to B42).
 
-    The points' part is rounded to whole minor units, half up, and the goods have the rest: nothing of the sale is lost.
+    The report does the same in SQL (``queries.liability``). The points' part is rounded to whole minor units, half up, and the goods have the rest: nothing of the sale is lost.
 
     Example: a sale of 800.00 with 2,000 points worth 0.012 each, of which 80 % are redeemed, is 781.25 and 18.75.
     """

@@ -1,15 +1,19 @@
 """What points owe."""
 
+from datetime import datetime
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.audit import SYSTEM
+from loyalty.actions.points import cancel_pending
+from loyalty.models import Entry, Program
 from loyalty.queries.liability import liability_by_month, outstanding_points
 from loyalty.rules.liability import Split, Worth, split_sale
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import DAY, NOW, Stage
-from tests.loyalty.program_stage import Shop, open_program
+from tests.loyalty.program_stage import SALES, Shop, open_program
 
 WORTH = Worth(point_minor=Fraction("1.2"), redeemed_share=Fraction(80, 100))
 
@@ -51,3 +55,41 @@ def test_each_month_opens_with_what_the_one_before_closed_with_and_the_last_clos
     assert accounts[-1].closing == outstanding_points(program.pk)
     # 20,000.00 with 2,000 points worth 1.2 minor units at 80 %: 1,920 of 2,001,920 parts.
     assert accounts[0].deferred_minor == 1_918
+
+
+def deferred(program: Program, *, until: datetime = NOW) -> list[int]:
+    return [month.deferred_minor for month in liability_by_month(program_id=program.pk, until=until)]
+
+
+def test_what_belongs_to_points_goes_with_what_is_given_back_in_the_month_it_is(in_saffron: Cast) -> None:
+    program = open_program(earn=[SALES | {"per_minor": 40}], redemption={"points": 1_000, "minor": 1_200}, redeemed_share=80)
+    shop = Shop(program)
+    sale = shop.buy(80_000)
+    assert deferred(program) == [1_875]
+    shop.refund(sale, 20_000)
+    assert deferred(program) == [1_406]  # three quarters of it, half up
+    later = shop.now = NOW + 45 * DAY
+    shop.refund(sale, 60_000)
+    assert (deferred(program), deferred(program, until=later)) == ([1_406], [1_406, -1_406])
+
+
+def test_points_that_were_cancelled_or_given_back_defer_nothing_or_all_again(in_saffron: Cast) -> None:
+    program = open_program(pending_days=14, earn=[SALES | {"per_minor": 40}], redemption={"points": 1_000, "minor": 1_200})
+    shop = Shop(program)
+    shop.buy(("OIL", 80_000), at=NOW - 9 * DAY)
+    cancelled = Entry.objects.get(kind="earn")
+    back = shop.bring_back("OIL", 80_000)
+    assert (deferred(program), back.refund_of) == ([0], None)
+    shop.buy(("OIL", 80_000), at=NOW - DAY)  # explains the refund better
+    assert (deferred(program), shop.wallet()[2]) == ([1_875], 2_000)
+    cancel_pending(member_id=shop.member.pk, entry_id=cancelled.pk, key="cancel", now=NOW, actor=SYSTEM)
+    assert deferred(program) == [0]
+
+
+def test_sales_are_divided_in_the_database_as_the_rule_divides_them(in_saffron: Cast) -> None:
+    program = open_program(earn=[SALES | {"points": 7, "per_minor": 3}], redemption={"points": 1_000, "minor": 1_200}, redeemed_share=80)
+    shop = Shop(program)
+    for amount in (1, 2, 3, 5, 11, 12, 13, 499, 501, 99_999):
+        shop.buy(amount)
+    earned = Entry.objects.filter(kind="earn").values_list("purchase__total_minor", "amount")
+    assert deferred(program) == [sum(split_sale(sale_minor=sale, points=points, worth=WORTH).points_minor for sale, points in earned)]
