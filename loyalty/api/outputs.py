@@ -80,7 +80,9 @@ class PeriodOutput(serializers.Serializer[Any]):
     expired = serializers.IntegerField()
     reversed = serializers.IntegerField()
     closing = serializers.IntegerField()
-    deferred_minor = serializers.IntegerField(help_text=_("What of the month's sales belongs to the points that came with them."))
+    deferred_minor = serializers.IntegerField(
+        help_text=_("What of the month's sales belongs to the points that came with them, less what refunds took back of it in the month.")
+    )
 
 
 class LiabilityOutput(serializers.Serializer[Any]):
@@ -169,9 +171,15 @@ class OffersOutput(serializers.Serializer[Any]):
 
 
 class VoucherOutput(Output):
+    code = serializers.CharField(read_only=True, allow_null=True)
+
     class Meta:
         model = Voucher
-        exclude = ("organization", "used_key")
+        exclude = ("organization", "used_key", "undone_key")
+
+    def to_representation(self, instance: Voucher) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown | {"code": None} if self.context.get("hides_codes") else shown
 
 
 class RewardReceiptOutput(serializers.Serializer[Any]):

@@ -1,5 +1,7 @@
 """Rewards and vouchers over the API."""
 
+from typing import Any
+
 import django_filters
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
@@ -11,7 +13,7 @@ from accounts.api.errors import CONTENT_TYPE
 from accounts.api.filters import IdFilter
 from accounts.api.schema import ProblemSerializer
 from accounts.api.views import ApiViewSet
-from accounts.permissions import Permission
+from accounts.permissions import Access, Permission
 from loyalty.actions.catalogue import change_reward, create_reward
 from loyalty.actions.vouchers import undo_use, use_voucher
 from loyalty.api.inputs import NewRewardInput, RewardInput, UseVoucherInput, VoucherInput
@@ -98,7 +100,14 @@ class VoucherViewSet(KeyedViewSet):
     }
     keyed = frozenset({"use", "undo"})
 
-    @extend_schema(summary="List vouchers", description="Newest first.", responses=VoucherOutput(many=True))
+    def get_serializer_context(self) -> dict[str, Any]:
+        # Whoever reads a code can use the voucher: it is shown to those who may.
+        is_asked = isinstance(self.request.auth, Access) if self.request else False
+        return {**super().get_serializer_context(), "hides_codes": is_asked and not self.access.allows(Permission.POINTS_CHANGE)}
+
+    @extend_schema(
+        summary="List vouchers", description="Newest first. Codes are shown to those who may use them.", responses=VoucherOutput(many=True)
+    )
     def list(self, request: Request) -> Response:
         return self.listed(VoucherOutput)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.audit import SYSTEM
 from accounts.models import IdempotencyKey
@@ -15,6 +16,7 @@ from crm.models import Purchase
 from loyalty.actions.catalogue import create_reward
 from loyalty.actions.members import enrol_member
 from loyalty.actions.points import earn_points
+from loyalty.actions.rewards import redeem_reward
 from loyalty.models import Entry, Member, Wallet
 from tests.api.conftest import Caller, errors_of
 from tests.conftest import Cast, signed_in
@@ -231,6 +233,18 @@ def test_a_reserved_reward_is_captured_with_a_sale(cast: Cast, till: Caller, mem
     assert (voucher["state"], voucher["entry"]) == ("issued", sale["paid"]["entry"])
     back = till.post("till/refunds/", {"purchase": sale["purchase"]["id"], "amount_minor": 5_000}, idempotency_key="r").json()
     assert back["restored"] == 0
+
+
+def test_codes_are_shown_to_those_who_may_use_vouchers(cast: Cast, till: Caller, member: Member, key_with: Callable[..., Caller]) -> None:
+    with tenant(cast.saffron.pk):
+        reward = create_reward(program=member.program, actor=cast.alice_acts, name="Haircut", points=60)
+        voucher = redeem_reward(member_id=member.pk, reward_id=reward.pk, key="bought", now=timezone.now(), actor=cast.alice_acts).voucher
+    looks = key_with(Permission.LOYALTY_VIEW)
+    for caller, code in ((till, voucher.code), (looks, None)):
+        listed = caller.get("vouchers/").json()["results"]
+        shown = [*listed, caller.get(f"vouchers/{voucher.pk}/").json(), caller.post("vouchers/lookup/", {"code": voucher.code}).json()]
+        assert [(one["id"], one["code"]) for one in shown] == [(voucher.pk, code)] * 3
+        assert not {"used_key", "undone_key"} & shown[0].keys()
 
 
 def test_a_person_sells_at_their_locations_only(limited: Cast, till: Caller, member: Member) -> None:
