@@ -102,7 +102,7 @@ class ExpiryForm(StepForm):
 
     def written(self) -> Document:
         values = dict(self.cleaned_data)
-        return self.document | {"pending_days": values.pop("pending_days"), "expiry": values}
+        return self.document | {"pending_days": values.pop("pending_days"), "expiry": self.document.get("expiry", {}) | values}
 
 
 class RedemptionForm(StepForm):
@@ -195,13 +195,17 @@ def _words(text: str) -> list[str]:
 
 
 class EarnForm(RowForm):
-    seldom = ("items", "event", "every", "of", "cap", "per", "budget")
+    seldom = ("items", "event", "every", "of", "referee_points", "refund_days", "cap", "per", "budget")
     on = forms.ChoiceField(label=_("Points for"), choices=EARN_ON)
     points = forms.IntegerField(label=_("Points"), min_value=1, max_value=10**9, initial=1)
     items = forms.CharField(label=_("Products or categories"), required=False, help_text=_("Codes or names, with commas between."))
     event = forms.CharField(label=_("Kind of the event"), max_length=60, required=False, widget=forms.TextInput(attrs={"dir": "ltr"}))
     every = forms.IntegerField(label=_("Every how many"), min_value=1, max_value=10_000, required=False)
     of = forms.ChoiceField(label=_("Of"), choices=[(Counted.VISITS, _("visits")), (Counted.PURCHASES, _("purchases"))], required=False)
+    referee_points = forms.IntegerField(label=_("Points for the friend"), min_value=0, max_value=10**9, required=False)
+    refund_days = forms.IntegerField(
+        label=_("Days until both can spend them"), min_value=0, max_value=3_660, required=False, help_text=_("Empty: as for purchases.")
+    )
     cap = forms.IntegerField(label=_("At most for one member"), min_value=1, max_value=10**9, required=False)
     per = forms.ChoiceField(label=_("Within"), choices=CAPS, required=False)
     budget = forms.IntegerField(label=_("At most for all together"), min_value=1, max_value=10**9, required=False)
@@ -233,6 +237,8 @@ class EarnForm(RowForm):
             "categories": items if on == "category" else [],
             "event": data["event"] if on == "event" else "",
             "milestone": {"count": data["every"] or 1, "of": data["of"]} if on == "milestone" else None,
+            "referee_points": (data["referee_points"] or 0) if on == "referral" else 0,
+            "refund_days": data["refund_days"] if on == "referral" else None,
             "rules": _rules_over(node, data["segment"]),
             "cap": {"points": data["cap"], "per": data["per"]} if data["cap"] and data["per"] else None,
             "budget": data["budget"],
@@ -288,13 +294,14 @@ class LevelForm(RowForm):
     def over(self, node: Document) -> Document:
         data = self.cleaned_data
         shown = {BenefitKind.DISCOUNT, BenefitKind.FREE_SHIPPING, BenefitKind.EXCLUSIVE_OFFERS}
-        benefits = [benefit for benefit in node.get("benefits", []) if benefit["kind"] not in shown]
+        before = {benefit["kind"]: benefit for benefit in node.get("benefits", [])}
+        benefits = [benefit for kind, benefit in before.items() if kind not in shown]
         if data["discount"]:
-            benefits.append({"kind": "discount", "value": data["discount"]})
+            benefits.append(before.get("discount", {}) | {"kind": "discount", "value": data["discount"]})
         if data["free_shipping"]:
-            benefits.append({"kind": "free_shipping"})
+            benefits.append(before.get("free_shipping", {}) | {"kind": "free_shipping"})
         if data["benefit"]:
-            benefits.append({"kind": "exclusive_offers", "text": data["benefit"]})
+            benefits.append(before.get("exclusive_offers", {}) | {"kind": "exclusive_offers", "text": data["benefit"]})
         return node | {"name": data["name"], "threshold": data["threshold"], "percent": data["percent"], "benefits": benefits}
 
 

@@ -102,6 +102,45 @@ def test_what_a_step_does_not_show_is_kept(cast: Cast, program: Program, as_alic
     assert (kept["key"], kept["name"], kept["points"], kept["rules"], kept["locations"]) == ("old", "New", 4, rules, [cast.uptown.pk])
 
 
+def test_warnings_and_the_words_of_benefits_are_kept_by_steps_that_do_not_show_them(cast: Cast, program: Program, as_alice: Client) -> None:
+    benefits = [{"kind": "priority", "text": "First in line"}, {"kind": "discount", "value": 5, "text": "On haircuts"}]
+    gold = {"key": "gold", "threshold": 10, "benefits": [*benefits, {"kind": "free_shipping", "text": "By post"}]}
+    document = {"expiry": {"kind": "age", "months": 24, "warn_days": [90, 14]}, "tiers": {"basis": "visits", "levels": [gold]}}
+    with tenant(cast.saffron.pk):
+        write_terms(program=program, document=document, actor=cast.alice_acts, now=timezone.now())
+    row = {"levels-0-key": "gold", "levels-0-name": "Gold", "levels-0-threshold": "10", "levels-0-percent": "100"}
+    shown = {"levels-0-discount": "7", "levels-0-free_shipping": "on"}
+    as_alice.post(_url("setup", program, "expiry"), EXPIRY)
+    as_alice.post(_url("setup", program, "tiers"), TIERS | {"levels-TOTAL_FORMS": "1", "levels-INITIAL_FORMS": "1"} | row | shown)
+    as_alice.post(_url("publish", program))
+    with tenant(cast.saffron.pk):
+        published = Terms.objects.get(version=2).document
+    assert (published["expiry"]["months"], published["expiry"]["warn_days"]) == (12, [90, 14])
+    assert [(one["kind"], one["value"], one["text"]) for one in published["tiers"]["levels"][0]["benefits"]] == [
+        ("priority", 0, "First in line"),
+        ("discount", 7, "On haircuts"),
+        ("free_shipping", 0, "By post"),
+    ]
+
+
+def test_a_referral_rule_says_what_the_friend_gets_and_when(cast: Cast, program: Program, as_alice: Client) -> None:
+    one = {"earn-TOTAL_FORMS": "1", "earn-0-name": "Friends", "earn-0-on": "referral", "earn-0-points": "500", "earn-0-per_minor": ""}
+    both = EARN | one | {"earn-0-referee_points": "200", "earn-0-refund_days": "0"}
+    as_alice.post(_url("setup", program, "earning"), both)
+    with tenant(cast.saffron.pk):
+        draft = Program.objects.get().draft
+    assert draft is not None
+    assert (draft["earn"][0]["referee_points"], draft["earn"][0]["refund_days"]) == (200, 0)
+    page = as_alice.get(_url("setup", program, "earning"))
+    assert [page.context["lists"][0][2].forms[0][name].value() for name in ("referee_points", "refund_days")] == [200, 0]
+    key = {"earn-INITIAL_FORMS": "1", "earn-0-key": "friends"}
+    as_alice.post(_url("setup", program, "earning"), both | key | {"earn-0-on": "sign_up"})
+    with tenant(cast.saffron.pk):
+        draft = Program.objects.get().draft
+    assert draft is not None
+    assert (draft["earn"][0]["referee_points"], draft["earn"][0]["refund_days"]) == (0, None)
+
+
 def test_the_preview_says_what_a_purchase_gives_before_anything_is_kept(cast: Cast, program: Program, as_alice: Client) -> None:
     page = as_alice.post(_url("preview", program, "earning"), EARN | {"sample": "125"})
     assert (page.context["points"], page.context["worth_minor"], page.context["expires_at"]) == (12, 12, None)
