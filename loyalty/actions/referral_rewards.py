@@ -166,9 +166,10 @@ def _next_key(one: _Qualifying, side: str) -> str:
 
 def _late_rejection(referral: Referral) -> Rejection | None:
     """Whether the two have turned out to be one person, or the referred somebody who was referred before."""
-    known = people({referral.customer_id or 0, referral.referrer.customer_id})
+    theirs = {referral.referrer.customer_id, referral.referrer.holder.customer_id}
+    known = people({referral.customer_id or 0, *theirs})
     referee = known[referral.customer_id or 0]
-    if referee.is_also(known[referral.referrer.customer_id]):
+    if any(referee.is_also(known[one]) for one in theirs):
         return Rejection.SELF
     return None if claim(referral, referee) else Rejection.REFERRED_BEFORE
 

@@ -25,17 +25,21 @@ _SPENT = Subquery(
 )
 _ANCESTORS = """
 with recursive chain as (
-    select m.customer_id from loyalty_referral as r
-    join loyalty_member as m on m.organization_id = r.organization_id and m.id = r.referrer_id
-    where r.organization_id = %(organization)s and r.program_id = %(program)s and r.customer_id = %(customer)s
-        and (r.state <> 'rejected' or r.rejection = 'refunded')
+    select id, customer_id, moved_to_id, false as is_above from loyalty_member
+    where organization_id = %(organization)s and program_id = %(program)s and customer_id = %(customer)s
     union
-    select m.customer_id from chain
-    join loyalty_referral as r on r.organization_id = %(organization)s and r.program_id = %(program)s and r.customer_id = chain.customer_id
-        and (r.state <> 'rejected' or r.rejection = 'refunded')
-    join loyalty_member as m on m.organization_id = r.organization_id and m.id = r.referrer_id
+    select m.id, m.customer_id, m.moved_to_id, chain.is_above or m.is_above from chain
+    cross join lateral (
+        select f.id, f.customer_id, f.moved_to_id, false as is_above from loyalty_member as f
+        where f.organization_id = %(organization)s and (f.id = chain.moved_to_id or f.moved_to_id = chain.id)
+        union all
+        select b.id, b.customer_id, b.moved_to_id, true from loyalty_referral as r
+        join loyalty_member as b on b.organization_id = r.organization_id and b.id = r.referrer_id
+        where r.organization_id = %(organization)s and r.program_id = %(program)s and r.customer_id = chain.customer_id
+            and (r.state <> 'rejected' or r.rejection = 'refunded')
+    ) as m
 )
-select customer_id from chain
+select distinct customer_id from chain where is_above
 """
 
 
@@ -75,7 +79,7 @@ def people(customer_ids: Collection[int]) -> dict[int, Person]:
 
 
 def ancestors(program_id: int, customer_id: int) -> set[int]:
-    """Who brought a customer, who brought those, and so on."""
+    """Who brought a customer, who brought those, and so on, each with all whose memberships are one with theirs."""
     with connection.cursor() as cursor:
         values = {"organization": current_organization_id(), "program": program_id, "customer": customer_id}
         cursor.execute(_ANCESTORS, values)

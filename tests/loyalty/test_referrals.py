@@ -14,6 +14,7 @@ from config.reactions import react
 from crm.actions.purchases import NewLine, record_purchase, refund_purchase
 from crm.models import Customer, Event, Identity, Purchase
 from loyalty.actions.members import enrol_member
+from loyalty.actions.moving import move_member
 from loyalty.actions.points import redeem_points
 from loyalty.actions.programs import write_terms
 from loyalty.actions.referral_rewards import finish_referrals, follow_referrals, settle_referrals
@@ -227,6 +228,26 @@ def test_who_turns_out_to_be_the_referrer_is_rejected_when_they_buy(town: Town) 
     Customer.objects.exclude(pk=nora.customer_id).update(email="n.o.r.a@gmail.com")
     town.buy(referral)
     assert (state(referral), town.wallets(referral)) == (("rejected", "self"), [(0, 0, 0), (0, 0, 0)])
+
+
+def test_who_turns_out_to_be_the_referrer_by_a_merge_is_rejected_when_they_buy(town: Town) -> None:
+    referrer = town.member()
+    referral = town.join(referrer)
+    assert referral.customer is not None
+    move_member(member_id=referrer.pk, to_customer=referral.customer, now=NOW, actor=SYSTEM)
+    town.buy(referral)
+    assert (state(referral), Entry.objects.filter(kind="earn").count()) == (("rejected", "self"), 0)
+
+
+def test_a_circle_is_seen_through_memberships_that_moved(town: Town) -> None:
+    first, other = town.member(), town.member()
+    brought = Member.objects.get(customer=town.join(first).customer)
+    assert first.customer is not None
+    assert other.customer is not None
+    move_member(member_id=brought.pk, to_customer=other.customer, now=NOW, actor=SYSTEM)
+    closing = town.join(other, first.customer)
+    assert state(closing) == ("rejected", "cycle")
+    assert state(town.join(other)) == ("joined", "")
 
 
 @pytest.mark.parametrize("length", [2, 3])
