@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from accounts.audit import Actor
 from accounts.models.audit import ActorKind
 from accounts.queries import current_organization
+from accounts.tenancy import current_organization_id
 from crm.actions.consents import set_consent
 from crm.actions.customers import create_customer
 from crm.models import Channel, ConsentState, Customer, Identity, IdentityKind, Purpose
@@ -41,6 +42,7 @@ def join_as_friend(
         ValidationError: per field; the same whether the customer is known or not.
     """
     known = _normalised(identity)
+    _one_after_another(known)
     actor = Actor(ActorKind.CUSTOMER, label=" ".join(filter(None, (identity.get("first_name"), identity.get("last_name")))))
     if (customer := _find(known)) is not None:
         invite_known(code=code, customer=customer, now=now, actor=actor, **known)
@@ -72,6 +74,16 @@ def _normalised(identity: dict[str, str]) -> dict[str, str]:
     if errors:
         raise ValidationError(errors)
     return done
+
+
+def _one_after_another(known: dict[str, str]) -> None:
+    # Whoever presses twice is known the second time, rather than made twice at once.
+    with connection.cursor() as cursor:
+        for value in sorted(known.values()):
+            cursor.execute(
+                "select pg_advisory_xact_lock(hashtextextended('loyalty joining ' || %s || ':' || %s, 0))",
+                [current_organization_id(), value],
+            )
 
 
 def _find(known: dict[str, str]) -> Customer | None:

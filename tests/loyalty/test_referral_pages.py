@@ -1,5 +1,6 @@
 """Referrals on the pages: a program's figures, codes at the counter and on the member's own page, and how friends join."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from tests.conftest import Cast
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import make_member
 from tests.loyalty.program_stage import open_program
+from tests.loyalty.reward_stage import side_by_side
 
 RULE = {"key": "friends", "on": "referral", "points": 500, "referee_points": 200, "refund_days": 14}
 FRIEND = {"first_name": "Sina", "email": "sina@example.com"}
@@ -226,6 +228,18 @@ def test_a_form_that_is_sent_twice_joins_once(cast: Cast, nora: Member) -> None:
     assert _join(path, **FRIEND).content == _join(path, **FRIEND).content
     with tenant(cast.saffron.pk):
         assert list(Referral.objects.filter(referrer=nora).order_by("-pk").values_list("state", flat=True)[:1]) == ["joined"]
+
+
+def test_a_form_that_is_sent_six_times_at_once_joins_once_and_answers_each(committed_cast: Cast) -> None:
+    cache.clear()
+    with tenant(committed_cast.saffron.pk):
+        program = open_program(earn=[RULE])
+        path = urlsplit(join_url(code_of(member=make_member(program), now=timezone.now()).code)).path
+    answers = side_by_side([partial(_join, path, **FRIEND) for _ in range(6)])
+    assert [getattr(answer, "status_code", answer) for answer in answers] == [200] * 6
+    with tenant(committed_cast.saffron.pk):
+        assert Customer.objects.filter(email="sina@example.com").count() == 1
+        assert [referral.state for referral in Referral.objects.all()] == ["joined"]
 
 
 @pytest.mark.parametrize(
