@@ -17,7 +17,7 @@ from loyalty.rules.earning import ON_PURCHASE, Occasion
 from loyalty.rules.liability import Worth
 from loyalty.rules.receipts import Line, remaining_lines
 from loyalty.rules.simulation import Happening, History
-from loyalty.rules.terms import EarnOn, ProgramTerms
+from loyalty.rules.terms import EarnOn, Enrolment, ProgramTerms
 
 MOST_MEMBERS: Final = 20_000
 CHUNK: Final = 500
@@ -93,6 +93,7 @@ def _sample(program_id: int) -> tuple[list[int], int]:
 
 def _happenings(members: Sequence[Member], version: Version, conditions: Conditions, now: datetime) -> Iterator[Happening]:
     by_customer = {member.customer_id: member for member in members}
+    is_automatic = version.terms.enrol is Enrolment.AUTOMATIC
     clocks, places, left = Clocks(), Location.objects.in_bulk(), _lines_left(list(by_customer), now)
 
     def happening(
@@ -106,10 +107,12 @@ def _happenings(members: Sequence[Member], version: Version, conditions: Conditi
     for sale, customer_id, at, location in sales.order_by("purchased_at", "id").values_list(
         "pk", "customer_id", "purchased_at", "location_id"
     ):
-        yield happening(customer_id or 0, at, location, ON_PURCHASE, left.get(sale, ()))
+        if is_automatic or by_customer[customer_id or 0].joined_at <= at:
+            yield happening(customer_id or 0, at, location, ON_PURCHASE, left.get(sale, ()))
     visits = Visit.objects.filter(customer_id__in=by_customer, state=VisitState.COMPLETED, starts_at__range=last_year)
     for customer_id, at, location in visits.order_by("starts_at", "id").values_list("customer_id", "starts_at", "location_id"):
-        yield happening(customer_id, at, location, frozenset([EarnOn.VISIT]))
+        if is_automatic or by_customer[customer_id].joined_at <= at:
+            yield happening(customer_id, at, location, frozenset([EarnOn.VISIT]))
 
 
 def _lines_left(customer_ids: Sequence[int], now: datetime) -> dict[int, tuple[Line, ...]]:

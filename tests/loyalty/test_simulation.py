@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.audit import SYSTEM
+from loyalty.actions.members import enrol_member
 from loyalty.models import Entry, Program
 from loyalty.queries.simulation import Outcome, simulate_terms
 from loyalty.rules.terms import parse_terms
@@ -56,3 +58,14 @@ def test_a_simulation_writes_nothing(program: Program) -> None:
     entries = Entry.objects.count()
     simulate_terms(program_id=program.pk, draft=parse_terms({"earn": [SALES]}), now=NOW)
     assert Entry.objects.count() == entries
+
+
+def test_what_was_before_somebody_was_enrolled_by_hand_counts_for_neither_side(in_saffron: Cast) -> None:
+    shop = Shop(open_program(enrol="by_hand", redemption=REDEMPTION))
+    shop.buy(50_000, at=NOW - 20 * DAY)
+    shop.visit(at=NOW - 20 * DAY)
+    enrol_member(program=shop.program, customer=shop.customer, now=NOW - 10 * DAY, actor=SYSTEM)
+    shop.buy(30_000, at=NOW - 5 * DAY)
+    visits = {"key": "visits", "on": "visit", "points": 7}
+    found = simulate_terms(program_id=shop.program.pk, draft=parse_terms({"enrol": "by_hand", "earn": [SALES, visits]}), now=NOW)
+    assert (found.before.points, found.after.points) == (30, 30)
