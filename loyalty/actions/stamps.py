@@ -142,8 +142,10 @@ def count_cards_again(*, member_id: int, now: datetime, actor: Actor) -> None:
 @transaction.atomic
 def give_owed_vouchers(*, now: datetime) -> int:
     """Give the vouchers of full cards whose reward was sold out; returns how many there were."""
-    cards = MemberCard.objects.filter(member__is_active=True).annotate(given=Count("filled", distinct=True))
-    full = cards.filter(Q(stamps__gte=F("card__size") * (F("given") + 1)) | Q(member__taken_over__isnull=False))
+    has_taken_over = Q(member__in=Member.objects.filter(moved_to__isnull=False).values("moved_to"))
+    # Most cards were never full: they are left out before anything is counted.
+    cards = MemberCard.objects.filter(Q(stamps__gte=F("card__size")) | has_taken_over, member__is_active=True)
+    full = cards.annotate(given=Count("filled")).filter(Q(stamps__gte=F("card__size") * (F("given") + 1)) | has_taken_over)
     pairs = full.values_list("card_id", "member_id")
     return sum(_balance(theirs, now=now, actor=SYSTEM) for theirs in _locked_cards(pairs).values())
 

@@ -1,6 +1,7 @@
 """Stamp cards: what a program offers, where each member stands, and what each stamp was for."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -45,6 +46,10 @@ class StampCard(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.reward_id and self.reward.program_id != self.program_id:
+            raise ValidationError({"reward": _("This reward is of another program.")})
 
 
 class MemberCard(TenantModel):

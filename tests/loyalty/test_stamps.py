@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
 from crm.actions.purchases import NewLine, record_purchase, refund_purchase
 from crm.actions.visits import book_visit
 from crm.models import Event, Purchase, VisitState
-from loyalty.actions.catalogue import change_reward
+from loyalty.actions.catalogue import change_reward, create_reward
 from loyalty.actions.programs import write_terms
 from loyalty.actions.stamping import follow_stamps, stamp_sales
 from loyalty.actions.stamps import CardInUseError, StampRefusedError, change_stamp_card, create_stamp_card, give_owed_vouchers, give_stamps
@@ -25,7 +26,7 @@ from loyalty.queries.reward_checks import broken_promises
 from loyalty.queries.stamps import cards_of
 from loyalty.rules.stamps import CardStanding
 from tests.conftest import Cast
-from tests.loyalty.ledger_stage import DAY, make_member
+from tests.loyalty.ledger_stage import DAY, make_member, make_program
 from tests.loyalty.program_stage import Shop, open_program
 from tests.loyalty.reward_stage import RewardStage, at_once, left, side_by_side
 
@@ -222,6 +223,13 @@ def test_stamps_by_hand_count_once_per_key(stage: RewardStage) -> None:
     with pytest.raises(StampRefusedError):
         give(key="tap-2", card=card)
     assert MemberCard.objects.get().stamps == 2
+
+
+def test_a_card_gives_no_reward_of_another_program(stage: RewardStage) -> None:
+    reward = create_reward(program=make_program("other"), actor=SYSTEM, name="Theirs", points=0)
+    with pytest.raises(ValidationError) as error:
+        card_of(stage, reward=reward)
+    assert (list(error.value.message_dict), StampCard.objects.count()) == (["reward"], 0)
 
 
 def test_what_a_card_counts_stays_once_somebody_has_stamps(stage: RewardStage) -> None:
