@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -61,7 +62,7 @@ def invite_member(*, email: str, role: Role, actor: Actor, name: str = "", locat
         ValidationError: they are a member already.
     """
     address = email.strip().lower()
-    user = User.objects.filter(email=address).first() or User.objects.create_user(address, None, name=name)
+    user, _created = User.objects.get_or_create(email=address, defaults={"name": name, "password": make_password(None)})
     if Membership.objects.filter(user=user).exists():
         raise ValidationError({"email": _("This person is a member already; change the role in the list.")})
     return add_member(user=user, role=role, actor=actor, locations=locations)

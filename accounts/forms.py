@@ -1,12 +1,16 @@
 """Forms of accounts, and what the forms of every tenant model share."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.auth.forms import PasswordResetForm
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminEmailInputWidget
+
+from accounts.models import User
 
 
 def add_refusal(form: forms.BaseForm, error: ValidationError) -> None:
@@ -62,3 +66,10 @@ class LoginForm(AuthenticationForm):
 
     def clean_username(self) -> str:
         return str(self.cleaned_data["username"]).strip().lower()
+
+
+class ForgottenPasswordForm(PasswordResetForm):
+    """Sends the link also to those who were invited and have not chosen a password yet: theirs may have expired."""
+
+    def get_users(self, email: str) -> Iterable[User]:
+        return User.objects.filter(email=email.strip().lower(), is_active=True)

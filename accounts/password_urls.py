@@ -3,15 +3,10 @@
 from django.contrib.auth import views
 from django.urls import path
 
+from accounts.views import ForgottenPasswordView
+
 urlpatterns = [
-    path(
-        "forgotten/",
-        views.PasswordResetView.as_view(
-            email_template_name="registration/password_reset_email.txt",
-            subject_template_name="registration/password_reset_subject.txt",
-        ),
-        name="admin_password_reset",
-    ),
+    path("forgotten/", ForgottenPasswordView.as_view(), name="admin_password_reset"),
     path("forgotten/sent/", views.PasswordResetDoneView.as_view(), name="password_reset_done"),
     path("choose/<uidb64>/<token>/", views.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
     path("chosen/", views.PasswordResetCompleteView.as_view(), name="password_reset_complete"),

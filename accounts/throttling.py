@@ -10,14 +10,14 @@ from accounts.cache import OptionalRedisCache
 WINDOW_SECONDS = 60
 
 
-def count_asking(caller: str) -> tuple[float, float]:
+def count_asking(caller: str, *, window: int = WINDOW_SECONDS) -> tuple[float, float]:
     """Count one more request of ``caller``.
 
     Returns:
-        Requests in a sliding minute, made of the count of this minute and the fading share of the last one; and the
-        seconds until the next minute begins.
+        Requests in a sliding window, a minute unless said otherwise, made of the count of this one and the fading share
+        of the last; and the seconds until the next begins.
     """
-    minute, elapsed = divmod(time.time(), WINDOW_SECONDS)
+    number, elapsed = divmod(time.time(), window)
     cache = cast(OptionalRedisCache, caches["default"])
-    count, before = cache.count(f"{caller}:{int(minute)}", beside=f"{caller}:{int(minute) - 1}", seconds=2 * WINDOW_SECONDS)
-    return count + before * (1 - elapsed / WINDOW_SECONDS), WINDOW_SECONDS - elapsed
+    count, before = cache.count(f"{caller}:{int(number)}", beside=f"{caller}:{int(number) - 1}", seconds=2 * window)
+    return count + before * (1 - elapsed / window), window - elapsed

@@ -4,13 +4,22 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.views import PasswordResetView
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from accounts.forms import ForgottenPasswordForm
 from accounts.middleware import ENTERED_KEY, SESSION_KEY
 from accounts.queries import Seat
+from accounts.throttling import count_asking
+
+HOUR = 3600
+LINKS_PER_HOUR = 3
+QUESTIONS_PER_MINUTE = 30
 
 
 @require_POST
@@ -25,6 +34,23 @@ def switch_organization(request: HttpRequest) -> HttpResponse:
     request.session[SESSION_KEY] = seat.organization_id
     request.session[ENTERED_KEY] = True
     return redirect("crm:today")
+
+
+class ForgottenPasswordView(PasswordResetView):
+    """Mails a link to choose a password; nobody can have an address flooded with them."""
+
+    form_class = ForgottenPasswordForm
+    email_template_name = "registration/password_reset_email.txt"
+    subject_template_name = "registration/password_reset_subject.txt"
+
+    def form_valid(self, form: PasswordResetForm) -> HttpResponse:
+        if count_asking(f"forgotten-by:{self.request.META.get('REMOTE_ADDR', '')}")[0] > QUESTIONS_PER_MINUTE:
+            form.add_error("email", _("Too many links were asked for from here. Try again in a minute."))
+            return self.form_invalid(form)
+        address = form.cleaned_data["email"].strip().lower()
+        if count_asking(f"forgotten-of:{address}", window=HOUR)[0] > LINKS_PER_HOUR:
+            return redirect(self.get_success_url())  # the answer never tells what became of the question
+        return super().form_valid(form)
 
 
 def show_lock_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

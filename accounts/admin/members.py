@@ -1,10 +1,9 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
@@ -13,13 +12,16 @@ from accounts.actions import change_member, invite_member
 from accounts.admin_site import TenantModelAdmin
 from accounts.audit import Actor
 from accounts.forms import TenantModelForm
-from accounts.invitations import password_link
+from accounts.invitations import mail_password_link
 from accounts.models import Location, Membership, Role
 from accounts.permissions import Permission, access_of
+from accounts.queries import current_organization
 
 
 class MemberForm(TenantModelForm):
-    """A member's role and the locations it is limited to."""
+    """A member's role and the locations it is limited to; who is limited hands on some of their own locations, never all."""
+
+    own_locations: ClassVar[frozenset[int] | None] = None
 
     locations = forms.ModelMultipleChoiceField(
         queryset=Location.objects.none(),
@@ -35,10 +37,14 @@ class MemberForm(TenantModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["locations"].queryset = Location.objects.all()  # type: ignore[attr-defined]  # a model choice field
+        places = self.fields["locations"]
+        places.queryset = Location.objects.all()  # type: ignore[attr-defined]  # a model choice field
+        if self.own_locations is not None:
+            places.queryset = Location.objects.filter(pk__in=self.own_locations)  # type: ignore[attr-defined]  # as above
+            places.required, places.help_text = True, ""
         if self.instance.pk:
             limits = self.instance.location_limits.values_list("location_id", flat=True)
-            self.fields["locations"].initial = list(limits)
+            places.initial = list(limits)
 
 
 class NewMemberForm(MemberForm):
@@ -77,6 +83,7 @@ class MembershipAdmin(TenantModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[forms.ModelForm[Any]]:
         form = super().get_form(request, obj, change, **({} if obj else {"form": NewMemberForm}) | kwargs)
+        form.own_locations = _own_locations(request)  # type: ignore[attr-defined]  # a form of ours, made for this request
         if not _is_owner(request):
             roles = [choice for choice in Role.choices if choice[0] != Role.OWNER]
             form.base_fields["role"].choices = roles  # type: ignore[attr-defined]  # a choice field
@@ -92,7 +99,7 @@ class MembershipAdmin(TenantModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may = super().has_change_permission(request, obj)
-        return may and (obj is None or obj.role != Role.OWNER or _is_owner(request))
+        return may and (obj is None or ((obj.role != Role.OWNER or _is_owner(request)) and _is_within_own_locations(request, obj)))
 
     def create_record(self, obj: Any, *, form: forms.Form, actor: Actor) -> models.Model:
         data = form.cleaned_data
@@ -105,12 +112,26 @@ class MembershipAdmin(TenantModelAdmin):
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         member = Membership.objects.select_related("user").get(pk=obj.pk)
         if not member.user.has_usable_password():
-            link = password_link(request, member.user)
-            words = gettext("{user} has a new account. Give them this link to choose a password; it works for three days: {link}")
-            messages.info(request, format_html(words, user=member.user.email, link=format_html('<span class="ltr">{}</span>', link)))
+            organization = current_organization()
+            mail_password_link(request, member.user, language=organization.language, organization=organization.name)
+            messages.info(request, gettext("A link to choose a password goes to {user} by mail.").format(user=member.user.email))
         return super().response_add(request, member, post_url_continue)  # type: ignore[no-any-return]  # untyped in Unfold
 
 
 def _is_owner(request: HttpRequest) -> bool:
     access = access_of(request)
     return access is not None and access.role == Role.OWNER
+
+
+def _own_locations(request: HttpRequest) -> frozenset[int] | None:
+    access = access_of(request)
+    return access.location_ids if access else frozenset()
+
+
+def _is_within_own_locations(request: HttpRequest, member: Membership) -> bool:
+    """Whether the member works nowhere but where the asking one does; one's own limits are for others to change."""
+    own = _own_locations(request)
+    if own is None:
+        return True
+    limits = {location.pk for location in member.locations.all()}
+    return bool(limits) and limits <= own and member.user_id != request.user.pk

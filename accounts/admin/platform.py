@@ -11,13 +11,12 @@ from django.contrib.auth import admin as auth_admin  # registers itself first, a
 from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin_site import PlatformModelAdmin
-from accounts.invitations import password_link
+from accounts.invitations import mail_password_link
 from accounts.models import User
 
 
@@ -36,8 +35,8 @@ class UserAdmin(PlatformModelAdmin):
             obj.set_unusable_password()
         obj.save()
         if not change:
-            link = format_html('<span class="ltr">{}</span>', password_link(request, obj))
-            messages.info(request, format_html(gettext("With this link they choose a password; it works for three days: {}"), link))
+            mail_password_link(request, obj)
+            messages.info(request, gettext("A link to choose a password goes to {user} by mail.").format(user=obj.email))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         # Memberships and audit entries name users; closing an account is what is_active is for.

@@ -1,5 +1,7 @@
+import pytest
 from django.conf import LazySettings
 from django.core import mail
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -8,6 +10,11 @@ from accounts.models import User
 from tests.conftest import PASSWORD, Cast, signed_in
 
 LOGIN = "/admin/login/"
+
+
+@pytest.fixture(autouse=True)
+def nobody_asked_lately() -> None:
+    cache.clear()
 
 
 def _log_in(client: Client, email: str, password: str, **extra: str) -> int:
