@@ -33,6 +33,21 @@ class OptionalRedisCache(RedisCache):
     def delete(self, *args: Any, **kwargs: Any) -> bool:
         return bool(_or_else(False, super().delete, *args, **kwargs))
 
+    def delete_many(self, *args: Any, **kwargs: Any) -> None:
+        _or_else(None, super().delete_many, *args, **kwargs)
+
+    def has_key(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(_or_else(False, super().has_key, *args, **kwargs))
+
+    def touch(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(_or_else(False, super().touch, *args, **kwargs))
+
+    def incr(self, key: str, *args: Any, **kwargs: Any) -> int:
+        counted = _or_else(None, super().incr, key, *args, **kwargs)
+        if counted is None:
+            raise ValueError(f"Key '{key}' not found")  # as an empty cache does
+        return int(counted)
+
     def count(self, key: str, *, beside: str, seconds: int) -> tuple[int, int]:
         """Count one more under a key that is forgotten so many seconds later, and read what stands beside, in one round trip."""
         pipeline = self._counting.pipeline(transaction=False)
