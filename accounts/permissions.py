@@ -75,6 +75,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.SUPPORT: frozenset(_LOOK | {P.CUSTOMERS_CHANGE, P.CONSENT_CHANGE, P.MESSAGES_VIEW}),
     Role.ANALYST: frozenset(_LOOK | {P.SEGMENTS_VIEW, P.CAMPAIGNS_VIEW, P.MESSAGES_VIEW, P.INSIGHTS_VIEW, P.CUSTOMERS_EXPORT}),
 }
+# What no location bounds (docs/decisions/0014): whoever is limited to some does without.
+OF_ALL_LOCATIONS: frozenset[Permission] = frozenset({P.AUDIT_VIEW})
 # A key speaks for a program, so it never manages people or other keys.
 API_SCOPES: frozenset[Permission] = frozenset(_MANAGEMENT)
 

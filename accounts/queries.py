@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from django.apps import apps
 from django.db import connection
+from django.db.models import Q
 
 from accounts.audit import Actor
 from accounts.models import Membership, Organization, Role, User
 from accounts.models.audit import ActorKind
-from accounts.permissions import ROLE_PERMISSIONS, Access
+from accounts.permissions import OF_ALL_LOCATIONS, ROLE_PERMISSIONS, Access
 from accounts.tenancy import signed_in_user
 
 
@@ -58,7 +60,7 @@ def _seat(user: User, membership: Membership) -> Seat:
     access = Access(
         organization_id=organization.pk,
         actor=Actor(ActorKind.USER, user.pk, str(user)),
-        permissions=ROLE_PERMISSIONS[role],
+        permissions=ROLE_PERMISSIONS[role] - (OF_ALL_LOCATIONS if limits else frozenset()),
         role=role,
         location_ids=limits or None,
     )
@@ -76,3 +78,9 @@ def _seat(user: User, membership: Membership) -> Seat:
 def current_organization() -> Organization:
     """The organization of the scope: the only row the wall lets through."""
     return Organization.objects.get()
+
+
+def is_money_recorded() -> bool:
+    """Whether any amount stands in the organization's books, whose columns say by ``_minor`` that they are money."""
+    columns = [(model, field.name) for model in apps.get_models() for field in model._meta.local_fields if field.name.endswith("_minor")]
+    return any(model._base_manager.filter(Q(**{f"{name}__gt": 0}) | Q(**{f"{name}__lt": 0})).exists() for model, name in columns)

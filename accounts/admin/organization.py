@@ -12,6 +12,7 @@ from accounts.admin_site import TenantModelAdmin
 from accounts.forms import TenantModelForm
 from accounts.models import Location, Organization
 from accounts.permissions import Permission
+from accounts.queries import is_money_recorded
 from accounts.tenancy import current_organization_id
 from accounts.timezones import time_zone_choices
 
@@ -23,8 +24,11 @@ class TimeZoneForm(TenantModelForm):
         super().__init__(*args, **kwargs)
         if field := self.fields.get("time_zone"):
             blank = [] if field.required else [("", _("That of the organization"))]
+            known = dict(time_zone_choices())
+            kept = self.initial.get("time_zone")
+            older = [(kept, kept)] if kept and kept not in known else []
             self.fields["time_zone"] = forms.ChoiceField(
-                choices=[*blank, *time_zone_choices()],
+                choices=[*blank, *older, *known.items()],
                 required=field.required,
                 label=field.label,
                 help_text=field.help_text,
@@ -51,7 +55,10 @@ class OrganizationAdmin(TenantModelAdmin):
         "brand_color",
         "logo",
     )
-    readonly_fields = ("slug",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # Amounts are integers in minor units of this currency: another one would give them all another worth.
+        return ("slug", "currency") if is_money_recorded() else ("slug",)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -5,10 +5,11 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from accounts.actions import create_api_key, hash_api_key, use_api_key
-from accounts.models import ApiKey, AuditEntry
+from accounts.models import ApiKey, AuditEntry, Membership, Role
 from accounts.permissions import Permission
 from accounts.tenancy import tenant
-from tests.conftest import Cast
+from tests.conftest import Cast, signed_in
+from tests.crm.counter import limit_bob_to_downtown
 
 
 def test_a_key_is_shown_once_and_kept_as_a_hash(as_alice: Client, cast: Cast) -> None:
@@ -61,3 +62,16 @@ def test_the_admin_writes_audit_entries_and_no_log_entries(as_alice: Client, cas
 def test_platform_tables_are_shut_for_owners(as_alice: Client, cast: Cast, name: str) -> None:
     path = {"user": "/admin/accounts/user/", "organization": "/admin/django_celery_beat/periodictask/"}[name]
     assert as_alice.get(path).status_code == 403
+
+
+def test_the_audit_log_is_shut_for_a_manager_of_some_locations(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        entry = AuditEntry.objects.filter(action="member.added").first()
+        Membership.objects.filter(user=cast.bob).update(role=Role.MANAGER)
+    assert entry is not None
+    paths = ("/admin/accounts/auditentry/", f"/admin/accounts/auditentry/{entry.pk}/change/")
+    assert [signed_in(cast.bob).get(path).status_code for path in paths] == [200, 200]
+    limit_bob_to_downtown(cast, Role.MANAGER)
+    bob = signed_in(cast.bob)
+    assert [bob.get(path).status_code for path in paths] == [403, 403]
+    assert "/admin/accounts/auditentry/" not in bob.get("/").content.decode()

@@ -1,5 +1,4 @@
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -7,6 +6,7 @@ from accounts.actions import create_organization
 from accounts.administration import ADMINISTRATOR, told
 from accounts.models.organization import MoneyUnit
 from accounts.queries import organization_id_by_slug
+from accounts.timezones import time_zone_choices
 
 
 class Command(BaseCommand):
@@ -26,8 +26,8 @@ class Command(BaseCommand):
         slug = options["slug"]
         if organization_id_by_slug(slug) is not None:
             raise CommandError(f"There is an organization “{slug}” already; choose another slug.")
-        if options["time_zone"] not in available_timezones():
-            raise CommandError(f"“{options['time_zone']}” is no time zone; write it like Europe/Berlin.")
+        if options["time_zone"] not in dict(time_zone_choices()):
+            raise CommandError(f"“{options['time_zone']}” is no time zone of a place; write it like Europe/Berlin.")
         conventions = {name: options[name] for name in ("language", "time_zone", "money_unit", "postal_address")} | {
             "currency": options["currency"].upper(),
             "region": options["region"].upper(),
