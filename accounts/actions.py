@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
@@ -14,7 +15,8 @@ from accounts.audit import SYSTEM, Actor, changed_fields, record_audit
 from accounts.models import ApiKey, Location, Membership, MembershipLocation, Organization, Role, User
 from accounts.models.audit import ActorKind
 from accounts.permissions import API_SCOPES, Access, Permission
-from accounts.tenancy import tenant
+from accounts.queries import seats_of
+from accounts.tenancy import tenant, tenant_beside
 
 KEY_PREFIX = "rgl_"
 
@@ -94,6 +96,15 @@ def change_member(*, membership: Membership, role: Role, is_active: bool, locati
 
 
 @transaction.atomic
+def change_user(*, user: User, before: dict[str, Any], after: dict[str, Any], actor: Actor) -> None:
+    """Save what the platform changed of a user, and tell every organization they work in."""
+    user.save()
+    for seat in seats_of(user):
+        with tenant_beside(seat.organization_id):
+            record_audit(action="user.changed", subject=user, actor=actor, before=before, after=after)
+
+
+@transaction.atomic
 def create_api_key(
     *, name: str, scopes: Iterable[Permission], actor: Actor, created_by: User | None = None, expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
@@ -101,12 +112,13 @@ def create_api_key(
 
     Raises:
         ValueError: a scope that keys cannot have.
+        ValidationError: a name that cannot be kept.
     """
     wanted = sorted(set(scopes))
     if refused := [scope for scope in wanted if scope not in API_SCOPES]:
         raise ValueError(f"API keys cannot have: {', '.join(refused)}")
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
-    key = ApiKey.objects.create(
+    key = ApiKey(
         name=name,
         prefix=secret[:12],
         key_hash=hash_api_key(secret),
@@ -114,6 +126,8 @@ def create_api_key(
         created_by=created_by,
         expires_at=expires_at,
     )
+    key.validate(trusted={"created_by"})
+    key.save(force_insert=True)
     record_audit(action="api_key.created", subject=key, actor=actor, after={"name": name, "scopes": wanted})
     return key, secret
 

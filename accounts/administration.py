@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 
 from accounts.audit import Actor
 from accounts.models import User
@@ -39,6 +39,8 @@ def told() -> Iterator[None]:
         raise CommandError(" ".join(_sentences(error))) from error
     except IntegrityError as error:
         raise CommandError(f"Nothing was changed; the database refused it: {str(error).splitlines()[0]}") from error
+    except (DataError, OverflowError, UnicodeDecodeError) as error:
+        raise CommandError(f"Nothing was changed; something that was given cannot be kept: {str(error).splitlines()[0]}") from error
 
 
 def user_by_email(email: str) -> User:

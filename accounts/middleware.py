@@ -5,10 +5,12 @@ from collections.abc import Callable
 from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone, translation
 
 from accounts.audit import record_audit
 from accounts.models import User
+from accounts.permissions import access_of
 from accounts.queries import Seat, seats_of
 from accounts.tenancy import tenant
 
@@ -17,6 +19,12 @@ CUSTOMER_PATHS = ("/t/",)
 API_PATHS = ("/api/",)
 # Set by the switch: the first request inside the new organization tells of it there, where it can be read.
 ENTERED_KEY = "organization_entered"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# What a form says of the organization it was opened in (accounts.templatetags.organization_forms, shell.js).
+ORGANIZATION_FIELD = "in_organization"
+ORGANIZATION_HEADER = "X-Organization"
+# These change the session and nothing of an organization's.
+ABOUT_THE_SESSION = ("accounts:switch_organization", "admin:login", "admin:logout", "set_language")
 
 
 class OrganizationMiddleware:
@@ -44,12 +52,24 @@ class OrganizationMiddleware:
                 return self.get_response(request)
             request.access = seat.access  # type: ignore[attr-defined]  # typed by accounts.permissions.access_of
             with timezone.override(seat.time_zone), tenant(seat.organization_id):
-                if request.session.pop(ENTERED_KEY, False):
+                has_entered = request.session.get(ENTERED_KEY, False)
+                if has_entered:
                     record_audit(action="organization.entered", subject=user, actor=seat.access.actor)
                 response = self.get_response(request)
                 if response.status_code >= 500:
                     transaction.set_rollback(True)
+                if has_entered and not transaction.get_rollback():
+                    request.session.pop(ENTERED_KEY, None)
                 return response
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        """Refuse what was meant for another organization: in another tab one switched, or the seat was closed meanwhile."""
+        access = access_of(request)
+        if access is None or request.method in SAFE_METHODS or _is_about_the_session(request):
+            return None
+        said = request.headers.get(ORGANIZATION_HEADER) or request.POST.get(ORGANIZATION_FIELD)
+        meant = said or request.session.get(SESSION_KEY, access.organization_id)
+        return None if str(meant) == str(access.organization_id) else render(request, "409.html", status=409)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         if getattr(request, "access", None) is not None:
@@ -84,6 +104,10 @@ class ShellPolicyMiddleware:
         match = request.resolver_match
         in_admin = match is not None and match.app_name == "admin"
         request.in_shell = in_admin or hasattr(view, "required_permission") or hasattr(view, "in_shell")  # type: ignore[attr-defined]
+
+
+def _is_about_the_session(request: HttpRequest) -> bool:
+    return request.resolver_match is not None and request.resolver_match.view_name in ABOUT_THE_SESSION
 
 
 def _chosen(request: HttpRequest, seats: list[Seat]) -> Seat | None:

@@ -44,6 +44,24 @@ def tenant(organization_id: int, **settings: str) -> Iterator[None]:
             set_local(**{ORGANIZATION_SETTING: ""})
 
 
+@contextmanager
+def tenant_beside(organization_id: int) -> Iterator[None]:
+    """Write into this organization within the transaction that is open, and go on in the scope it was opened in.
+
+    Only for what the platform changes and several organizations have to be told of; everything else has one scope.
+    """
+    outer = _current.get()
+    with transaction.atomic():
+        set_local(**{ORGANIZATION_SETTING: str(organization_id)})
+        token = _current.set(organization_id)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+        if not connection.needs_rollback:
+            set_local(**{ORGANIZATION_SETTING: "" if outer is None else str(outer)})
+
+
 def current_organization_id() -> int:
     """The organization of the scope we are in.
 

@@ -15,9 +15,23 @@ from django.utils.translation import gettext
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts.actions import change_user
 from accounts.admin_site import PlatformModelAdmin
+from accounts.audit import Actor
 from accounts.invitations import mail_password_link
 from accounts.models import User
+from accounts.models.audit import ActorKind
+
+
+class UserForm(forms.ModelForm[User]):
+    """An address is one whatever case it is typed in."""
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "language", "is_active", "is_superuser")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).strip().lower()
 
 
 @admin.register(User)
@@ -27,20 +41,27 @@ class UserAdmin(PlatformModelAdmin):
     list_display = ("email", "name", "is_active", "is_superuser", "last_login", "created_at")
     list_filter = ("is_active", "is_superuser")
     search_fields = ("email__istartswith", "name__istartswith")
-    fields = ("email", "name", "language", "is_active", "is_superuser")
+    form = UserForm
+    fields = UserForm.Meta.fields
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.Form, change: bool) -> None:
-        obj.email = obj.email.strip().lower()
-        if not change:
+        if change:
+            before = {name: form.initial.get(name) for name in form.changed_data}
+            after = {name: getattr(obj, name) for name in form.changed_data}
+            change_user(user=obj, before=before, after=after, actor=_platform_administrator(request))
+        else:
             obj.set_unusable_password()
-        obj.save()
-        if not change:
+            obj.save()
             mail_password_link(request, obj)
             messages.info(request, gettext("A link to choose a password goes to {user} by mail.").format(user=obj.email))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         # Memberships and audit entries name users; closing an account is what is_active is for.
         return False
+
+
+def _platform_administrator(request: HttpRequest) -> Actor:
+    return Actor(ActorKind.USER, request.user.pk, str(request.user))
 
 
 # Django's groups are not used: roles come from memberships (accounts.permissions).

@@ -41,7 +41,7 @@ class ApiViewSet(GenericViewSet[Any]):
     permissions: ClassVar[Mapping[str, Permission | tuple[Permission, ...]]] = {}
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
-    lookup_value_regex = "[0-9]+"
+    lookup_value_regex = "[0-9]{1,19}"
     http_method_names = ["get", "head", "post", "patch", "delete"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:

@@ -14,7 +14,9 @@
   // htmx asks like a form of ours, and shows nothing that a server error says about itself.
   document.addEventListener("htmx:configRequest", function (event) {
     var token = document.querySelector("input[name=csrfmiddlewaretoken]");
+    var organization = document.querySelector("input[name=in_organization]");
     if (token && event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token.value;
+    if (organization && event.detail.verb !== "get") event.detail.headers["X-Organization"] = organization.value;
   });
 
   // A lost connection says so, and what comes back says that it is back.

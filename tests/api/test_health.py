@@ -31,6 +31,12 @@ def test_a_process_that_answers_is_alive() -> None:
     assert "no-store" in response["Cache-Control"]
 
 
+def test_probes_come_by_a_machines_address_and_nothing_else_does(settings: Any, db: None) -> None:
+    settings.ALLOWED_HOSTS = ["crm.example.com"]
+    paths = ("/health/live", "/health/ready", "/password/forgotten/")
+    assert [Client().get(path, headers={"Host": "10.0.0.5:8000"}).status_code for path in paths] == [200, 200, 400]
+
+
 def test_everything_is_there(beating: PeriodicTask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("config.health.Redis.llen", lambda self, queue: 3)
     status, body = ready()

@@ -28,8 +28,8 @@ class Command(BaseCommand):
         days = options["days"]
         if days is not None and days < 1:
             raise CommandError("--days has to be at least 1.")
-        expires_at = timezone.now() + timedelta(days=days) if days else None
         with inside(options["organization"]):
+            expires_at = timezone.now() + timedelta(days=days) if days else None
             scopes = [Permission(scope) for scope in options["scope"]]
             key, secret = create_api_key(name=options["name"], scopes=scopes, actor=ADMINISTRATOR, expires_at=expires_at)
         self.stderr.write(f"“{key.name}” is ready; this is the only time it is shown:")

@@ -29,6 +29,8 @@ class Command(BaseCommand):
         if User.objects.filter(email=email).exists():
             raise CommandError(f"Somebody logs in with {email} already; add_member gives them a seat.")
         user = User(email=email, name=options["name"], is_superuser=options["platform_administrator"])
+        with told():
+            user.clean_fields(exclude={"password"})
         user.set_password(_password(user))
         user.save()
         self.stdout.write(f"Created {email}. Next: manage.py add_member SLUG {email} --role …")
