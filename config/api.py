@@ -30,9 +30,9 @@ from messaging.api.senders import SenderViewSet
 from messaging.api.templates import TemplateViewSet, VersionViewSet
 from segmentation.api import SegmentCustomerViewSet, SegmentViewSet
 
-OF_CUSTOMER = r"customers/(?P<customer_id>[0-9]+)"
-OF_CAMPAIGN = r"campaigns/(?P<campaign_id>[0-9]+)"
-OF_MEMBER = r"members/(?P<member_id>[0-9]+)"
+OF_CUSTOMER = r"customers/(?P<customer_id>[0-9]{1,19})"
+OF_CAMPAIGN = r"campaigns/(?P<campaign_id>[0-9]{1,19})"
+OF_MEMBER = r"members/(?P<member_id>[0-9]{1,19})"
 RESOURCES: list[tuple[str, Any, str]] = [
     ("locations", LocationViewSet, "location"),
     ("customers", CustomerViewSet, "customer"),
@@ -44,17 +44,17 @@ RESOURCES: list[tuple[str, Any, str]] = [
     ("visits", VisitViewSet, "visit"),
     ("events", EventViewSet, "event"),
     ("imports", ImportViewSet, "import"),
-    (r"imports/(?P<import_id>[0-9]+)/findings", FindingViewSet, "import-finding"),
+    (r"imports/(?P<import_id>[0-9]{1,19})/findings", FindingViewSet, "import-finding"),
     ("segments", SegmentViewSet, "segment"),
-    (r"segments/(?P<segment_id>[0-9]+)/customers", SegmentCustomerViewSet, "segment-customer"),
+    (r"segments/(?P<segment_id>[0-9]{1,19})/customers", SegmentCustomerViewSet, "segment-customer"),
     ("templates", TemplateViewSet, "template"),
-    (r"templates/(?P<template_id>[0-9]+)/versions", VersionViewSet, "template-version"),
+    (r"templates/(?P<template_id>[0-9]{1,19})/versions", VersionViewSet, "template-version"),
     ("senders", SenderViewSet, "sender"),
     ("campaigns", CampaignViewSet, "campaign"),
     (f"{OF_CAMPAIGN}/recipients", RecipientViewSet, "campaign-recipient"),
     (f"{OF_CAMPAIGN}/events", CampaignEventViewSet, "campaign-event"),
     ("programs", ProgramViewSet, "program"),
-    (r"programs/(?P<program_id>[0-9]+)/terms", TermsViewSet, "program-terms"),
+    (r"programs/(?P<program_id>[0-9]{1,19})/terms", TermsViewSet, "program-terms"),
     ("members", MemberViewSet, "member"),
     (f"{OF_MEMBER}/entries", EntryViewSet, "member-entry"),
     (f"{OF_MEMBER}/lots", LotViewSet, "member-lot"),

@@ -41,6 +41,13 @@ def test_from_nothing_to_a_working_key(cast: Cast, monkeypatch: pytest.MonkeyPat
     [
         (["create_organization", "saffron", "Again"], "There is an organization “saffron” already"),
         (["create_organization", "moon", "Moon", "--time-zone", "Mars/Base"], "no time zone"),
+        (["create_organization", "moon", "Moon", "--time-zone", "Iran"], "no time zone of a place"),
+        (["create_user", "new@example.com", "--name", "n" * 121], "name:"),
+        (["create_user", "a" * 60 + "@" + ".".join(["b" * 60] * 4) + ".com"], "email:"),
+        (["create_api_key", "saffron", "n" * 81, "--scope", "customers.view"], "name:"),
+        (["create_api_key", "saffron", "", "--scope", "customers.view"], "name:"),
+        (["create_api_key", "saffron", "till", "--scope", "customers.view", "--days", "99999999"], "cannot be kept"),
+        (["revoke_api_key", "saffron", "\0"], "cannot be kept"),
         (["create_organization", "bad slug", "Bad"], "slug:"),
         (["create_organization", "c", "C", "--currency", "dollars"], "currency:"),
         (["create_user", "alice@example.com"], "Somebody logs in with alice@example.com already"),

@@ -75,3 +75,8 @@ def test_a_contradiction_found_by_the_database_changes_nothing(cast: Cast, till:
     assert (response.status_code, response.json()["type"]) == (409, "urn:regulars:problem:conflict")
     with tenant(cast.saffron.pk):
         assert Customer.objects.count() == 0
+
+
+@pytest.mark.parametrize("path", ["customers/{}/", "purchases/{}/", "campaigns/{}/recipients/"])
+def test_a_number_that_no_row_can_have_is_not_found(till: Caller, path: str) -> None:
+    assert [till.get(path.format("9" * digits)).status_code for digits in (18, 19, 5_000)] == [404, 404, 404]

@@ -53,6 +53,7 @@ def test_rules_may_come_from_a_file(shoppers: Cast, tmp_path: Path) -> None:
     ("rules", "said"),
     [
         ("{", "The rules are no JSON"),
+        ("[" * 100_000, "The rules are no JSON"),
         ("@/nowhere/rules.json", "There is no file /nowhere/rules.json. Nothing was changed."),
         ('{"all": [{"field": "spending", "op": "more_than", "value": 1}]}', "rules: all[0]"),
     ],
@@ -133,6 +134,12 @@ def test_what_is_not_there_is_one_clear_line(words: tuple[Any, ...], said: str, 
     with pytest.raises(CommandError) as refused:
         run(*words)
     assert str(refused.value) == said
+
+
+def test_a_message_in_another_encoding_is_one_clear_line(cast: Cast, tmp_path: Path) -> None:
+    (tmp_path / "message.html").write_bytes(b"\xff\xfeNews")
+    with pytest.raises(CommandError, match="Nothing was changed; something that was given cannot be kept"):
+        run("template", "save", "News", "--subject", "News", "--html", str(tmp_path / "message.html"))
 
 
 def test_another_organizations_rows_are_not_there(shoppers: Cast) -> None:

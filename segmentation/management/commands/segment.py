@@ -82,7 +82,7 @@ def _read_rules(text: str) -> Any:
         text = path.read_text(encoding="utf-8")
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise CommandError(f"The rules are no JSON: {error}. Nothing was changed.") from error
 
 
