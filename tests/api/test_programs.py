@@ -93,7 +93,8 @@ def test_terms_are_tried_on_last_years_sales_and_nothing_is_written(cast: Cast, 
     now = timezone.now()
     with tenant(cast.saffron.pk):
         buyer, _idle = (make_member(program, customer=CustomerFactory.create()) for _ in range(2))
-        record_purchase(lines=[NewLine(50_000)], purchased_at=now - timedelta(days=10), actor=SYSTEM, customer=buyer.customer, number="S1")
+        sold_at = now - timedelta(days=10)
+        record_purchase(lines=[NewLine(50_000)], purchased_at=sold_at, now=now, actor=SYSTEM, customer=buyer.customer, number="S1")
     before = traces(cast)
     twice = {"earn": [SALES | {"points": 2}], "redemption": {"points": 100, "minor": 100}, "redeemed_share": 60}
     tried = till.post(f"programs/{program.pk}/terms/simulate/", {"document": twice})

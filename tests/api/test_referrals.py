@@ -77,7 +77,7 @@ def test_figures_tell_what_came_of_a_code_and_of_nobody_in_particular(
         invite(member=nora, email="later@example.com", now=timezone.now(), actor=SYSTEM)
     assert till.post("referrals/", {"customer": omid.pk, "code": code}).status_code == 200
     with tenant(cast.saffron.pk):
-        record_purchase(lines=[NewLine(5_000)], purchased_at=timezone.now(), actor=SYSTEM, customer=omid)
+        record_purchase(lines=[NewLine(5_000)], purchased_at=timezone.now(), now=timezone.now(), actor=SYSTEM, customer=omid)
         settle_referrals(customer_ids=[omid.pk], now=timezone.now())
     friends = till.get(f"members/{nora.pk}/referral/")
     figures = {"invited": 1, "came": 1, "bought": 1, "earned": 500, "points": 700, "revenue_minor": 5_000}

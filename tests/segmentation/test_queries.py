@@ -129,7 +129,7 @@ def test_a_segment_that_others_lead_to_may_not_lead_further_than_they_may(in_saf
 
 def test_categories_and_services_are_found_however_their_letters_were_typed(in_saffron: Cast) -> None:
     customer = CustomerFactory()
-    record_purchase(lines=[NewLine(100, category="كوتاهي  مو")], purchased_at=NOW, actor=SYSTEM, customer=customer)
+    record_purchase(lines=[NewLine(100, category="كوتاهي  مو")], purchased_at=NOW, now=NOW, actor=SYSTEM, customer=customer)
     book_visit(customer=customer, starts_at=NOW, actor=SYSTEM, now=NOW, service="رنگ مشكي", state=VisitState.COMPLETED)
     asked = [("purchase.completed", "categories", "any_of", ["كوتاهي مو"]), ("visit.completed", "service", "is", "رنگ مشکی")]
     for kind, name, operator, value in asked:
