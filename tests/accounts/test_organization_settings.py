@@ -34,7 +34,7 @@ def test_the_currency_is_chosen_until_there_is_money_in_it(as_alice: Client, cas
     assert as_alice.post(_settings(cast), VALUES | {"currency": "EUR"}).status_code == 302
     assert _saffron(cast).currency == "EUR"
     with tenant(cast.saffron.pk):
-        record_purchase(lines=[NewLine(1500)], purchased_at=timezone.now(), actor=cast.alice_acts)
+        record_purchase(lines=[NewLine(1500)], purchased_at=timezone.now(), now=timezone.now(), actor=cast.alice_acts)
     assert "currency" not in as_alice.get(_settings(cast)).context["adminform"].form.fields
     as_alice.post(_settings(cast), VALUES | {"currency": "JPY", "name": "Saffron & Sons"})
     assert (_saffron(cast).currency, _saffron(cast).name) == ("EUR", "Saffron & Sons")
@@ -42,7 +42,7 @@ def test_the_currency_is_chosen_until_there_is_money_in_it(as_alice: Client, cas
 
 def test_money_of_others_leaves_the_currency_open(as_alice: Client, cast: Cast) -> None:
     with tenant(cast.rival.pk):
-        record_purchase(lines=[NewLine(1500)], purchased_at=timezone.now(), actor=cast.charlie_acts)
+        record_purchase(lines=[NewLine(1500)], purchased_at=timezone.now(), now=timezone.now(), actor=cast.charlie_acts)
     assert as_alice.post(_settings(cast), VALUES | {"currency": "EUR"}).status_code == 302
     assert _saffron(cast).currency == "EUR"
 
