@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from accounts.client_addresses import client_address
 from accounts.forms import ForgottenPasswordForm
 from accounts.middleware import ENTERED_KEY, SESSION_KEY
 from accounts.queries import Seat
@@ -44,7 +45,7 @@ class ForgottenPasswordView(PasswordResetView):
     subject_template_name = "registration/password_reset_subject.txt"
 
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
-        if count_asking(f"forgotten-by:{self.request.META.get('REMOTE_ADDR', '')}")[0] > QUESTIONS_PER_MINUTE:
+        if count_asking(f"forgotten-by:{client_address(self.request)}")[0] > QUESTIONS_PER_MINUTE:
             form.add_error("email", _("Too many links were asked for from here. Try again in a minute."))
             return self.form_invalid(form)
         address = form.cleaned_data["email"].strip().lower()
