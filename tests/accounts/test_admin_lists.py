@@ -16,6 +16,5 @@ def test_a_page_behind_the_last_is_the_last(as_alice: Client, cast: Cast) -> Non
 
 
 @pytest.mark.parametrize("query", ["actor_kind__exact=%00", "actor_kind__exact=user%00"])
-def test_a_filter_of_what_text_cannot_hold_is_left_out(as_alice: Client, cast: Cast, query: str) -> None:
-    answer = as_alice.get(f"{AUDIT}?{query}")
-    assert (answer.status_code, answer["Location"]) == (302, f"{AUDIT}?e=1")
+def test_a_filter_of_what_text_cannot_hold_is_refused(as_alice: Client, cast: Cast, query: str) -> None:
+    assert as_alice.get(f"{AUDIT}?{query}").status_code == 400

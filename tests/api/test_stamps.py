@@ -43,6 +43,13 @@ def card(cast: Cast, member: Member, coffee: Reward) -> StampCard:
         return create_stamp_card(program=member.program, actor=SYSTEM, name="Coffee card", size=3, reward=coffee)
 
 
+def card_elsewhere(name: str) -> StampCard:
+    """A stamp card of another program."""
+    program = open_program("other")
+    reward = create_reward(program=program, actor=SYSTEM, name="Free tea", points=0)
+    return create_stamp_card(program=program, actor=SYSTEM, name=name, reward=reward)
+
+
 def stamp(caller: Caller, member: Member, card: StampCard, count: int = 1, key: str = "k") -> Any:
     return caller.post(f"members/{member.pk}/stamp/", {"card": card.pk, "count": count}, idempotency_key=key)
 
@@ -72,7 +79,7 @@ def test_a_card_is_offered_changed_and_listed(cast: Cast, till: Caller, member: 
 def test_cards_are_found_by_program_and_by_whether_they_are_offered(cast: Cast, till: Caller, card: StampCard, coffee: Reward) -> None:
     with tenant(cast.saffron.pk):
         old = create_stamp_card(program=card.program, actor=SYSTEM, name="Old card", reward=coffee, is_active=False)
-        other = create_stamp_card(program=open_program("other"), actor=SYSTEM, name="Other card", reward=coffee)
+        other = card_elsewhere("Other card")
 
     def found(query: str = "") -> list[int]:
         return [row["id"] for row in till.get(f"stamp-cards/{query}").json()["results"]]
@@ -173,7 +180,7 @@ def test_a_card_that_takes_no_stamps_refuses_them(
     with tenant(cast.saffron.pk):
         over = create_stamp_card(program=card.program, actor=SYSTEM, name="Over", reward=coffee, valid_until=NOW)
         shut = create_stamp_card(program=card.program, actor=SYSTEM, name="Shut", reward=coffee, is_active=False)
-        other = create_stamp_card(program=open_program("other"), actor=SYSTEM, name="Other", reward=coffee)
+        other = card_elsewhere("Other")
     before = traces(cast)
     for refused in (over, shut, other):
         assert_problem(stamp(till, member, refused), 409, "stamp_refused")

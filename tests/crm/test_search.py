@@ -56,12 +56,10 @@ def test_a_text_that_cannot_be_kept_finds_nobody(as_alice: Client, cast: Cast, t
     with tenant(cast.saffron.pk):
         create_customer(actor=cast.alice_acts, now=timezone.now(), first_name="Dana", email="a@example.com", phone="+12025550123")
         assert list(find_customers(text, region="US")) == list(find_by_any_word(text)) == []
-    page = as_alice.get("/customers/", {"q": text})
-    assert (page.status_code, list(page.context["page"])) == (200, [])
-    for path in ("customer", "consentchange", "purchase"):
-        assert as_alice.get(f"/admin/crm/{path}/", {"q": text}).status_code == 200
+    for path in ("/customers/", "/admin/crm/customer/", "/admin/crm/consentchange/", "/admin/crm/purchase/"):
+        assert as_alice.get(path, {"q": text}).status_code == 400
     choices = {"app_label": "crm", "model_name": "visit", "field_name": "customer", "term": text}
-    assert as_alice.get("/admin/autocomplete/", choices).json()["results"] == []
+    assert as_alice.get("/admin/autocomplete/", choices).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_a_cap_is_kept_in_each_local_day_and_refunds_of_what_it_cut_take_nothing
     third = shop.buy(90_000, at=NOW + timedelta(hours=17))
     assert dict(Entry.objects.values_list("purchase_id", "amount")) == {first.pk: 40, second.pk: 10, third.pk: 50}
     shop.refund(second, 30_000)
-    shop.refund(third, 50_000)
+    shop.refund(third, 50_000, at=NOW + timedelta(hours=18))
     assert shop.wallet() == (90, 0, 0, 0)
 
 
