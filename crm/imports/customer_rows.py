@@ -121,8 +121,10 @@ class CustomerRows:
     def _refuse_nobody(self, reader: ColumnReader, columns: dict[str, Sequence[str]]) -> int:
         """Reject rows without any identity; those without any cell at all are blank."""
         blank = 0
-        identities = zip(columns["external_id"], columns["email"], columns["phone"], strict=True)
-        for position in [position for position, kept in enumerate(identities) if kept == (NULL, NULL, NULL)]:
+        identities = [columns[kind] for kind in IDENTITIES]
+        if not all(NULL in column for column in identities):
+            return blank
+        for position in [position for position, kept in enumerate(zip(*identities, strict=True)) if kept == (NULL, NULL, NULL)]:
             if position in reader.rejected:
                 continue
             if any(cell and not cell.isspace() for cell in reader.square.row(position)):

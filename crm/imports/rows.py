@@ -143,8 +143,8 @@ class ColumnReader:
     def block(self, columns: list[Sequence[str]]) -> NormalisedBlock:
         """The rows that are not rejected, in COPY's text format, the row number first."""
         lines = list(map("\t".join, zip(map(str, self.square.numbers), *columns, strict=True)))
-        if self.rejected:
-            lines = [line for position, line in enumerate(lines) if position not in self.rejected]
+        for position in sorted(self.rejected, reverse=True):
+            del lines[position]
         findings = [
             *self.square.findings,
             *filter(None, self.rejected.values()),

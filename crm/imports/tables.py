@@ -49,8 +49,8 @@ def cut_rows(block: Block, delimiter: str) -> list[list[str]]:
 
 
 def _holds_back(text: str, delimiter: str) -> bool:
-    """Whether a cell of the lines begins as one that an export held back."""
-    return text[:1] == "'" or f"{delimiter}'" in text or "\n'" in text
+    """Whether a cell of the lines may begin as one that an export held back; one sign is found many times as fast as two."""
+    return "'" in text and any(before[-1:] in ("", delimiter, "\n") for before in text.split("'")[:-1])
 
 
 def _restored(rows: list[list[str]]) -> list[list[str]]:

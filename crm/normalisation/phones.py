@@ -99,7 +99,7 @@ def certain_phones(texts: Sequence[str], region: str) -> list[str]:
     if joined.count("\n") != len(texts) - 1:
         return [certain_phone(text, region) for text in texts]
     if not joined.isascii():
-        joined = "\n".join(map(latin_digits, texts))
+        joined = "\n".join([text if text.isascii() else latin_digits(text) for text in texts])
     code, plain = _national_form(region)
     start, is_plain = f"+{code}", plain.fullmatch
     return [

@@ -187,6 +187,13 @@ def test_what_an_export_held_back_is_restored_in_the_fast_lane_too(line: str) ->
     ]
 
 
+@pytest.mark.parametrize(("line", "is_fast"), [("O'Neil;b'", True), ("a;'", False), ("';b", False), ("a;''b", False)])
+@pytest.mark.parametrize("before", ["", "x;y\n", "x';y\n"])
+def test_an_apostrophe_inside_a_cell_keeps_a_block_in_the_fast_lane(before: str, line: str, is_fast: bool) -> None:
+    text = f"{before}{line}\n"
+    assert (cut_columns(Block(2, text.count("\n"), text, None), 2, ";") is not None) == is_fast
+
+
 def test_countries_written_as_codes_are_those_written_out() -> None:
     read = country_rule()
     assert [code for code in sorted(COUNTRY_CODES) if country_names()[code.lower()] != code] == []
