@@ -63,10 +63,11 @@ def _fold(run: Run, repeated: list[int]) -> None:
 def _keep(run: Run, folded: Folded, places: dict[int, str]) -> None:
     """Write what became of folded rows back to their places in the staging table."""
     merged = [{"place": places[group.first_row]} | {name: _plain(group.values[name]) for name in COLUMNS} for group in folded.groups]
-    gone = [{"place": places[row], "skipped": True} for row in (*folded.absorbed, *folded.refused)]
+    gone = [places[row] for row in (*folded.absorbed, *folded.refused)]
     run.execute("set local enable_nestloop = on")  # each is found by its place
-    for batch in _batches([*merged, *gone]):
+    for batch in _batches(merged):
         run.execute(_TAKE_BACK.format(table=run.table), [Jsonb(batch)])
+    run.execute(_SKIP.format(table=run.table), [gone])
     run.execute(WHOLE_TABLES)
     run.counts["repeated"] = run.counts.get("repeated", 0) + len(folded.absorbed)
     findings = [
@@ -77,10 +78,11 @@ def _keep(run: Run, folded: Folded, places: dict[int, str]) -> None:
 
 
 _TAKE_BACK: Final = f"""
-update {{table}} as staged set {", ".join(f"{name} = new.{name}" for name in COLUMNS)}, skipped = new.skipped
-from jsonb_to_recordset(%s) as new (place tid, {", ".join(f"{name} {STAGED[name]}" for name in COLUMNS)}, skipped boolean)
+update {{table}} as staged set {", ".join(f"{name} = new.{name}" for name in COLUMNS)}
+from jsonb_to_recordset(%s) as new (place tid, {", ".join(f"{name} {STAGED[name]}" for name in COLUMNS)})
 where staged.ctid = new.place
 """
+_SKIP: Final = "update {table} as staged set skipped = true from unnest(%s::tid[]) as gone (place) where staged.ctid = gone.place"
 
 
 def _said(values: list[Any]) -> dict[str, Any]:

@@ -33,9 +33,9 @@ class Repeats:
 
     def _named_twice(self, prints: Numbers) -> Numbers:
         """The positions of fingerprints that are there more than once."""
-        there = np.flatnonzero(prints != self._blocks[0].nothing)
-        order = there[np.argsort(prints[there])]
-        same = np.flatnonzero(prints[order[1:]] == prints[order[:-1]])
+        order = np.argsort(prints)
+        in_order = prints[order]
+        same = np.flatnonzero((in_order[1:] == in_order[:-1]) & (in_order[1:] != self._blocks[0].nothing))
         return np.concatenate((order[same], order[same + 1]))
 
 

@@ -1,11 +1,11 @@
 # ruff: noqa: S608 - the names put into statements are those of our own tables and columns
 """Rows of a file into the staging table, and what was found on the way into the findings."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
 from crm.imports import purchase_rows
 from crm.imports.customer_rows import staged_columns
@@ -90,26 +90,19 @@ def _columns(plan: Plan) -> Sequence[str]:
 
 
 def keep_findings(run: Run, findings: list[Finding]) -> None:
-    """Write findings of the run; in arrays, for there may be as many as rows."""
+    """Write findings of the run; many at once, for there may be as many as rows."""
     for start in range(0, len(findings), FINDINGS_HELD):
-        some = findings[start : start + FINDINGS_HELD]
-        columns = [
-            [found.row for found in some],
-            [found.rejected for found in some],
-            [found.code for found in some],
-            [found.message[:500] for found in some],
-            [found.field for found in some],
-            [_storable(found.raw) for found in some],
-            [json.dumps(found.parameters) for found in some],
+        some = [
+            (found.row, found.rejected, found.code, found.message[:500], found.field, _storable(found.raw), found.parameters)
+            for found in findings[start : start + FINDINGS_HELD]
         ]
-        run.execute(_KEEP, [run.organization_id, run.job_id, *columns])
+        run.execute(_KEEP, [run.organization_id, run.job_id, Jsonb(some)])
 
 
+# One document: seven arrays of as many cells take twice as long to be written down and read.
 _KEEP: Final = """
 insert into crm_importfinding (organization_id, job_id, row, is_rejected, code, message, field, raw, parameters)
-select %s, %s, new.row, new.is_rejected, new.code, new.message, new.field, new.raw, new.parameters
-from unnest(%s::bigint[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[])
-    as new (row, is_rejected, code, message, field, raw, parameters)
+select %s, %s, (new->>0)::bigint, (new->>1)::boolean, new->>2, new->>3, new->>4, new->>5, new->6 from jsonb_array_elements(%s) as new
 """
 
 
