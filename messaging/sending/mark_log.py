@@ -34,7 +34,8 @@ from unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
 where chunk.organization_id = $1::bigint and chunk.lease = $2::uuid and chunk.id = any($4::bigint[]) and chunk.id = given.id
 returning chunk.id
 """
-# Fates other than "sent" are written with the mark that covers them, so that no crash can part the two.
+# Fates other than "sent" are written with the mark that covers them, so that no crash can part the two. What bounced at the door
+# is told as what bounces later is (``actions.suppressing``); the event's month has its partition before the run begins.
 MARK_WITH_FATES = (
     b"with marked as ("
     + MARK
@@ -52,14 +53,24 @@ MARK_WITH_FATES = (
     from fates
     where delivery.organization_id = $1::bigint and delivery.id = any($9::bigint[]) and delivery.id = fates.id
         and (delivery.state = 'planned' or delivery.state = 'retrying' and delivery.next_attempt_at is null)
-    returning delivery.dispatch_id, delivery.address, delivery.state, delivery.detail
+    returning delivery.id, delivery.customer_id, delivery.dispatch_id, lower(delivery.address) as address, delivery.state, delivery.detail
 ), suppressed as (
     insert into messaging_suppression (organization_id, channel, address, reason, detail, created_at)
     select distinct on (written.address) $1::bigint, dispatch.channel, written.address, 'bounce', written.detail, now()
     from written join messaging_dispatch as dispatch
         on dispatch.organization_id = $1::bigint and dispatch.id = written.dispatch_id
     where written.state = 'bounced'
-    on conflict do nothing
+    on conflict do nothing returning id, channel, address, reason
+), audited as (
+    insert into accounts_auditentry (organization_id, at, actor_kind, actor_label, action, subject_type, subject_id, subject_label, after)
+    select $1::bigint, now(), 'system', 'Regulars', 'suppression.created', 'messaging.suppression', id, address,
+        jsonb_build_object('channel', channel, 'address', address, 'reason', reason)
+    from suppressed
+), told as (
+    insert into crm_event (organization_id, customer_id, kind, occurred_at, source, properties)
+    select $1::bigint, customer_id, 'message.bounced', now(), 'message',
+        jsonb_build_object('delivery', id, 'dispatch', dispatch_id, 'permanent', true)
+    from written where state = 'bounced'
 ), counted as (
     update messaging_dispatch as dispatch
     set failed_count = dispatch.failed_count + tally.failed,

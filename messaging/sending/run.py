@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -20,6 +20,7 @@ from limits.storage import Storage, storage_from_string
 
 from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
+from crm.events import ensure_months
 from messaging.channels.base import Fate, LeaseLostError, Messenger, Report, UnsupportedFeatureError
 from messaging.channels.registry import open_messenger
 from messaging.content.headers import check_address
@@ -75,6 +76,7 @@ def send_dispatch(*, organization_id: int, dispatch_id: int, clock: Callable[[],
         if dispatch.state != DispatchState.RUNNING:
             return RunResult(Ended.STOPPED)
         account, now = dispatch.account, clock()
+        ensure_months([now, now + timedelta(days=1)])  # for what bounces at the door
         if is_open(account, now):
             hold_dispatch(dispatch_id=dispatch_id, account=account, now=now)
             return RunResult(Ended.HELD)

@@ -89,6 +89,13 @@ def test_dead_addresses_are_never_written_to_again(committed_cast: Cast) -> None
     assert stage.counts() == (9, 1, 0)
     with tenant(stage.organization_id):
         assert [(row.channel, row.address, row.reason) for row in Suppression.objects.all()] == [("email", "person3@example.net", "bounce")]
+        event = Event.objects.get(kind="message.bounced")
+        about = {"delivery": delivery.pk, "dispatch": stage.dispatch_id, "permanent": True}
+        assert (event.customer_id, event.source, event.properties) == (delivery.customer_id, "message", about)
+        entry, suppression = AuditEntry.objects.get(action="suppression.created"), Suppression.objects.get()
+        assert (entry.subject_type, entry.subject_id, entry.subject_label) == ("messaging.suppression", suppression.pk, str(suppression))
+        assert (entry.actor_kind, entry.actor_label, entry.before) == ("system", "Regulars", None)
+        assert entry.after == {"channel": "email", "address": "person3@example.net", "reason": "bounce"}
 
 
 def test_a_message_refused_for_what_it_says_is_failed_but_the_address_lives(committed_cast: Cast) -> None:
