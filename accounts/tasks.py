@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from accounts.api.idempotency import sweep_idempotency_keys
 from accounts.queries import organization_ids
+from accounts.sweeps import going_on
 from accounts.tenancy import tenant
 
 
@@ -12,5 +13,5 @@ from accounts.tenancy import tenant
 def forget_idempotency_keys() -> None:
     """Forget, in every organization, what was answered to requests too old to be sent again."""
     for organization_id in organization_ids():
-        with tenant(organization_id):
+        with going_on(organization_id), tenant(organization_id):
             sweep_idempotency_keys(now=timezone.now())

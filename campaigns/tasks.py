@@ -9,6 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts.queries import organization_ids
+from accounts.sweeps import going_on
 from accounts.tenancy import tenant
 from campaigns.actions import launch_scheduled, note_broken_launch, note_broken_plan, plan_campaign
 from campaigns.actions.following import follow_dispatches
@@ -35,7 +36,8 @@ def launch_due_campaigns() -> None:
     """Launch, in every organization, what is due."""
     now = timezone.now()
     for organization_id in organization_ids():
-        with tenant(organization_id):
+        due: list[int] = []
+        with going_on(organization_id), tenant(organization_id):
             due = due_campaign_ids(now=now)
         for campaign_id in due:
             try:
@@ -52,13 +54,10 @@ def sweep_campaigns() -> None:
     """Ring again for plans that nobody wrote, and bring campaigns to where their dispatches are."""
     now = timezone.now()
     for organization_id in organization_ids():
-        try:
-            with tenant(organization_id):
-                follow_dispatches(now=now)
-                unplanned = unplanned_campaign_ids(now=now)
-        except Exception:
-            logger.exception("organization %s: campaigns could not be followed", organization_id)
-            continue
+        unplanned: list[int] = []
+        with going_on(organization_id), tenant(organization_id):
+            follow_dispatches(now=now)
+            unplanned = unplanned_campaign_ids(now=now)
         for campaign_id in unplanned:
             ring_for_plan(organization_id, campaign_id)
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.queries import organization_ids
+from accounts.sweeps import going_on
 from accounts.tenancy import tenant
 from config.reactions import react
 from crm.events import ensure_months
@@ -36,7 +37,6 @@ def open_event_months() -> None:
 def check_facts() -> None:
     """Say which customers' facts differ from what counting gives; the log and its alerts are where that is read."""
     for organization_id in organization_ids():
-        with tenant(organization_id):
-            wrong = customers_with_wrong_facts()
-        if wrong:
-            logger.error("organization %s: facts of %s customers are wrong, first %s", organization_id, len(wrong), wrong[:10])
+        with going_on(organization_id), tenant(organization_id):
+            if wrong := customers_with_wrong_facts():
+                logger.error("organization %s: facts of %s customers are wrong, first %s", organization_id, len(wrong), wrong[:10])
