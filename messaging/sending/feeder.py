@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from accounts.tenancy import tenant
 from messaging.sending.composer import Composer, Contexts
-from messaging.sending.ledger import Ledger, Row
+from messaging.sending.ledger import ClaimedChunk, Ledger, Row
 from messaging.sending.pace import Pace
 from messaging.sending.progress import ChunkProgress
 from messaging.sending.shutdown import is_asked_to_stop
@@ -65,6 +65,7 @@ class Feeder(threading.Thread):
         self._lost_since: float | None = None
         self._unwritten: list[tuple[int, float]] = []
         self._closing: list[ChunkProgress] = []
+        self._claimed: tuple[ClaimedChunk, list[Row]] | None = None
         self._parting = threading.Event()
 
     # --- called from the engine's thread ---------------------------------------------------------
@@ -146,15 +147,15 @@ class Feeder(threading.Thread):
         self._closing.clear()
 
     def _read(self) -> None:
-        claimed = self._ledger.claim_chunk()
-        if claimed is None and self._ledger.gather_retries():
-            claimed = self._ledger.claim_chunk()
-        if claimed is None:
+        # A chunk that was claimed before PostgreSQL went away is gone on with, or it would wait for the end of its lease.
+        self._claimed = self._claimed or self._claim()
+        if self._claimed is None:
             self._run_dry()
             return
-        chunk, rows = claimed
+        chunk, rows = self._claimed
         with tenant(self._ledger.organization_id):
             contexts = self._composer.contexts(rows)
+        self._claimed = None
         held_back = [row.delivery_id for row in rows if row.delivery_id <= chunk.sending_through]
         through = max(chunk.sending_through, chunk.first_id - 1)
         progress = ChunkProgress(chunk.id, total=len(rows), sending_through=through, held_back=held_back)
@@ -164,6 +165,12 @@ class Feeder(threading.Thread):
         else:
             self.complete.append(progress)
         self.bell.set()
+
+    def _claim(self) -> tuple[ClaimedChunk, list[Row]] | None:
+        claimed = self._ledger.claim_chunk()
+        if claimed is None and self._ledger.gather_retries():
+            claimed = self._ledger.claim_chunk()
+        return claimed
 
     def _run_dry(self) -> None:
         self.is_dry = True

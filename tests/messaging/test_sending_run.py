@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 
@@ -371,3 +371,20 @@ def test_an_error_that_nobody_foresaw_pauses_instead_of_happening_again_and_agai
     assert f"dispatch {stage.dispatch_id} stopped" in caplog.text
     with tenant(stage.organization_id):
         assert AuditEntry.objects.filter(action="dispatch.paused", subject_id=stage.dispatch_id).count() == 1
+
+
+def test_a_chunk_whose_reading_was_cut_off_is_gone_on_with_in_the_same_run(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    cuts = [OperationalError("the connection was lost")]
+
+    def load(_loading: Loading) -> dict[int, dict[str, Any]]:
+        if cuts:
+            raise cuts.pop()
+        return {}
+
+    monkeypatch.setitem(variables._namespaces, "odd", Namespace("odd", "Odd", lambda: [Variable("one", "One", "1")], load))
+    with smtp_server() as server:
+        stage = set_stage(
+            committed_cast.saffron.pk, server.port, people=20, chunk=10, html='<p>{{ odd.one | default("") }}</p>{{ footer }}'
+        )
+        assert stage.run().ended is Ended.STOPPED
+    assert (stage.states(), len(server.mails)) == ({"sent": 20}, 20)
