@@ -71,5 +71,8 @@ class LoginForm(AuthenticationForm):
 class ForgottenPasswordForm(PasswordResetForm):
     """Sends the link also to those who were invited and have not chosen a password yet: theirs may have expired."""
 
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).strip().lower()
+
     def get_users(self, email: str) -> Iterable[User]:
-        return User.objects.filter(email=email.strip().lower(), is_active=True)
+        return User.objects.filter(email=email, is_active=True)

@@ -48,8 +48,7 @@ class ForgottenPasswordView(PasswordResetView):
         if count_asking(f"forgotten-by:{client_address(self.request)}")[0] > QUESTIONS_PER_MINUTE:
             form.add_error("email", _("Too many links were asked for from here. Try again in a minute."))
             return self.form_invalid(form)
-        address = form.cleaned_data["email"].strip().lower()
-        if count_asking(f"forgotten-of:{address}", window=HOUR)[0] > LINKS_PER_HOUR:
+        if count_asking(f"forgotten-of:{form.cleaned_data['email']}", window=HOUR)[0] > LINKS_PER_HOUR:
             return redirect(self.get_success_url())  # the answer never tells what became of the question
         return super().form_valid(form)
 

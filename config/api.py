@@ -12,6 +12,7 @@ from rest_framework.routers import SimpleRouter
 
 from accounts.api.errors import CONTENT_TYPE, problem
 from accounts.api.locations import LocationViewSet
+from accounts.api.views import ID
 from campaigns.api.campaigns import CampaignViewSet
 from campaigns.api.results import CampaignEventViewSet, RecipientViewSet
 from config.api_documents import DocumentationView, SchemaView
@@ -30,9 +31,9 @@ from messaging.api.senders import SenderViewSet
 from messaging.api.templates import TemplateViewSet, VersionViewSet
 from segmentation.api import SegmentCustomerViewSet, SegmentViewSet
 
-OF_CUSTOMER = r"customers/(?P<customer_id>[0-9]{1,19})"
-OF_CAMPAIGN = r"campaigns/(?P<campaign_id>[0-9]{1,19})"
-OF_MEMBER = r"members/(?P<member_id>[0-9]{1,19})"
+OF_CUSTOMER = f"customers/(?P<customer_id>{ID})"
+OF_CAMPAIGN = f"campaigns/(?P<campaign_id>{ID})"
+OF_MEMBER = f"members/(?P<member_id>{ID})"
 RESOURCES: list[tuple[str, Any, str]] = [
     ("locations", LocationViewSet, "location"),
     ("customers", CustomerViewSet, "customer"),
@@ -44,17 +45,17 @@ RESOURCES: list[tuple[str, Any, str]] = [
     ("visits", VisitViewSet, "visit"),
     ("events", EventViewSet, "event"),
     ("imports", ImportViewSet, "import"),
-    (r"imports/(?P<import_id>[0-9]{1,19})/findings", FindingViewSet, "import-finding"),
+    (f"imports/(?P<import_id>{ID})/findings", FindingViewSet, "import-finding"),
     ("segments", SegmentViewSet, "segment"),
-    (r"segments/(?P<segment_id>[0-9]{1,19})/customers", SegmentCustomerViewSet, "segment-customer"),
+    (f"segments/(?P<segment_id>{ID})/customers", SegmentCustomerViewSet, "segment-customer"),
     ("templates", TemplateViewSet, "template"),
-    (r"templates/(?P<template_id>[0-9]{1,19})/versions", VersionViewSet, "template-version"),
+    (f"templates/(?P<template_id>{ID})/versions", VersionViewSet, "template-version"),
     ("senders", SenderViewSet, "sender"),
     ("campaigns", CampaignViewSet, "campaign"),
     (f"{OF_CAMPAIGN}/recipients", RecipientViewSet, "campaign-recipient"),
     (f"{OF_CAMPAIGN}/events", CampaignEventViewSet, "campaign-event"),
     ("programs", ProgramViewSet, "program"),
-    (r"programs/(?P<program_id>[0-9]{1,19})/terms", TermsViewSet, "program-terms"),
+    (f"programs/(?P<program_id>{ID})/terms", TermsViewSet, "program-terms"),
     ("members", MemberViewSet, "member"),
     (f"{OF_MEMBER}/entries", EntryViewSet, "member-entry"),
     (f"{OF_MEMBER}/lots", LotViewSet, "member-lot"),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -158,12 +158,8 @@ def _membership_changed(segment: Segment, actor: Actor, now: datetime, action: s
 
 def _save(segment: Segment) -> None:
     _validate(segment)
-    try:
-        with transaction.atomic():
-            segment.save(force_insert=segment.pk is None)
-    except IntegrityError:
-        _validate(segment)  # somebody saved one of the same name meanwhile, and now it is seen
-        raise
+    with segment.refusing_late_duplicates(), transaction.atomic():
+        segment.save(force_insert=segment.pk is None)
 
 
 def _validate(segment: Segment) -> None:

@@ -25,6 +25,7 @@ from accounts.permissions import Access, Permission
 from accounts.tenancy import tenant
 
 SOURCE = "api"
+ID = "[0-9]{1,19}"  # in addresses; no more digits than a key of the database can have
 # How long a statement may take, and how long a request waits for another (one with the same Idempotency-Key, say).
 LIMITS = {"statement_timeout": "30s", "lock_timeout": "10s"}
 PAGE_PARAMETERS = frozenset({"cursor", "limit"})
@@ -41,7 +42,7 @@ class ApiViewSet(GenericViewSet[Any]):
     permissions: ClassVar[Mapping[str, Permission | tuple[Permission, ...]]] = {}
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
-    lookup_value_regex = "[0-9]{1,19}"
+    lookup_value_regex = ID
     http_method_names = ["get", "head", "post", "patch", "delete"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:

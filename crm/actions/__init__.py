@@ -1,6 +1,6 @@
 from crm.actions.consents import set_consent
 from crm.actions.customers import create_customer, update_customer
-from crm.actions.purchases import NewLine, record_purchase, refund_lines, refund_purchase
+from crm.actions.purchases import NewLine, record_purchase, refund_lines, refund_moment, refund_purchase
 from crm.actions.visits import book_visit, change_visit_state
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "create_customer",
     "record_purchase",
     "refund_lines",
+    "refund_moment",
     "refund_purchase",
     "set_consent",
     "update_customer",

@@ -1,3 +1,4 @@
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -81,22 +82,15 @@ def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: 
 def _normalised(values: dict[str, Any]) -> dict[str, Any]:
     if unknown := set(values) - WRITABLE:
         raise ValidationError(dict.fromkeys(sorted(unknown), _("This field cannot be set.")))
-    done, errors = dict(values), {}
+    done = dict(values)
     for name in TEXTS:
         if name in done:
             done[name] = clean_text(done[name] or "")
-    for name, rule in (("email", normalise_email), ("phone", _normalise_phone)):
-        if done.get(name):
-            try:
-                done[name] = rule(done[name])
-            except NormalisationError as error:
-                errors[name] = words_for(error)
+    done |= _by_rules({"email": normalise_email, "phone": _normalise_phone}, done)
     if "country" in done:
         done["country"] = done["country"].upper()
     if "tags" in done:
         done["tags"] = sorted(split_tags(";".join(done["tags"])))
-    if errors:
-        raise ValidationError(errors)
     if "attributes" in done:
         done["attributes"] = validate_attributes(done["attributes"])
     return done
@@ -108,15 +102,21 @@ def _normalise_phone(text: str) -> str:
 
 def _check(values: dict[str, Any], now: datetime) -> None:
     """Refuse what no customer can have: pages and sweeps read these values without asking again."""
-    errors = {}
-    for name, rule in PROFILE_RULES.items():
+    _by_rules(PROFILE_RULES, values, now.date())
+
+
+def _by_rules(rules: Mapping[str, Callable[..., Any]], values: Mapping[str, Any], *beside: Any) -> dict[str, Any]:
+    """What rules make of the values they are for; all that they refuse is told at once."""
+    made, errors = {}, {}
+    for name, rule in rules.items():
         if values.get(name):
             try:
-                rule(values[name], now.date())
+                made[name] = rule(values[name], *beside)
             except NormalisationError as error:
                 errors[name] = words_for(error)
     if errors:
         raise ValidationError(errors)
+    return made
 
 
 def _validate(customer: Customer) -> None:

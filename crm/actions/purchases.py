@@ -81,6 +81,11 @@ def record_purchase(
     return _save(purchase, lines, actor)
 
 
+def refund_moment(sale: Purchase, at: datetime) -> datetime:
+    """When a refund counts that is made at a moment: the clock of the till that sold may run ahead of this one's."""
+    return max(at, sale.purchased_at)
+
+
 @transaction.atomic
 def refund_purchase(
     *, purchase: Purchase, amount_minor: int, refunded_at: datetime, actor: Actor, number: str = "", source: str = "page"

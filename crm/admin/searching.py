@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.queries import current_organization
-from crm.queries.search import NUL, find_customers
+from crm.queries.search import find_customers
 
 
 class CustomerSearchMixin:
@@ -20,8 +20,6 @@ class CustomerSearchMixin:
         text = search_term.strip()
         if not text:
             return queryset, False
-        if NUL in text:
-            return queryset.none(), False
         found = find_customers(text, region=current_organization().region, at_most=None)
         wanted = Q(**{f"{self.customer_lookup}__in": found.order_by().values("pk")})
         for name in self.own_exact:

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from accounts.api.views import SOURCE, ApiViewSet
 from accounts.permissions import Permission
-from crm.actions import NewLine, record_purchase, refund_purchase
+from crm.actions import NewLine, record_purchase, refund_moment, refund_purchase
 from crm.answers import act_on_purchase
 from crm.api.filters import PurchaseFilter
 from crm.api.serializers import PurchaseAnswerOutput, PurchaseInput, PurchaseOutput, PurchaseWithLinesOutput, RefundInput
@@ -53,7 +53,7 @@ class PurchaseViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, pk: int) -> Response:
         purchase, values = self.found(pk), self.parsed(RefundInput)
-        values = {"refunded_at": max(self.now, purchase.purchased_at), **values}
+        values = {"refunded_at": refund_moment(purchase, self.now), **values}
         refund = refund_purchase(purchase=purchase, actor=self.actor, source=SOURCE, **values)
         return self.rendered(PurchaseAnswerOutput, self._answered(refund), 201)
 

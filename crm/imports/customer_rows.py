@@ -10,7 +10,6 @@ from crm.imports.plan import Plan
 from crm.imports.prints import prints_of
 from crm.imports.records import Block
 from crm.imports.rows import ColumnReader, NormalisedBlock, Square
-from crm.normalisation.names import name_key
 
 # Columns of the staging table after the row number, in COPY's order.
 STAGED: Final[dict[str, str]] = {
@@ -157,8 +156,3 @@ def split_name(name: str) -> tuple[str, str]:
         return given.strip(), family.strip()
     given, _, family = name.strip().partition(" ")
     return given, family.strip()
-
-
-def folded_name(first: str, last: str) -> str:
-    """The search key that staged rows get for these kept names."""
-    return name_key(first, last)

@@ -8,7 +8,8 @@ Of two values for one field the later row's counts; an empty cell never wipes wh
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crm.imports.customer_rows import IDENTITIES, folded_name
+from crm.imports.customer_rows import IDENTITIES
+from crm.normalisation.names import name_key
 
 TAKEN: Final = {
     "external_id": "The customer number belongs to another person, in row %(first)s.",
@@ -92,4 +93,4 @@ def merge(into: dict[str, Any], values: dict[str, Any]) -> None:
             into[name] = [*into[name], *(tag for tag in value if tag not in into[name])]
         else:
             into[name] = value
-    into["search_key"] = folded_name(into["first_name"] or "", into["last_name"] or "") or None
+    into["search_key"] = name_key(into["first_name"] or "", into["last_name"] or "") or None

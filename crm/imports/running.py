@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.db import DatabaseError, connection
 
+from accounts.postgresql.turns import take_turn
 from accounts.tenancy import tenant
 from crm.imports.plan import Plan
 from crm.models import ImportJob
@@ -121,7 +122,7 @@ class Run:
 
     def wait_for_writers(self) -> None:
         """Wait for transactions of a killed run: its last commit may still be under way when another goes on with the import."""
-        self.fetch("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [self._writing])
+        take_turn(self._writing)
 
     @property
     def _writing(self) -> str:

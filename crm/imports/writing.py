@@ -16,9 +16,9 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from crm.imports.comparing import compare_again
-from crm.imports.customer_rows import folded_name
 from crm.imports.running import NOT_WAITING, Run
 from crm.models import Customer, ImportChunk
+from crm.normalisation.names import name_key
 
 ROWS_IN_CHUNK: Final = 25_000
 ATTEMPTS: Final = 3
@@ -115,7 +115,7 @@ def _refold(customer_ids: list[int]) -> None:
     """Search keys of customers of whom only one half of the name changed."""
     customers = list(Customer.objects.filter(pk__in=customer_ids))
     for customer in customers:
-        customer.search_key = folded_name(customer.first_name, customer.last_name)
+        customer.search_key = name_key(customer.first_name, customer.last_name)
     Customer.objects.bulk_update(customers, ["search_key"], batch_size=1_000)
 
 

@@ -12,7 +12,7 @@ from accounts.formats import format_money
 from accounts.forms import add_refusal
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
-from crm.actions import record_purchase, refund_purchase
+from crm.actions import record_purchase, refund_moment, refund_purchase
 from crm.answers import act_on_purchase
 from crm.forms.purchase import LineFormSet, RefundForm, SaleForm
 from crm.models import Purchase, PurchaseKind
@@ -85,7 +85,7 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
             given_back = refund_purchase(
                 purchase=purchase,
                 amount_minor=amount,
-                refunded_at=max(now, purchase.purchased_at),
+                refunded_at=refund_moment(purchase, now),
                 actor=access.actor,
                 number=form.cleaned_data["number"],
             )

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from accounts.audit import Actor
 from accounts.models.audit import ActorKind
+from accounts.postgresql.turns import take_turn
 from accounts.queries import current_organization
 from accounts.tenancy import current_organization_id
 from crm.actions.consents import set_consent
@@ -78,12 +79,8 @@ def _normalised(identity: dict[str, str]) -> dict[str, str]:
 
 def _one_after_another(known: dict[str, str]) -> None:
     # Whoever presses twice is known the second time, rather than made twice at once.
-    with connection.cursor() as cursor:
-        for value in sorted(known.values()):
-            cursor.execute(
-                "select pg_advisory_xact_lock(hashtextextended('loyalty joining ' || %s || ':' || %s, 0))",
-                [current_organization_id(), value],
-            )
+    for value in sorted(known.values()):
+        take_turn(f"loyalty joining {current_organization_id()}:{value}")
 
 
 def _find(known: dict[str, str]) -> Customer | None:

@@ -6,9 +6,10 @@ Who came by a code is decided once, for one person after another within a progra
 
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.audit import Actor, record_audit
+from accounts.postgresql.turns import take_turn
 from accounts.tenancy import current_organization_id
 from crm.events import NewEvent, record_event
 from crm.models import Customer, Purchase
@@ -170,8 +171,4 @@ def _noticed(code: ReferralCode, referee: Person, referrer: Person, device: str,
 
 def _one_after_another(program_id: int) -> None:
     # Two who refer each other at once would not see each other's rows, and two accounts of one person neither.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select pg_advisory_xact_lock(hashtextextended('loyalty referrals ' || %s || ':' || %s, 0))",
-            [current_organization_id(), program_id],
-        )
+    take_turn(f"loyalty referrals {current_organization_id()}:{program_id}")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import Actor
 from accounts.models import Location, Membership
-from crm.actions import NewLine, record_purchase, refund_lines
+from crm.actions import NewLine, record_purchase, refund_lines, refund_moment
 from crm.answers import act_on_purchase
 from crm.models import Customer, Purchase, PurchaseLine
 from loyalty.actions.earning import lock_budgets
@@ -156,7 +156,7 @@ def refund_sale(
     back_minor = goods_back(sale, paying) - sum(line.amount_minor for line in back)
     if paying and (due := share_back(-paying.amount_minor, back_minor=back_minor, goods_minor=goods_minor) - _discount_back(paying)) > 0:
         back.append(NewLine(due, product_code=POINTS_CODE, description=paying.description, refund_of_id=paying.pk))
-    at = max(refunded_at or now, sale.purchased_at)  # the clock of the till that sold may run ahead of this one's
+    at = refund_moment(sale, refunded_at or now)
     refund = refund_lines(purchase=sale, lines=back, refunded_at=at, actor=actor, number=number, source=TILL)
     lock_budgets(TermsBook().earn_rules)  # before the wallet: what the refund takes back comes after
     restored = restore_points(refund=refund, points=points, key=key, now=now, actor=actor)

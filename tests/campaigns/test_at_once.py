@@ -22,13 +22,7 @@ from tests.campaigns.worlds import NOW, make_campaign, make_dispatch, make_reach
 from tests.conftest import Cast
 
 LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture(autouse=True)
-def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bells that nobody hears."""
-    for bell in ("launching.ring_for_plan", "launching.ring", "lifecycle.ring"):
-        monkeypatch.setattr(f"campaigns.actions.{bell}", lambda *_ids, **_more: None)
+pytestmark = pytest.mark.usefixtures("unheard")
 
 
 def test_of_two_who_launch_at_once_one_has_done_it(committed_cast: Cast) -> None:
