@@ -126,7 +126,9 @@ def _lines_of(plain: re.Pattern[str]) -> re.Pattern[str]:
 
 def _are_all(plain: re.Pattern[str], texts: Sequence[str], limit: int) -> bool:
     """Whether every text is plain, which holds no line end, and within the limit; asked of all of them at once."""
-    return max(map(len, texts), default=0) <= limit and bool(_lines_of(plain).fullmatch("\n".join((*texts, ""))))
+    lines = "\n".join((*texts, ""))
+    # A text of several plain lines would pass for as many texts.
+    return max(map(len, texts), default=0) <= limit and lines.count("\n") == len(texts) and bool(_lines_of(plain).fullmatch(lines))
 
 
 def text_rule(limit: int) -> Rule:

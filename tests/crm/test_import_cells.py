@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crm.imports.cells import NULL, Problem, Rule, email_rule, external_id_rule, kept, phone_rule, text_rule
@@ -26,6 +26,8 @@ def read(rule: Rule, column: list[str]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", RULES)
+@example(column=["0\n0"])
+@example(column=[f"{number} Main St\nApt {number}" for number in range(64)])
 @given(column=st.lists(CELLS, max_size=80))
 def test_a_cell_is_read_alike_alone_and_among_others(name: str, column: list[str]) -> None:
     alone = [read(RULES[name](), [cell])[0] for cell in column]
