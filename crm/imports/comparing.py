@@ -20,6 +20,7 @@ from crm.imports.running import WHOLE_TABLES, Run
 from crm.imports.staging import keep_findings
 
 BATCH: Final = 20_000
+ROWS_STREAMED: Final = 500
 Item = TypeVar("Item")
 _SAME_PERSON: Final = "The row names the same person as row %(first)s; both were taken as one."
 COLUMNS: Final = tuple(STAGED)
@@ -52,9 +53,9 @@ def _fold(run: Run, repeated: list[int]) -> None:
     """Fold these rows, in the order of the file."""
     folder, places = Folder(), {}
     statement = f"select {_PLACED} from {run.table} as staged where row_no = any(%s::bigint[]) order by row_no"
-    with connection.connection.cursor(name="import_rows") as cursor:
-        cursor.itersize = 2_000
-        for row_no, place, *values in cursor.execute(statement, [repeated]):
+    with connection.connection.cursor() as cursor:
+        # The database goes on reading while these are folded.
+        for row_no, place, *values in cursor.stream(statement, [repeated], size=ROWS_STREAMED):
             places[row_no] = place
             folder.take(row_no, _said(values))
     _keep(run, folder.result(), places)

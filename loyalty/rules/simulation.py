@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 
 from loyalty.rules.earning import Occasion, cap_window, earning, factor_of, rules_that_hold
 from loyalty.rules.receipts import Line
@@ -24,10 +25,15 @@ class Happening:
 
 
 class History:
-    """Counts what happened under one set of terms; budgets are used up in the order in which things are counted."""
+    """Counts what happened under one set of terms; budgets are used up in the order in which things are counted.
 
-    def __init__(self, terms: ProgramTerms) -> None:
+    Args:
+        share: how much of all that happened will be counted; a sample uses up so much of a budget.
+    """
+
+    def __init__(self, terms: ProgramTerms, *, share: Fraction = Fraction(1)) -> None:
         self.terms = terms
+        self._share = share
         self.points: Counter[int] = Counter()
         self._capped: Counter[tuple[int, str, Window]] = Counter()
         self._used: Counter[str] = Counter()
@@ -49,5 +55,5 @@ class History:
         if rule.cap:
             rooms.append(rule.cap.points - self._capped[what.member, rule.key, cap_window(rule.cap.per, what.occasion.at)])
         if rule.budget:
-            rooms.append(rule.budget - self._used[rule.key])
+            rooms.append(int(rule.budget * self._share) - self._used[rule.key])
         return max(min(rooms), 0) if rooms else None

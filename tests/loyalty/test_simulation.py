@@ -7,6 +7,7 @@ import pytest
 from accounts.audit import SYSTEM
 from loyalty.actions.members import enrol_member
 from loyalty.models import Entry, Program
+from loyalty.queries import simulation
 from loyalty.queries.simulation import Outcome, simulate_terms
 from loyalty.rules.terms import parse_terms
 from tests.conftest import Cast
@@ -51,6 +52,16 @@ def test_what_came_back_earns_nothing_and_caps_hold(program: Program) -> None:
     draft = parse_terms({"earn": [SALES | {"cap": {"points": 100, "per": "day"}}]})
     found = simulate_terms(program_id=program.pk, draft=draft, now=NOW)
     assert (found.before.points, found.after.points) == (120, 100)
+
+
+def test_a_sample_uses_up_its_share_of_a_budget(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _member in range(2):
+        Shop(program).buy(90_000, at=NOW - 10 * DAY)
+    draft = parse_terms({"earn": [SALES | {"budget": 60}]})
+    assert simulate_terms(program_id=program.pk, draft=draft, now=NOW).after.points == 60
+    monkeypatch.setattr(simulation, "MOST_MEMBERS", 1)
+    found = simulate_terms(program_id=program.pk, draft=draft, now=NOW)
+    assert (found.members, found.members_in_all, found.before.points, found.after.points) == (1, 2, 90, 30)
 
 
 def test_a_simulation_writes_nothing(program: Program) -> None:
