@@ -12,7 +12,7 @@ from crm.answers import PurchaseAnswer, register_purchase_answer
 from crm.models import Purchase
 from loyalty.actions.accrual import accrue_receipts
 from loyalty.actions.clawbacks import ClawedBack
-from loyalty.actions.earning import Earned, lock_budgets
+from loyalty.actions.earning import Earned, lock_all
 from loyalty.actions.restoring import TILL, restore_points
 from loyalty.models import Wallet
 from loyalty.queries.programs import TermsBook
@@ -47,7 +47,7 @@ def accrue(purchase: Purchase, actor: Actor, now: datetime) -> list[Accrual]:
     if purchase.customer_id is None:
         return []
     if purchase.refund_of_id and purchase.source != TILL:  # the till gives back what it was asked to
-        lock_budgets(TermsBook().earn_rules)  # before the wallet: what the refund takes back comes after
+        lock_all(TermsBook(), [purchase.customer_id], is_refund=True)  # what the refund takes back comes after
         restore_points(refund=purchase, key=f"refund:{purchase.pk}", now=now, actor=actor)
     done = accrue_receipts([purchase], now=now, actor=actor)
     wallets = Wallet.objects.filter(member__customer_id=purchase.customer_id, member__is_active=True)

@@ -57,5 +57,5 @@ def sweep_rewards() -> None:
 def award_birthdays() -> None:
     """Award members on their birthday."""
     for organization_id in organization_ids():
-        with going_on(organization_id), tenant(organization_id):
-            sweeping.award_birthdays(now=timezone.now())
+        with going_on(organization_id):
+            sweeping.award_birthdays(organization_id=organization_id, now=timezone.now())

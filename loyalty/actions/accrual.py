@@ -34,7 +34,7 @@ def accrue_receipts(purchases: Sequence[Purchase], *, now: datetime, actor: Acto
     returning = set(refunded.values_list("customer_id", flat=True))
     sales = {one.refund_of_id or one.pk for one in purchases if one.customer_id in returning}
     if returning and (concerned := with_refunds(returning, sales)):
-        batch.lock_budgets()
+        batch.lock()
         done += claw_back_refunds(batch, concerned, sales)
     return done
 
@@ -49,7 +49,7 @@ def _earn(batch: Batch, sales: Sequence[Purchase]) -> Iterable[Earned]:
             zone = batch.clocks.of(customer)
             if (member.program_id, _key(sale)) in known:
                 continue
-            batch.lock_budgets()
+            batch.lock()
             note_activity(member=member, book=batch.book, at=sale.purchased_at, zone=zone, now=batch.now)
             occasion = batch.occasion(version, customer, sale.purchased_at, sale.location)
             what = Occurrence(

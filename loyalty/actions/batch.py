@@ -7,7 +7,7 @@ from functools import cached_property
 from accounts.audit import Actor
 from accounts.models import Location
 from crm.models import Customer
-from loyalty.actions.earning import lock_budgets
+from loyalty.actions.earning import lock_all
 from loyalty.actions.members import enrol_member
 from loyalty.models import Member
 from loyalty.queries.clocks import Clocks
@@ -24,7 +24,7 @@ class Batch:
         self.now, self.actor = now, actor
         self.customer_ids = sorted({customer.pk for customer in customers})
         self.book = TermsBook()
-        self._has_budgets = False
+        self._is_locked = False
         self.conditions = Conditions(self.customer_ids, now)
         self.clocks = Clocks()
 
@@ -43,18 +43,18 @@ class Batch:
             member = self.members.get((program.pk, customer.pk))
             is_automatic = version.terms.enrol is Enrolment.AUTOMATIC
             if member is None and is_automatic:
-                self.lock_budgets()  # joining may earn
+                self.lock()  # joining may earn
                 member = enrol_member(program=program, customer=customer, now=self.now, actor=self.actor, joined_at=at, book=self.book)
                 self.members[program.pk, customer.pk] = member
             # Programs that take people in by themselves count what was bought before that was noticed.
             if member and member.is_active and (is_automatic or member.joined_at <= at):
                 yield member, version
 
-    def lock_budgets(self) -> None:
-        """Lock every budget that this batch may come to: once, before it locks a wallet."""
-        if not self._has_budgets:
-            lock_budgets(self.book.earn_rules)
-            self._has_budgets = True
+    def lock(self) -> None:
+        """Lock every budget and wallet that this batch may come to: once, before the first."""
+        if not self._is_locked:
+            lock_all(self.book, self.customer_ids)
+            self._is_locked = True
 
     def occasion(self, version: Version, customer: Customer, at: datetime, location: Location | None) -> Occasion:
         """What conditions are asked about; weekdays and caps go by the clock of the place."""

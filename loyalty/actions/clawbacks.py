@@ -11,9 +11,9 @@ from accounts.audit import Actor
 from loyalty.actions.batch import Batch
 from loyalty.actions.earning import frozen_rules
 from loyalty.actions.points import claw_back_points, restore_clawback
-from loyalty.ledger.families import family_of, lock_wallets
+from loyalty.ledger.families import lock_wallets_of
 from loyalty.ledger.posting import Receipt
-from loyalty.models import Entry, EntryKind, Member
+from loyalty.models import Entry, EntryKind
 from loyalty.queries.receipts import receipts_that_decide
 from loyalty.rules.earning import earning
 from loyalty.rules.receipts import Line, remaining_lines
@@ -32,7 +32,7 @@ class ClawedBack:
 def claw_back_refunds(batch: Batch, customer_ids: Collection[int], sale_ids: Collection[int]) -> list[ClawedBack]:
     """Take back what refunds left of sales has not earned; only what is not yet posted is."""
     # From here on nobody else decides about these members: what is read below stays true until the commit.
-    lock_wallets(family_of(Member.objects.filter(customer_id__in=customer_ids).values_list("pk", flat=True)))
+    lock_wallets_of(customer_ids)
     left: dict[int, tuple[Line, ...]] = {}
     for receipts in receipts_that_decide(customer_ids, sale_ids).values():
         left |= remaining_lines(receipts)

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from django.db.models import F
 
 from accounts.audit import Actor
-from loyalty.ledger.families import family_of
+from loyalty.ledger.families import family_of, lock_wallets_of
 from loyalty.ledger.posting import KeyReusedError, Receipt, post_once
 from loyalty.ledger.store import NewEntry, NewLot, OpenWallet
 from loyalty.models import BudgetUse, Entry, EntryKind, Member
-from loyalty.queries.programs import Version
+from loyalty.queries.programs import TermsBook, Version
 from loyalty.rules import postings
 from loyalty.rules.earning import Earning, cap_window, earning
 from loyalty.rules.expiry import inactive_at, matures_at
@@ -83,6 +83,16 @@ def post_earning(what: Occurrence, *, key: str, now: datetime, actor: Actor) -> 
 def expected_earning(what: Occurrence) -> Earning:
     """What an occurrence would earn as things stand; nothing is written and nothing locked."""
     return earning(what.rules, what.factor, what.lines, _rooms(what))
+
+
+def lock_all(book: TermsBook, customer_ids: Collection[int], *, is_refund: bool = False) -> None:
+    """Lock all that receipts of some customers may come to: before the first of it, in one order, so that nobody waits in a circle.
+
+    Whoever comes to a single wallet locks it by opening it; a refund comes to those of memberships that moved as well.
+    """
+    lock_budgets(book.earn_rules)
+    if is_refund or len(customer_ids) > 1 or len(book.programs) > 1:
+        lock_wallets_of(customer_ids)
 
 
 def lock_budgets(rules: Iterable[tuple[int, EarnRule]]) -> None:

@@ -10,6 +10,7 @@ from crm.models import Customer, Event
 from loyalty.actions.accrual import accrue_purchases
 from loyalty.actions.awards import award_points
 from loyalty.actions.batch import Batch
+from loyalty.actions.earning import lock_all
 from loyalty.actions.visits import accrue_visits
 from loyalty.queries.programs import TermsBook
 from loyalty.rules.terms import EarnOn
@@ -20,7 +21,10 @@ VISITS = frozenset(["visit.completed"])
 
 def follow_events(events: Sequence[Event]) -> None:
     """Let programs see a batch of events; those seen before change nothing."""
-    now = timezone.now()
+    now, book = timezone.now(), TermsBook()
+    followed = PURCHASES | VISITS | _named(book)
+    if concerned := {event.customer_id for event in events if event.customer_id and event.kind in followed}:
+        lock_all(book, concerned)
     if purchases := [event.properties["purchase"] for event in events if event.kind in PURCHASES and event.customer_id]:
         accrue_purchases(purchase_ids=purchases, now=now)
     if visits := [event.properties["visit"] for event in events if event.kind in VISITS]:
@@ -30,7 +34,7 @@ def follow_events(events: Sequence[Event]) -> None:
 
 def award_events(events: Sequence[Event], *, now: datetime) -> None:
     """Award what rules on events name."""
-    named = {rule.event for version in TermsBook().versions.values() for rule in version.terms.rules_on(EarnOn.EVENT)}
+    named = _named(TermsBook())
     if not (wanted := [event for event in events if event.kind in named]):
         return
     customers = Customer.objects.in_bulk({event.customer_id for event in wanted})
@@ -40,13 +44,18 @@ def award_events(events: Sequence[Event], *, now: datetime) -> None:
             _award(batch, event, customer)
 
 
+def _named(book: TermsBook) -> set[str]:
+    """The kinds of events that rules name."""
+    return {rule.event for version in book.versions.values() for rule in version.terms.rules_on(EarnOn.EVENT)}
+
+
 def _award(batch: Batch, event: Event, customer: Customer) -> None:
     location = event.properties.get("location")
     for member, version in batch.memberships(customer, event.occurred_at):
         for rule in version.terms.rules_on(EarnOn.EVENT):
             if rule.event != event.kind:
                 continue
-            batch.lock_budgets()
+            batch.lock()
             award_points(
                 member=member,
                 on=EarnOn.EVENT,

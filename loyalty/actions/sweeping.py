@@ -1,5 +1,6 @@
 """What time alone brings: points that mature or lapse, holds that lapse, birthdays."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import reduce
 from operator import or_
@@ -10,6 +11,7 @@ from django.db.models import Q
 from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
 from loyalty.actions.awards import award_points
+from loyalty.actions.earning import lock_all
 from loyalty.ledger.moving import carry_strays
 from loyalty.ledger.posting import settle_member
 from loyalty.models import Entry, Member, Wallet
@@ -21,6 +23,20 @@ from loyalty.rules.terms import EarnOn
 WALLETS = 1_000
 # A sweep that was missed for this long still finds the birthdays.
 DAYS_BACK = 3
+# In a transaction: it holds their wallets, and somebody may stand at a till.
+BIRTHDAYS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Birthday:
+    """A member's birthday, which begins at a moment."""
+
+    member: Member
+    at: datetime
+
+    @property
+    def key(self) -> str:
+        return f"birthday:{self.member.pk}:{self.at.year}"
 
 
 def settle_due_wallets(*, organization_id: int, now: datetime) -> int:
@@ -38,22 +54,38 @@ def settle_due_wallets(*, organization_id: int, now: datetime) -> int:
     return len(due)
 
 
-def award_birthdays(*, now: datetime) -> int:
-    """Award members whose birthday it is where they are, once a year; returns how many were awarded."""
-    book, clocks = TermsBook(), Clocks()
+def award_birthdays(*, organization_id: int, now: datetime) -> int:
+    """Award members whose birthday it is where they are, once a year, few in a transaction; returns how many were awarded."""
+    book, awarded = TermsBook(), 0
+    with tenant(organization_id):
+        due = _due_birthdays(book, now)
+    for start in range(0, len(due), BIRTHDAYS):
+        with tenant(organization_id):
+            few = due[start : start + BIRTHDAYS]
+            lock_all(book, {one.member.customer_id for one in few})
+            awarded += sum(_award_birthday(one, book, now) for one in few)
+    return awarded
+
+
+def _due_birthdays(book: TermsBook, now: datetime) -> list[_Birthday]:
+    """Birthdays of the last days for which nothing was given yet."""
+    clocks = Clocks()
     programs = [one.program_id for one in book.versions.values() if one.terms.rules_on(EarnOn.BIRTHDAY)]
     if not programs:
-        return 0
+        return []
     members = Member.objects.filter(_born_about(now), program_id__in=programs, is_active=True).select_related("customer")
-    kept = {(member, day) for member in members for day in _birthdays(member, now, clocks.of(member.customer))}
-    keys = {f"birthday:{member.pk}:{day.year}": (member, day) for member, day in kept}
-    known = set(Entry.objects.filter(program_id__in=programs, key__in=keys).values_list("key", flat=True))
-    awarded = 0
-    for key in sorted(keys.keys() - known):
-        member, day = keys[key]
-        at = datetime.combine(day, time(), clocks.of(member.customer))
-        awarded += award_points(member=member, on=EarnOn.BIRTHDAY, key=key, at=at, now=now, actor=SYSTEM, book=book) is not None
-    return awarded
+    kept = [
+        _Birthday(member, datetime.combine(day, time(), zone))
+        for member in members.order_by("pk")
+        for zone in [clocks.of(member.customer)]
+        for day in _birthdays(member, now, zone)
+    ]
+    known = set(Entry.objects.filter(program_id__in=programs, key__in=[one.key for one in kept]).values_list("key", flat=True))
+    return [one for one in kept if one.key not in known]
+
+
+def _award_birthday(one: _Birthday, book: TermsBook, now: datetime) -> bool:
+    return award_points(member=one.member, on=EarnOn.BIRTHDAY, key=one.key, at=one.at, now=now, actor=SYSTEM, book=book) is not None
 
 
 def _birthdays(member: Member, now: datetime, zone: ZoneInfo) -> list[date]:

@@ -16,7 +16,7 @@ from accounts.models import Location, Membership
 from crm.actions import NewLine, record_purchase, refund_lines, refund_moment
 from crm.answers import act_on_purchase
 from crm.models import Customer, Purchase, PurchaseLine
-from loyalty.actions.earning import lock_budgets
+from loyalty.actions.earning import lock_all
 from loyalty.actions.holds import HoldResolvedError, capture_hold, hold_points
 from loyalty.actions.points import redeem_points
 from loyalty.actions.restoring import TILL, goods_back, restore_points
@@ -158,7 +158,8 @@ def refund_sale(
         back.append(NewLine(due, product_code=POINTS_CODE, description=paying.description, refund_of_id=paying.pk))
     at = refund_moment(sale, refunded_at or now)
     refund = refund_lines(purchase=sale, lines=back, refunded_at=at, actor=actor, number=number, source=TILL)
-    lock_budgets(TermsBook().earn_rules)  # before the wallet: what the refund takes back comes after
+    if sale.customer_id:
+        lock_all(TermsBook(), [sale.customer_id], is_refund=True)  # what the refund takes back comes after
     restored = restore_points(refund=refund, points=points, key=key, now=now, actor=actor)
     return Refunded(refund, restored, act_on_purchase(refund, actor=actor, now=now))
 
@@ -195,7 +196,7 @@ class _Payment:
         return [NewLine(-self.minor, product_code=POINTS_CODE, description=_("Paid with points"))] if self.minor else []
 
     def spend(self, purchase: Purchase, *, key: str, at: datetime, now: datetime, actor: Actor) -> Paid:
-        lock_budgets(self.book.earn_rules)  # before the wallet: what the sale earns comes after
+        lock_all(self.book, [self.member.customer_id])  # what the sale earns comes after
         if self.hold_id is None:
             spending = partial(redeem_points, key=f"{key}:redeem")
         else:

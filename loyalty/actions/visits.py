@@ -27,7 +27,7 @@ def _earn(batch: Batch, visit: Visit) -> list[Earned]:
     customer, at = visit.customer, visit.starts_at
     for member, version in batch.memberships(customer, at):
         zone = batch.clocks.of(customer)
-        batch.lock_budgets()
+        batch.lock()
         note_activity(member=member, book=batch.book, at=at, zone=zone, now=batch.now)
         occasion = batch.occasion(version, customer, at, visit.location)
         what = Occurrence(

@@ -46,6 +46,11 @@ def entry_of(member: Member, entry_id: int) -> Entry | None:
     return entry if entry and entry.member.holder == member.holder else None
 
 
+def lock_wallets_of(customer_ids: Collection[int]) -> None:
+    """Lock the wallets of customers in every program, with those of memberships that are one with theirs."""
+    lock_wallets(family_of(Member.objects.filter(customer_id__in=customer_ids).values_list("pk", flat=True)))
+
+
 def lock_wallets(member_ids: Collection[int]) -> None:
     """Lock wallets in the order of their ids, so that nobody waits in a circle."""
     wallets = Wallet.objects.filter(member_id__in=member_ids).order_by("member_id")

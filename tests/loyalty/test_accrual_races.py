@@ -10,11 +10,16 @@ from accounts.tenancy import tenant
 from crm.actions import NewLine
 from crm.models import Customer, Purchase
 from loyalty.actions.accrual import accrue_purchases
+from loyalty.actions.earning import lock_budgets
+from loyalty.actions.members import enrol_member
+from loyalty.actions.sweeping import award_birthdays
 from loyalty.actions.till import sell
 from loyalty.models import BudgetUse, Entry, Member, Program, Wallet
+from loyalty.queries.programs import TermsBook
+from tests.beside import run_beside, wait_for_a_lock
 from tests.conftest import Cast
 from tests.factories import CustomerFactory
-from tests.loyalty.ledger_stage import NOW
+from tests.loyalty.ledger_stage import DAY, NOW
 from tests.loyalty.program_stage import SALES, Shop, open_program
 from tests.loyalty.test_races import at_once, broken
 
@@ -63,6 +68,46 @@ def test_sales_at_the_till_and_what_earns_meanwhile_never_wait_in_a_circle(saffr
     with tenant(saffron):
         # 10 points pay 0.10 of a sale of 100.00, which then brings 9; one of 200.00 brings 20.
         assert Wallet.objects.get().balance == 100 + 8 * (9 - 10) + 8 * 20
+    assert broken(saffron) == {}
+
+
+def test_points_of_one_program_pay_while_another_earns_and_nobody_waits_in_a_circle(saffron: int) -> None:
+    with tenant(saffron):
+        shop = Shop(open_program("first"))
+        other = Shop(open_program("second"), shop.customer)
+        shop.buy(100_000)
+        member = other.member
+        waiting_sales = [waiting(shop.program, shop.customer, 20_000) for _purchase in range(THREADS // 2)]
+    pay = partial(sell, lines=[NewLine(10_000)], member=member, points=10, now=NOW, actor=SYSTEM)
+    jobs = [
+        job
+        for sale in waiting_sales
+        for job in (partial(pay, key=f"sale {sale.pk}"), partial(accrue_purchases, purchase_ids=[sale.pk], now=NOW))
+    ]
+    failed = [outcome for outcome in at_once(saffron, jobs) if isinstance(outcome, Exception)]
+    assert failed == []
+    with tenant(saffron):
+        assert [shop.wallet()[0], other.wallet()[0]] == [100 + 8 * 9 + 8 * 20, 100 + 8 * (9 - 10) + 8 * 20]
+    assert broken(saffron) == {}
+
+
+def test_birthdays_are_awarded_beside_a_sale_and_wait_in_no_circle(saffron: int) -> None:
+    birthday = {"key": "birthday", "on": "birthday", "points": 30}
+    with tenant(saffron):
+        first = Shop(open_program("first", earn=[SALES, birthday]), CustomerFactory.create(birthday=NOW.date().replace(year=1990)))
+        second = Shop(open_program("second", earn=[birthday | {"budget": 10_000}]), first.customer)
+        for shop in (first, second):
+            enrol_member(program=shop.program, customer=shop.customer, now=NOW - DAY, actor=SYSTEM)
+        sale = waiting(first.program, first.customer, 20_000)
+    with tenant(saffron):
+        lock_budgets(TermsBook().earn_rules)  # as a sale begins
+        thread, came = run_beside(partial(award_birthdays, organization_id=saffron, now=NOW))
+        wait_for_a_lock()
+        accrue_purchases(purchase_ids=[sale.pk], now=NOW)
+    thread.join(60)
+    assert came == [2]
+    with tenant(saffron):
+        assert (first.wallet()[0], second.wallet()[0], BudgetUse.objects.get().used) == (20 + 30, 30, 30)
     assert broken(saffron) == {}
 
 

@@ -1,5 +1,6 @@
 """Points for joining, birthdays, events and whatever else is told by its key."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,12 @@ def enrol(program: Program, **customer: Any) -> Member:
     return enrol_member(program=program, customer=CustomerFactory.create(**customer), now=NOW, actor=SYSTEM)
 
 
+@pytest.fixture
+def birthdays(in_saffron: Cast) -> Callable[[datetime], int]:
+    """The sweep at a moment."""
+    return lambda now: award_birthdays(organization_id=in_saffron.saffron.pk, now=now)
+
+
 def test_joining_earns_once() -> None:
     program = open_program(earn=[rule("sign_up", 50)])
     member = enrol(program)
@@ -38,15 +45,15 @@ def test_joining_earns_once() -> None:
     assert list(Entry.objects.values_list("key", "amount")) == [(f"sign_up:{member.pk}", 50)]
 
 
-def test_a_birthday_is_awarded_once_a_year_on_the_members_own_day() -> None:
+def test_a_birthday_is_awarded_once_a_year_on_the_members_own_day(birthdays: Callable[[datetime], int]) -> None:
     program = open_program(earn=[rule("birthday", 30)])
     tokyo = enrol(program, birthday=date(1990, 3, 10), time_zone="Asia/Tokyo")
     here = enrol(program, birthday=date(1990, 3, 10))
     enrol(program, birthday=date(1990, 3, 1))
     moment = datetime(2026, 3, 9, 15, tzinfo=UTC)  # midnight in Tokyo, the morning before in New York
-    assert [award_birthdays(now=moment - timedelta(minutes=1)), award_birthdays(now=moment), award_birthdays(now=moment)] == [0, 1, 0]
-    assert award_birthdays(now=datetime(2026, 3, 11, 23, tzinfo=UTC)) == 1  # the sweep was away for a day
-    assert award_birthdays(now=datetime(2027, 3, 10, 12, tzinfo=UTC)) == 2
+    assert [birthdays(moment - timedelta(minutes=1)), birthdays(moment), birthdays(moment)] == [0, 1, 0]
+    assert birthdays(datetime(2026, 3, 11, 23, tzinfo=UTC)) == 1  # the sweep was away for a day
+    assert birthdays(datetime(2027, 3, 10, 12, tzinfo=UTC)) == 2
     entries = Entry.objects.order_by("id").values_list("member_id", "key", "occurred_at")[:2]
     assert list(entries) == [
         (tokyo.pk, f"birthday:{tokyo.pk}:2026", moment),
@@ -54,20 +61,22 @@ def test_a_birthday_is_awarded_once_a_year_on_the_members_own_day() -> None:
     ]
 
 
-def test_a_member_whose_time_zone_does_not_exist_has_their_birthday_on_the_organizations_clock() -> None:
+def test_a_member_whose_time_zone_does_not_exist_has_their_birthday_on_the_organizations_clock(
+    birthdays: Callable[[datetime], int],
+) -> None:
     program = open_program(earn=[rule("birthday", 30)])
     member = enrol(program, birthday=date(1990, 3, 10), time_zone="Mars/Base")
-    assert award_birthdays(now=datetime(2026, 3, 10, 12, tzinfo=UTC)) == 1
+    assert birthdays(datetime(2026, 3, 10, 12, tzinfo=UTC)) == 1
     midnight = datetime(2026, 3, 10, 4, tzinfo=UTC)  # in New York
     assert list(Entry.objects.values_list("member_id", "amount", "occurred_at")) == [(member.pk, 30, midnight)]
 
 
-def test_who_was_born_on_29_february_is_awarded_on_the_28th_of_other_years() -> None:
+def test_who_was_born_on_29_february_is_awarded_on_the_28th_of_other_years(birthdays: Callable[[datetime], int]) -> None:
     program = open_program(earn=[rule("birthday", 30)])
     enrol_member(program=program, customer=CustomerFactory.create(birthday=date(1992, 2, 29)), now=NOW - 99 * DAY, actor=SYSTEM)
-    assert award_birthdays(now=datetime(2026, 2, 28, 12, tzinfo=UTC)) == 1
-    assert award_birthdays(now=datetime(2028, 2, 28, 12, tzinfo=UTC)) == 0
-    assert award_birthdays(now=datetime(2028, 2, 29, 12, tzinfo=UTC)) == 1
+    assert birthdays(datetime(2026, 2, 28, 12, tzinfo=UTC)) == 1
+    assert birthdays(datetime(2028, 2, 28, 12, tzinfo=UTC)) == 0
+    assert birthdays(datetime(2028, 2, 29, 12, tzinfo=UTC)) == 1
 
 
 def test_an_event_of_another_system_earns_what_its_rule_says() -> None:
