@@ -23,7 +23,7 @@ from loyalty.actions.referrals import claim, reject, tell_referral
 from loyalty.ledger.families import family_of, lock_wallets
 from loyalty.models import Entry, Lot, Member, ProgramState, Referral, ReferralRejection, ReferralState
 from loyalty.queries.receipts import receipts_that_decide
-from loyalty.queries.referrals import people
+from loyalty.queries.referrals import ancestors, people
 from loyalty.rules.earning import rules_that_hold
 from loyalty.rules.receipts import remaining_lines
 from loyalty.rules.referrals import Rejection, Sale, counting_sale
@@ -165,12 +165,15 @@ def _next_key(one: _Qualifying, side: str) -> str:
 
 
 def _late_rejection(referral: Referral) -> Rejection | None:
-    """Whether the two have turned out to be one person, or the referred somebody who was referred before."""
+    """Whether the referred has turned out to be the referrer, whoever brought them, or somebody who was referred before."""
     theirs = {referral.referrer.customer_id, referral.referrer.holder.customer_id}
-    known = people({referral.customer_id or 0, *theirs})
+    above = ancestors(referral.program_id, referral.referrer.customer_id)
+    known = people({referral.customer_id or 0, *theirs, *above})
     referee = known[referral.customer_id or 0]
     if any(referee.is_also(known[one]) for one in theirs):
         return Rejection.SELF
+    if any(referee.is_also(known[one]) for one in above):
+        return Rejection.CYCLE
     return None if claim(referral, referee) else Rejection.REFERRED_BEFORE
 
 

@@ -239,6 +239,18 @@ def test_who_turns_out_to_be_the_referrer_by_a_merge_is_rejected_when_they_buy(t
     assert (state(referral), Entry.objects.filter(kind="earn").count()) == (("rejected", "self"), 0)
 
 
+@pytest.mark.parametrize("length", [2, 3])
+def test_who_turns_out_to_have_brought_the_referrer_is_rejected_when_they_buy(town: Town, length: int) -> None:
+    first = referrer = town.member()
+    for _link in range(length - 1):
+        referrer = Member.objects.get(customer=town.join(referrer).customer)
+    closing = town.join(referrer, phone="+12025550101")
+    assert state(closing) == ("joined", "")
+    Identity.objects.create(customer=first.customer, kind="phone", value="+12025550101")
+    town.buy(closing)
+    assert (state(closing), Entry.objects.filter(kind="earn").count()) == (("rejected", "cycle"), 0)
+
+
 def test_a_circle_is_seen_through_memberships_that_moved(town: Town) -> None:
     first, other = town.member(), town.member()
     brought = Member.objects.get(customer=town.join(first).customer)
