@@ -13,7 +13,9 @@ from loyalty.ledger.posting import Receipt, post_once
 from loyalty.ledger.stock import Piece, RewardRefusedError, find_piece, take_piece, tell_redeemed
 from loyalty.ledger.store import NewEntry, OpenWallet, spendable_lots
 from loyalty.models import EntryKind, Member, ProgramState, Reward, Voucher
+from loyalty.queries.programs import TermsBook
 from loyalty.queries.rewards import times_taken
+from loyalty.queries.tiers import tier_at
 from loyalty.rules import postings
 from loyalty.rules.postings import Account
 from loyalty.rules.rewards import Refusal, refusal
@@ -101,8 +103,9 @@ def _find(wallet: OpenWallet, reward_id: int, at: datetime) -> tuple[Piece, Memb
     reward = Reward.objects.filter(pk=reward_id, program_id=wallet.program_id).first()
     if reward is None or not member.is_active or member.program.state != ProgramState.ACTIVE:
         raise RewardRefusedError(Refusal.NOT_OFFERED)
-    taken = times_taken(member.pk, [reward], wallet.now)[reward.pk]
-    reason = refusal(reward, tier=member.tier, taken=taken.ever, taken_in_period=taken.in_period, at=at)
+    taken = times_taken(member.pk, [reward], at)[reward.pk]
+    tier = tier_at(member, at=at, book=TermsBook()) if reward.tiers else ""
+    reason = refusal(reward, tier=tier, taken=taken.ever, taken_in_period=taken.in_period, at=at)
     # Whether a piece is left is seen when it is looked for.
     if reason not in (None, Refusal.SOLD_OUT):
         raise RewardRefusedError(reason)

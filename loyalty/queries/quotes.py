@@ -13,7 +13,7 @@ from loyalty.queries.clocks import Clocks
 from loyalty.queries.conditions import Conditions
 from loyalty.queries.programs import TermsBook, Version, terms_in_force
 from loyalty.queries.rewards import Offered, catalogue_for
-from loyalty.queries.tiers import tier_before
+from loyalty.queries.tiers import tier_at, tier_before
 from loyalty.queries.wallets import spendable
 from loyalty.rules.earning import ON_PURCHASE, Occasion, factor_of, rules_that_hold
 from loyalty.rules.receipts import Line
@@ -60,7 +60,8 @@ def quote_cart(
     if version is None:
         return Quote(member, total, {}, available, 0, 0, 0, [], None)
     rate = version.terms.redemption
-    tier = tier_before(member, version, at=at, book=TermsBook())
+    book = TermsBook()
+    tier = tier_before(member, version, at=at, book=book)
     redeemable, paid = most_points(total, available, rate), min(worth_minor(points, rate), max(total, 0))
     return Quote(
         member,
@@ -71,7 +72,7 @@ def quote_cart(
         worth_minor(redeemable, rate),
         paid,
         catalogue_for(member, now=now),
-        version.terms.level(tier),
+        version.terms.level(tier_at(member, at=at, book=book)),
     )
 
 

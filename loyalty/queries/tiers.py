@@ -22,15 +22,21 @@ def standing_of(member: Member, *, at: datetime, book: TermsBook) -> TierStandin
     return _standing(member, version, at, book) if version else None
 
 
+def tier_at(member: Member, *, at: datetime, book: TermsBook) -> str:
+    """The key of the tier that a member has at a moment, whether or not their row says so yet; empty without one."""
+    standing = standing_of(member, at=at, book=book)
+    return standing.level.key if standing and standing.level else ""
+
+
 def tier_before(member: Member, version: Version, *, at: datetime, book: TermsBook) -> str:
     """The key of the tier in which what happens at a moment finds a member, and by which it is multiplied.
 
     Not the one on the member's row, which follows what was done before only later, in whatever order it arrived. It is
-    worked out only where tiers multiply at all.
+    worked out only where tiers multiply at all, and empty elsewhere.
     """
     tiers = version.terms.tiers
     if tiers is None or all(level.percent == 100 for level in tiers.levels):
-        return member.tier
+        return ""
     standing = _standing(member, version, at - timedelta(microseconds=1), book)
     return standing.level.key if standing and standing.level else ""
 

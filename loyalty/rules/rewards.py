@@ -69,11 +69,11 @@ def refusal(offer: Offer, *, tier: str, taken: int, taken_in_period: int, at: da
     return None
 
 
-def period_start(period: str, at: datetime, zone: ZoneInfo) -> datetime:
-    """The first moment of the local day, month or year that a moment lies in."""
+def period_of(period: str, at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The local day, month or year that a moment lies in, from its first moment to the one after it."""
     window = cap_window(CapPer(period), at.astimezone(zone))
     assert window is not None, period
-    return window[0]
+    return window
 
 
 def voucher_end(issued_at: datetime, days: int | None, zone: ZoneInfo) -> datetime | None:

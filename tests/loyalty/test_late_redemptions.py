@@ -1,18 +1,20 @@
 """What a till redeemed while it was alone counts as of then, for a week: also when the points have expired before it arrived."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from accounts.audit import SYSTEM
 from loyalty.actions.points import redeem_points
+from loyalty.actions.programs import write_terms
 from loyalty.actions.rewards import redeem_reward
 from loyalty.ledger.posting import Receipt
 from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.verification import verify_ledger
-from loyalty.models import Posting
+from loyalty.models import Posting, Reward
 from loyalty.queries.liability import outstanding_points
 from loyalty.rules.postings import InsufficientPointsError
+from loyalty.rules.rewards import Refusal
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member
 from tests.loyalty.reward_stage import RewardStage, left
@@ -88,3 +90,36 @@ def test_a_reward_that_a_till_gave_out_is_paid_by_what_was_there_then(in_saffron
     bought = redeem_reward(member_id=stage.member.pk, reward_id=reward.pk, key="till", now=stage.now, actor=SYSTEM, occurred_at=NOW)
     assert (left(reward), stage.wallet(), bought.voucher.points) == ((None, 1), (20, 0, 0, 0), 60)
     assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
+
+
+def arrive_with(stage: RewardStage, reward: Reward, *, at: datetime) -> Receipt:
+    key = f"till {at}"
+    return redeem_reward(member_id=stage.member.pk, reward_id=reward.pk, key=key, now=stage.now, actor=SYSTEM, occurred_at=at).receipt
+
+
+def test_a_reward_that_a_till_gave_out_asks_for_the_tier_of_then(in_saffron: Cast) -> None:
+    stage = RewardStage(make_member())
+    levels = [{"key": "gold", "threshold": 100}]
+    document = {"tiers": {"basis": "points", "window": {"months": 1}, "levels": levels}}
+    write_terms(program=stage.member.program, document=document, actor=SYSTEM, now=NOW)
+    stage.earn(100)
+    reward, gold_until = stage.reward(60, tiers=["gold"]), datetime(2026, 4, 2, 11, tzinfo=UTC)
+    stage.now = gold_until + DAY
+    with pytest.raises(RewardRefusedError) as error:
+        arrive_with(stage, reward, at=gold_until)
+    assert (error.value.reason, stage.wallet()) == (Refusal.TIER, (100, 0, 0, 0))
+    assert arrive_with(stage, reward, at=gold_until - HOUR).balance == 40
+
+
+def test_a_reward_that_a_till_gave_out_counts_in_the_day_of_then(in_saffron: Cast) -> None:
+    stage = RewardStage(make_member())
+    stage.earn(500)
+    reward = stage.reward(60, limit_per_period=1, limit_period="day")
+    stage.now += 2 * DAY
+    stage.buy(reward)
+    assert arrive_with(stage, reward, at=NOW + DAY).balance == 500 - 2 * 60
+    for day in (NOW + DAY + HOUR, stage.now - HOUR):
+        with pytest.raises(RewardRefusedError) as error:
+            arrive_with(stage, reward, at=day)
+        assert error.value.reason is Refusal.PERIOD_LIMIT
+    assert (left(reward), stage.wallet()) == ((None, 2), (380, 0, 0, 0))

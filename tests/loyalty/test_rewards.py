@@ -13,6 +13,7 @@ from crm.models import Event
 from loyalty.actions.catalogue import change_reward
 from loyalty.actions.counter import undo_at_counter
 from loyalty.actions.points import NotUndoableError
+from loyalty.actions.programs import write_terms
 from loyalty.ledger.bought import PriceError, VoucherNotOpenError
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.ledger.stock import RewardRefusedError
@@ -44,6 +45,11 @@ def refused(stage: RewardStage, reward: Reward) -> Refusal:
     with pytest.raises(RewardRefusedError) as error:
         stage.buy(reward)
     return error.value.reason
+
+
+def seen(stage: RewardStage) -> list[Refusal | None]:
+    """What the catalogue says against each reward."""
+    return [offered.refusal for offered in catalogue_for(stage.member, now=stage.now)]
 
 
 def test_a_reward_takes_its_points_and_a_piece_of_stock_and_gives_a_voucher(stage: RewardStage) -> None:
@@ -165,11 +171,19 @@ def test_a_limit_per_period_starts_again_with_the_local_period(stage: RewardStag
 
 
 def test_a_reward_of_a_tier_is_refused_to_others(stage: RewardStage) -> None:
-    stage.earn(100)
+    levels = [{"key": "gold", "threshold": 100}, {"key": "black", "threshold": 200}, {"key": "diamond", "threshold": 300}]
+    document = {"tiers": {"basis": "points", "window": {"months": 1}, "levels": levels}}
+    write_terms(program=stage.member.program, document=document, actor=SYSTEM, now=stage.now)
     reward = stage.reward(10, tiers=["gold", "black"])
-    assert refused(stage, reward) is Refusal.TIER
-    Member.objects.filter(pk=stage.member.pk).update(tier="gold")
-    assert stage.buy(reward).receipt.balance == 90
+    stage.earn(99)
+    assert (refused(stage, reward), seen(stage)) == (Refusal.TIER, [Refusal.TIER])
+    stage.earn(1)  # the row of the member says so only later
+    assert (stage.buy(reward).receipt.balance, seen(stage)) == (90, [None])
+    stage.earn(200)
+    assert (refused(stage, reward), seen(stage)) == (Refusal.TIER, [Refusal.TIER])
+    Member.objects.filter(pk=stage.member.pk).update(tier="gold", tier_until=stage.now + 31 * DAY)
+    stage.now += 31 * DAY
+    assert (refused(stage, reward), seen(stage)) == (Refusal.TIER, [Refusal.TIER])
 
 
 def test_a_reward_is_offered_within_its_dates_only(stage: RewardStage) -> None:
@@ -304,8 +318,8 @@ def test_the_catalogue_says_what_stands_between_a_member_and_each_reward(stage: 
     stage.reward(20, name="Gold", tiers=["gold"])
     stage.reward(30, name="Shave")
     stage.reward(160, name="Haircut")
-    seen = [(item.reward.name, item.refusal, item.missing, item.can_be_redeemed) for item in catalogue_for(stage.member, now=stage.now)]
-    assert seen == [
+    offered = [(item.reward.name, item.refusal, item.missing, item.can_be_redeemed) for item in catalogue_for(stage.member, now=stage.now)]
+    assert offered == [
         ("Sold out", Refusal.SOLD_OUT, 0, False),
         ("Gold", Refusal.TIER, 0, False),
         ("Shave", None, 0, True),
