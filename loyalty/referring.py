@@ -1,5 +1,6 @@
 """What a member's pages tell of the friends they bring."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Sum
@@ -13,10 +14,10 @@ from loyalty.models import Member, Referral, ReferralCode
 from loyalty.queries.referrals import member_figures
 
 
-def referral_block(member: Member) -> dict[str, Any]:
-    """The member's code and link, once they have one, and what their referrals came to."""
+def referral_block(member: Member, location_ids: Collection[int] | None = None) -> dict[str, Any]:
+    """The member's code and link, once they have one, and what their referrals came to, in sales of some locations or all."""
     code = ReferralCode.objects.filter(member=member).first()
-    figures = member_figures(member.pk)
+    figures = member_figures(member.pk, location_ids)
     bought = figures.qualified + figures.rewarded
     return {
         "code": code,

@@ -1,5 +1,7 @@
 """Visits and purchases as far as a member sees them: someone limited to locations sees only those of theirs."""
 
+from collections.abc import Collection
+
 from django.db.models import Q, QuerySet
 
 from accounts.permissions import Access
@@ -14,8 +16,12 @@ def visits_for(access: Access) -> QuerySet[Visit]:
 
 def purchases_for(access: Access) -> QuerySet[Purchase]:
     """Purchases with what a list shows of them."""
-    rows = Purchase.objects.select_related("customer", "location", "staff__user")
-    return rows if access.location_ids is None else rows.filter(location__in=access.location_ids)
+    return purchases_within(access.location_ids).select_related("customer", "location", "staff__user")
+
+
+def purchases_within(location_ids: Collection[int] | None) -> QuerySet[Purchase]:
+    """Purchases of some locations, to be summed; all of them for ``None``."""
+    return Purchase.objects.all() if location_ids is None else Purchase.objects.filter(location__in=location_ids)
 
 
 def events_for(access: Access) -> QuerySet[Event]:

@@ -209,7 +209,7 @@ class MemberViewSet(KeyedViewSet):
         return self._friends(member)
 
     def _friends(self, member: Member) -> Response:
-        block = referral_block(member)
+        block = referral_block(member, self.access.location_ids)
         return self.rendered(FriendsOutput, {**block, "join_url": block["join_url"] or None})
 
     def all_rows(self) -> QuerySet[Any]:

@@ -112,13 +112,13 @@ class ProgramViewSet(ApiViewSet):
     @action(detail=True)
     def liability(self, request: Request, pk: int) -> Response:
         program = self.found(pk)
-        months = liability_by_month(program_id=program.pk, until=self.now)
+        months = liability_by_month(program_id=program.pk, until=self.now, location_ids=self.access.location_ids)
         return self.rendered(LiabilityOutput, {"outstanding": outstanding_points(program.pk), "months": months})
 
     @extend_schema(summary="Show what referrals came to in a program", responses=ReferralFiguresOutput)
     @action(detail=True)
     def referrals(self, request: Request, pk: int) -> Response:
-        return self.rendered(ReferralFiguresOutput, program_figures(self.found(pk).pk))
+        return self.rendered(ReferralFiguresOutput, program_figures(self.found(pk).pk, self.access.location_ids))
 
     def _moved(self, move: Callable[..., Program], pk: int, **options: Any) -> Response:
         program = self.found(pk)

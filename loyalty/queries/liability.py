@@ -1,6 +1,6 @@
 """The liability report: a program's points month by month, from the postings alone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,14 +11,17 @@ from accounts.tenancy import current_organization_id
 from loyalty.rules.liability import PeriodAccount
 
 
-def liability_by_month(*, program_id: int, until: datetime) -> list[PeriodAccount]:
+def liability_by_month(*, program_id: int, until: datetime, location_ids: Collection[int] | None = None) -> list[PeriodAccount]:
     """One account per month (of the organization's time zone) in which something was recorded up to ``until``, oldest first.
 
     Months are those of recording, so that a month that was closed stays as it was: what comes late counts where it was written.
+
+    Args:
+        location_ids: those whose sales may be seen in what is deferred of them; all of them for ``None``. Points are of no location.
     """
     zone = current_organization().time_zone
     rows = _fetch(_MONTHS, {"organization": current_organization_id(), "program": program_id, "until": until, "zone": zone})
-    deferred = deferred_by_month(program_id=program_id, until=until)
+    deferred = deferred_by_month(program_id=program_id, until=until, location_ids=location_ids)
     accounts: list[PeriodAccount] = []
     for starts_on, issued, redeemed, expired, taken in rows:
         opening = accounts[-1].closing if accounts else 0
@@ -26,14 +29,14 @@ def liability_by_month(*, program_id: int, until: datetime) -> list[PeriodAccoun
     return accounts
 
 
-def deferred_by_month(*, program_id: int, until: datetime) -> dict[Any, int]:
+def deferred_by_month(*, program_id: int, until: datetime, location_ids: Collection[int] | None = None) -> dict[Any, int]:
     """Minor units of each month's sales that belong to the points that came with them, less what refunds took back in it.
 
     Each sale is divided as ``rules.liability.split_sale`` does. Of its points' part as much is left as of its points, in
     whole minor units: the parts of all refunds together are exactly that of one.
     """
-    zone = current_organization().time_zone
-    rows = _fetch(_DEFERRED, {"organization": current_organization_id(), "program": program_id, "until": until, "zone": zone})
+    about = {"organization": current_organization_id(), "program": program_id, "until": until, "zone": current_organization().time_zone}
+    rows = _fetch(_DEFERRED, about | {"locations": None if location_ids is None else list(location_ids)})
     return {month: int(minor) for month, minor in rows}
 
 
@@ -80,7 +83,7 @@ priced as (
     join crm_purchase as s on s.organization_id = e.organization_id and s.id = e.purchase_id
     join terms as t on t.id = e.terms_id
     where e.organization_id = %(organization)s and e.program_id = %(program)s and e.kind = 'earn' and e.recorded_at <= %(until)s
-        and s.total_minor > 0
+        and s.total_minor > 0 and (%(locations)s::bigint[] is null or s.location_id = any(%(locations)s::bigint[]))
 ),
 earned as (
     select id, recorded_at, points, div(2 * sale * price + sale * parts + price, 2 * (sale * parts + price)) as minor from priced

@@ -1,12 +1,14 @@
 """How many take part in a program, and how."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Sum
 
-from crm.models import Customer, Purchase, PurchaseKind
+from crm.models import Customer, PurchaseKind
+from crm.queries.visible import purchases_within
 from loyalty.models import Entry, EntryKind, Member
 
 RECENT: Final = timedelta(days=90)
@@ -18,7 +20,7 @@ REDEEMING: Final = (EntryKind.REDEEM, EntryKind.CAPTURE)
 class Participation:
     """Members of a program among all customers; ``earned`` and ``redeemed`` count members of the last 90 days.
 
-    Sales are those of the last 90 days, in minor units: all of them, and what members bought.
+    Sales are those of the last 90 days, in minor units, as far as they are seen: all of them, and what members bought.
     """
 
     customers: int
@@ -29,10 +31,14 @@ class Participation:
     members_sales_minor: int
 
 
-def participation(*, program_id: int, now: datetime) -> Participation:
-    """Who takes part in a program, as of now."""
+def participation(*, program_id: int, now: datetime, location_ids: Collection[int] | None = None) -> Participation:
+    """Who takes part in a program, as of now.
+
+    Args:
+        location_ids: those whose sales may be seen; all of them for ``None``.
+    """
     members = Member.objects.filter(program_id=program_id, is_active=True)
-    sales = Purchase.objects.filter(kind=PurchaseKind.SALE, purchased_at__gt=now - RECENT, purchased_at__lte=now)
+    sales = purchases_within(location_ids).filter(kind=PurchaseKind.SALE, purchased_at__gt=now - RECENT, purchased_at__lte=now)
     return Participation(
         customers=Customer.objects.count(),
         members=members.count(),

@@ -9,7 +9,8 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.tenancy import current_organization_id
-from crm.models import Customer, Identity, IdentityKind, Purchase
+from crm.models import Customer, Identity, IdentityKind
+from crm.queries.visible import purchases_within
 from loyalty.codes import plain_code
 from loyalty.ledger.families import family_of
 from loyalty.models import Member, Referral, ReferralCode, ReferralRejection, ReferralState
@@ -17,12 +18,6 @@ from loyalty.rules.referrals import Person, identities
 
 # What still says who brought whom: a refunded purchase does not unmake it.
 STANDING = Q(customer__isnull=False) & (~Q(state=ReferralState.REJECTED) | Q(rejection=ReferralRejection.REFUNDED))
-_SPENT = Subquery(
-    Purchase.objects.filter(customer=OuterRef("customer"), purchased_at__gte=OuterRef("joined_at"))
-    .order_by()
-    .values("customer")
-    .values(sum=Sum("total_minor"))
-)
 _ANCESTORS = """
 with recursive chain as (
     select id, customer_id, moved_to_id, false as is_above from loyalty_member
@@ -86,14 +81,14 @@ def ancestors(program_id: int, customer_id: int) -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def program_figures(program_id: int) -> ReferralFigures:
-    """What referrals came to in a program."""
-    return _figures(Q(program_id=program_id))
+def program_figures(program_id: int, location_ids: Collection[int] | None = None) -> ReferralFigures:
+    """What referrals came to in a program; revenue is that of some locations, or of all."""
+    return _figures(Q(program_id=program_id), location_ids)
 
 
-def member_figures(member_id: int) -> ReferralFigures:
+def member_figures(member_id: int, location_ids: Collection[int] | None = None) -> ReferralFigures:
     """What the referrals of one member came to, with those of memberships that moved to theirs."""
-    return _figures(Q(referrer_id__in=family_of([member_id])))
+    return _figures(Q(referrer_id__in=family_of([member_id])), location_ids)
 
 
 def referrers(program_id: int) -> QuerySet[Member, Any]:
@@ -105,13 +100,13 @@ def referrers(program_id: int) -> QuerySet[Member, Any]:
     return counted.order_by("-bought", "-all", "pk")
 
 
-def revenue_by_referrer(member_ids: Collection[int]) -> dict[int, int]:
+def revenue_by_referrer(member_ids: Collection[int], location_ids: Collection[int] | None = None) -> dict[int, int]:
     """What those whom each of these members referred bought since they came; who brought nothing is left out."""
     rows = Referral.objects.filter(STANDING, referrer__in=member_ids).order_by().values("referrer")
-    return {row["referrer"]: row["sum"] for row in rows.annotate(sum=Sum(_SPENT)) if row["sum"]}
+    return {row["referrer"]: row["sum"] for row in rows.annotate(sum=Sum(_spent(location_ids))) if row["sum"]}
 
 
-def _figures(which: Q) -> ReferralFigures:
+def _figures(which: Q, location_ids: Collection[int] | None) -> ReferralFigures:
     points = Sum(F("referrer_points") + F("referee_points"))
     flagged = Count("pk", filter=STANDING & ~Q(flags=[]))
     found = Referral.objects.filter(which).order_by().values("state", "rejection")
@@ -122,13 +117,18 @@ def _figures(which: Q) -> ReferralFigures:
         rejected={row["rejection"]: row["count"] for row in rows if row["rejection"]},
         flagged=sum(row["flagged"] for row in rows),
         points=sum(row["points"] for row in rows),
-        revenue_minor=_revenue(which),
+        revenue_minor=_revenue(which, location_ids),
     )
 
 
-def _revenue(which: Q) -> int:
+def _revenue(which: Q, location_ids: Collection[int] | None) -> int:
     """What the referred bought since they came, less what they gave back."""
-    return int(Referral.objects.filter(which, STANDING).aggregate(sum=Coalesce(Sum(_SPENT), 0))["sum"])
+    return int(Referral.objects.filter(which, STANDING).aggregate(sum=Coalesce(Sum(_spent(location_ids)), 0))["sum"])
+
+
+def _spent(location_ids: Collection[int] | None) -> Subquery:
+    since = purchases_within(location_ids).filter(customer=OuterRef("customer"), purchased_at__gte=OuterRef("joined_at"))
+    return Subquery(since.order_by().values("customer").values(sum=Sum("total_minor")))
 
 
 def _address(customer: Customer) -> str:

@@ -111,7 +111,7 @@ def member_page(request: HttpRequest, member: Member, *, action: str, form: Toke
         "vouchers": vouchers_of(member.pk)[:VOUCHERS_SHOWN],
         "stamp_cards": cards_of(member, now=timezone.now()),
         "hand_stamps": stamps_by_hand(member)[:HAND_STAMPS_SHOWN],
-        **referral_block(member),
+        **referral_block(member, asking(request).location_ids),
         **_standing(member, TermsBook()),
     }
     if asking(request).allows(Permission.POINTS_CHANGE) and member.is_active:

@@ -94,12 +94,13 @@ def move_program(request: HttpRequest, pk: int) -> HttpResponse:
 def show_board(request: HttpRequest, pk: int) -> HttpResponse:
     """How a program goes: who takes part, tiers, earned against redeemed, what expires, what is owed. Loaded after the page."""
     program, now, book = get_object_or_404(Program, pk=pk), timezone.now(), TermsBook()
-    accounts = liability_by_month(program_id=pk, until=now)[-MONTHS_SHOWN:]
+    location_ids = asking(request).location_ids
+    accounts = liability_by_month(program_id=pk, until=now, location_ids=location_ids)[-MONTHS_SHOWN:]
     version, outstanding = book.in_force(pk, now), outstanding_points(pk)
     share, redemption = (version.terms.redeemed_share, version.terms.redemption) if version else (100, None)
     context: dict[str, Any] = {
         "program": program,
-        "part": participation(program_id=pk, now=now),
+        "part": participation(program_id=pk, now=now, location_ids=location_ids),
         "outstanding": outstanding,
         "owed_minor": outstanding * redemption.minor * share // (redemption.points * 100) if redemption else None,
         "share": share / 100,

@@ -32,7 +32,8 @@ TONES = {
 @requires(Permission.INSIGHTS_VIEW)
 def show_referrals(request: HttpRequest, pk: int) -> HttpResponse:
     """What referrals came to in a program: the way from invitation to reward, who brought most, and each one."""
-    program, figures = get_object_or_404(Program, pk=pk), program_figures(pk)
+    program = get_object_or_404(Program, pk=pk)
+    figures = program_figures(pk, asking(request).location_ids)
     state = request.GET.get("state", "")
     context: dict[str, Any] = {
         "title": _("Referrals"),
@@ -93,7 +94,7 @@ def _funnel(figures: ReferralFigures) -> dict[str, Any] | None:
 
 def _best(request: HttpRequest, program_id: int) -> dict[str, Any]:
     page = BoundedPaginator(referrers(program_id), PAGE_SIZE).get_page(request.GET.get("page"))
-    revenue = revenue_by_referrer([member.pk for member in page.object_list])
+    revenue = revenue_by_referrer([member.pk for member in page.object_list], asking(request).location_ids)
     return {"page": page, "rows": [(member, revenue.get(member.pk, 0)) for member in page.object_list]}
 
 
