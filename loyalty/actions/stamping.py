@@ -1,6 +1,6 @@
 """What purchases and visits stamp: a reaction to the event log, which may see everything again."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from django.utils import timezone
@@ -9,7 +9,8 @@ from accounts.audit import SYSTEM
 from crm.models import Customer, Event, Purchase, PurchaseKind, Visit, VisitState
 from loyalty.actions.batch import Batch
 from loyalty.actions.stamps import StampCount, set_stamps
-from loyalty.models import StampCard, StampedFor
+from loyalty.ledger.families import family_of
+from loyalty.models import Member, Stamp, StampCard, StampedFor
 from loyalty.queries.receipts import receipts_that_decide
 from loyalty.rules.receipts import Line, remaining_lines
 from loyalty.rules.stamps import is_stamped, stamps_for_sale
@@ -49,7 +50,7 @@ def stamp_sales(purchase_ids: Collection[int], *, now: datetime) -> int:
         StampCount(
             member_id,
             card,
-            f"purchase:{sale.pk}",
+            _key(sale),
             stamps_for_sale(card, left[sale.pk]),
             sale.purchased_at,
             is_due=stamps_for_sale(card, whole.get(sale.pk, ())) > 0,
@@ -58,7 +59,24 @@ def stamp_sales(purchase_ids: Collection[int], *, now: datetime) -> int:
         if sale.customer
         for member_id, card in _cards(batch, sale.customer, sale.purchased_at, cards)
     ]
-    return set_stamps(counts, now=now)
+    return set_stamps([*counts, *_stamped_before(found, left, counts)], now=now)
+
+
+def _stamped_before(sales: Sequence[Purchase], left: Mapping[int, tuple[Line, ...]], counts: Sequence[StampCount]) -> list[StampCount]:
+    """What is left of stamps that sales got on cards which take none now: of closed programs, of members who left, or past their time."""
+    looked_at, by_key = {(one.card.pk, one.key) for one in counts}, {_key(sale): sale for sale in sales}
+    members = Member.objects.filter(customer_id__in={sale.customer_id for sale in sales}).values_list("pk", flat=True)
+    stamps = Stamp.objects.filter(member_card__member__in=family_of(members), key__in=by_key).select_related("member_card__card")
+    return [
+        StampCount(theirs.member_id, theirs.card, stamp.key, stamps_for_sale(theirs.card, left[sale.pk]), sale.purchased_at, is_due=False)
+        for stamp in stamps
+        for theirs, sale in [(stamp.member_card, by_key[stamp.key])]
+        if (theirs.card_id, stamp.key) not in looked_at
+    ]
+
+
+def _key(sale: Purchase) -> str:
+    return f"purchase:{sale.pk}"
 
 
 def stamp_visits(visit_ids: Collection[int], *, now: datetime) -> int:

@@ -1,6 +1,6 @@
 """Stamp cards: a stamp per source, a voucher per full card, both taken back with refunds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -15,13 +15,13 @@ from crm.actions.purchases import NewLine, record_purchase, refund_purchase
 from crm.actions.visits import book_visit
 from crm.models import Event, Purchase, VisitState
 from loyalty.actions.catalogue import change_reward, create_reward
-from loyalty.actions.programs import write_terms
+from loyalty.actions.programs import close_program, write_terms
 from loyalty.actions.stamping import follow_stamps, stamp_sales
 from loyalty.actions.stamps import CardInUseError, StampRefusedError, change_stamp_card, create_stamp_card, give_owed_vouchers, give_stamps
 from loyalty.actions.vouchers import use_voucher
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.ledger.stock import RewardRefusedError
-from loyalty.models import FilledCard, MemberCard, Stamp, StampCard, Voucher
+from loyalty.models import FilledCard, Member, MemberCard, Stamp, StampCard, Voucher
 from loyalty.queries.reward_checks import broken_promises
 from loyalty.queries.stamps import cards_of
 from loyalty.rules.stamps import CardStanding
@@ -125,6 +125,32 @@ def test_a_refund_takes_back_the_stamps_of_what_came_back_and_no_others(stage: R
     assert seen(stage) == (CardStanding(9, 3), 0)
     refund(stage, purchase, 900)
     assert seen(stage) == (CardStanding(9, 0), 0)
+
+
+def close(stage: RewardStage, _card: StampCard) -> None:
+    close_program(program=stage.member.program, actor=SYSTEM)
+
+
+def leave(stage: RewardStage, _card: StampCard) -> None:
+    Member.objects.filter(pk=stage.member.pk).update(is_active=False)
+
+
+def end(stage: RewardStage, card: StampCard) -> None:
+    change_stamp_card(card=card, valid_until=stage.now, actor=SYSTEM)
+
+
+@pytest.mark.parametrize("ends", [close, leave, end])
+def test_a_refund_takes_back_the_stamps_of_a_card_that_takes_no_more(
+    stage: RewardStage, ends: Callable[[RewardStage, StampCard], None]
+) -> None:
+    card = card_of(stage, size=2)
+    returned, _kept = buy(stage), buy(stage)
+    ends(stage, card)
+    refund(stage, returned, 300)
+    assert seen(stage) == (CardStanding(2, 1), 0)
+    assert (Voucher.objects.get().state, left(card.reward)) == ("cancelled", (None, 0))
+    buy(stage)
+    assert (seen(stage), broken_promises()) == ((CardStanding(2, 1), 0), [])
 
 
 def test_more_pieces_that_come_back_than_leave_give_no_stamp_and_stop_nobody_elses(stage: RewardStage) -> None:
