@@ -18,10 +18,11 @@ from crm.answers import act_on_purchase
 from crm.models import Customer, Purchase, PurchaseLine
 from loyalty.actions.earning import lock_all
 from loyalty.actions.holds import HoldResolvedError, capture_hold, hold_points
-from loyalty.actions.points import redeem_points
+from loyalty.actions.points import NotUndoableError, redeem_points, undo_redemption
 from loyalty.actions.restoring import TILL, goods_back, restore_points
+from loyalty.ledger.families import entry_of
 from loyalty.ledger.posting import Receipt
-from loyalty.models import Hold, Member, Voucher
+from loyalty.models import EntryKind, Hold, Member, Voucher
 from loyalty.queries.programs import TermsBook, Version, terms_in_force
 from loyalty.refusals import TillRefusedError, fewer_than_smallest, worth_more_than_goods
 from loyalty.rules.terms import Redemption
@@ -162,6 +163,24 @@ def refund_sale(
         lock_all(TermsBook(), [sale.customer_id], is_refund=True)  # what the refund takes back comes after
     restored = restore_points(refund=refund, points=points, key=key, now=now, actor=actor)
     return Refunded(refund, restored, act_on_purchase(refund, actor=actor, now=now))
+
+
+def undo_at_till(
+    *, member: Member, entry_id: int, key: str, now: datetime, actor: Actor, points: int | None = None, occurred_at: datetime | None = None
+) -> Receipt:
+    """Undo a redemption, or ``points`` of it.
+
+    What was taken is given back at the counter: within the role's limit, which a till's queue does not know.
+
+    Raises:
+        NotUndoableError: points that were taken, or see ``undo_redemption``.
+        VoucherNotOpenError, PriceError, KeyReusedError: see ``undo_redemption``.
+    """
+    entry = entry_of(member, entry_id)
+    if entry and entry.kind == EntryKind.TAKE:
+        raise NotUndoableError(entry_id)
+    owner = entry.member if entry else member
+    return undo_redemption(member_id=owner.pk, entry_id=entry_id, amount=points, key=key, now=now, actor=actor, occurred_at=occurred_at)
 
 
 def redemption_rate(version: Version | None) -> Redemption:

@@ -13,9 +13,9 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.fields import Input
 from accounts.audit import Actor
 from loyalty.actions.holds import capture_hold, release_hold
-from loyalty.actions.points import NotUndoableError, redeem_points, undo_redemption
+from loyalty.actions.points import redeem_points
 from loyalty.actions.rewards import redeem_reward, reserve_reward
-from loyalty.actions.till import Back, check_smallest, hold_at_till, redemption_rate, refund_sale, sell
+from loyalty.actions.till import Back, check_smallest, hold_at_till, redemption_rate, refund_sale, sell, undo_at_till
 from loyalty.actions.vouchers import use_voucher
 from loyalty.api.inputs import (
     HoldInput,
@@ -29,8 +29,7 @@ from loyalty.api.inputs import (
     UseVoucherInput,
 )
 from loyalty.api.outputs import HeldOutput, ReceiptOutput, RefundedOutput, RewardReceiptOutput, SoldOutput, VoucherOutput
-from loyalty.ledger.families import entry_of
-from loyalty.models import EntryKind, Hold, Wallet
+from loyalty.models import Hold, Wallet
 from loyalty.queries.programs import terms_in_force
 
 Values = Mapping[str, Any]
@@ -105,12 +104,8 @@ def do_redeem(values: Values, by: By) -> dict[str, Any]:
 
 
 def do_undo(values: Values, by: By) -> dict[str, Any]:
-    member, entry_id = values["member"], values["entry"]
-    entry = entry_of(member, entry_id)
-    if entry and entry.kind == EntryKind.TAKE:  # giving back what was taken is bound by the role's limit, which a queue does not know
-        raise NotUndoableError(entry_id)
-    owner = entry.member if entry else member
-    receipt = undo_redemption(**by.signed, member_id=owner.pk, entry_id=entry_id, amount=values.get("points"), occurred_at=by.at)
+    undone = {"member": values["member"], "entry_id": values["entry"], "points": values.get("points")}
+    receipt = undo_at_till(**by.signed, **undone, occurred_at=by.at)
     return _shown(ReceiptOutput, receipt)
 
 
