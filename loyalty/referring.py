@@ -10,8 +10,8 @@ from django.utils.crypto import salted_hmac
 from accounts.client_addresses import client_address
 from loyalty.ledger.families import family_of
 from loyalty.links import join_url
-from loyalty.models import Member, Referral, ReferralCode
-from loyalty.queries.referrals import member_figures
+from loyalty.models import Member, Referral, ReferralCode, ReferralRejection
+from loyalty.queries.referrals import ReferralFigures, member_figures
 
 
 def referral_block(member: Member, location_ids: Collection[int] | None = None) -> dict[str, Any]:
@@ -24,9 +24,16 @@ def referral_block(member: Member, location_ids: Collection[int] | None = None) 
         "join_url": join_url(code.code) if code else "",
         "referred": figures,
         "came": figures.joined + bought,
+        # The member is told of all who followed the link: were some left out, it would tell of an address that it is known here.
+        "followed": figures.invited + figures.joined + bought + _rejected(figures),
         "bought": bought,
         "earned_by_friends": _earned(member),
     }
+
+
+def _rejected(figures: ReferralFigures) -> int:
+    """Friends who did not count; members themselves are none of theirs."""
+    return sum(count for reason, count in figures.rejected.items() if reason != ReferralRejection.SELF)
 
 
 def device_of(request: HttpRequest) -> str:

@@ -46,7 +46,7 @@ def join_as_friend(
     _one_after_another(known)
     actor = Actor(ActorKind.CUSTOMER, label=" ".join(filter(None, (identity.get("first_name"), identity.get("last_name")))))
     if (customer := _find(known)) is not None:
-        invite_known(code=code, customer=customer, now=now, actor=actor, **known)
+        invite_known(code=code, customer=customer, now=now, actor=actor)
         return
     customer = create_customer(actor=actor, now=now, source=SOURCE, language=language, **identity)
     for channel in channels:

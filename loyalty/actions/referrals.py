@@ -62,19 +62,12 @@ def invite(*, member: Member, email: str = "", phone: str = "", now: datetime, a
     known = identities(None, emails=emails, phones=[phone])
     if not known:
         raise ValueError("nobody")
-    contact = min(known)
-    values = {"program_id": member.program_id, "state": ReferralState.INVITED, "invited_at": now}
-    _one_after_another(member.program_id)
-    referral, is_new = Referral.objects.get_or_create(referrer=member, contact=contact, defaults=values)
-    if is_new:
-        record_audit(action="referral.invited", subject=referral, actor=actor, after={"referrer": member.pk})
-        tell_referral("referral.invited", referral, member, now)
-    return referral
+    return _note_invited(member, min(known), now=now, actor=actor)
 
 
 @transaction.atomic
-def invite_known(*, code: str, customer: Customer, now: datetime, actor: Actor, **contact: str) -> None:
-    """Note that a customer was invited by a code, unless it is their own or they came by it before.
+def invite_known(*, code: str, customer: Customer, now: datetime, actor: Actor) -> None:
+    """Note once that a customer was invited by a code, unless it is their own or they came by it before.
 
     Raises:
         UnknownCodeError: no such code.
@@ -82,7 +75,8 @@ def invite_known(*, code: str, customer: Customer, now: datetime, actor: Actor, 
     referrer = _referrer(code)[1]
     came = Referral.objects.filter(referrer__in=family_of([referrer.pk]), customer=customer).exists()
     if not came and referrer.customer_id != customer.pk:
-        invite(member=referrer, now=now, actor=actor, **contact)
+        (contact,) = identities(customer.pk)
+        _note_invited(referrer, contact, now=now, actor=actor)
 
 
 @transaction.atomic
@@ -98,6 +92,16 @@ def join_by_code(*, code: str, customer: Customer, now: datetime, actor: Actor, 
     if known := Referral.objects.filter(referrer__in=family_of([referrer.pk]), customer=customer).first():
         return known
     return _refer(found, customer, now=now, actor=actor, device=device)
+
+
+def _note_invited(member: Member, contact: str, *, now: datetime, actor: Actor) -> Referral:
+    values = {"program_id": member.program_id, "state": ReferralState.INVITED, "invited_at": now}
+    _one_after_another(member.program_id)
+    referral, is_new = Referral.objects.get_or_create(referrer=member, contact=contact, defaults=values)
+    if is_new:
+        record_audit(action="referral.invited", subject=referral, actor=actor, after={"referrer": member.pk})
+        tell_referral("referral.invited", referral, member, now)
+    return referral
 
 
 def _referrer(code: str) -> tuple[ReferralCode, Member]:

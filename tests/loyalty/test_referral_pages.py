@@ -1,5 +1,6 @@
 """Referrals on the pages: a program's figures, codes at the counter and on the member's own page, and how friends join."""
 
+import re
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -183,7 +184,7 @@ def test_members_get_their_link_on_their_own_page(cast: Cast, nora: Member) -> N
     assert _join_path(cast, member) in Client().get(reverse("member_page", args=[token])).content.decode()
     with tenant(cast.saffron.pk):
         mine = Client().get(f"{reverse('member_page', args=[member_token(nora.pk)])}?lang=en").content.decode()
-    assert "2 friends came by it." in mine
+    assert "3 friends came by it." in mine
     assert "They brought you 500 points." in mine
 
 
@@ -221,6 +222,23 @@ def test_whoever_is_known_here_gets_the_same_answer_and_keeps_their_choices(cast
         code = code_of(member=nora, now=timezone.now()).code
         joined = join_by_code(code=code, customer=known, now=timezone.now(), actor=cast.bob_acts)
         assert (joined, joined.state) == (invited, "joined")
+
+
+def test_what_a_member_is_told_of_their_friends_does_not_say_who_is_known_here(cast: Cast) -> None:
+    cache.clear()
+    with tenant(cast.saffron.pk):
+        program, told = open_program(earn=[RULE]), {}
+        CustomerFactory.create(email="known@example.com")
+        elsewhere = code_of(member=make_member(program), now=timezone.now()).code
+        join_by_code(code=elsewhere, customer=CustomerFactory.create(email="came@example.com"), now=timezone.now(), actor=cast.alice_acts)
+        members = {name: make_member(program) for name in ("new", "known", "came", "came+elsewhere")}
+        paths = {name: urlsplit(join_url(code_of(member=member, now=timezone.now()).code)).path for name, member in members.items()}
+        pages = {name: f"{reverse('member_page', args=[member_token(member.pk)])}?lang=en" for name, member in members.items()}
+    for name, path in paths.items():
+        for phone in ("", "+12025550177", "+12025550178"):
+            _join(path, first_name="Sina", email=f"{name}@example.com", phone=phone)
+        told[name] = re.findall(r"\d+ friends? came by it", Client().get(pages[name]).content.decode())
+    assert told == {name: ["1 friend came by it"] for name in members}
 
 
 def test_a_form_that_is_sent_twice_joins_once(cast: Cast, nora: Member) -> None:
