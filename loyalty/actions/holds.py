@@ -5,9 +5,10 @@ from datetime import datetime
 
 from accounts.audit import Actor
 from loyalty.ledger.bought import issue_reserved, return_reserved
+from loyalty.ledger.lapsed import believed, spent_as_of
 from loyalty.ledger.posting import Receipt, checked_points, post_once
 from loyalty.ledger.store import NewEntry, OpenWallet, Resolution, held_parts, lots_to_spend, open_hold
-from loyalty.models import EntryKind, HoldState
+from loyalty.models import Entry, EntryKind, Hold, HoldState
 from loyalty.rules import postings
 
 
@@ -60,8 +61,12 @@ def capture_hold(
 ) -> Receipt:
     """Redeem what is held, or ``amount`` of it; the rest returns to where it came from.
 
+    Args:
+        occurred_at: when it was done; a hold that lapsed since then was good, and as much is redeemed (see ``ledger.lapsed``).
+
     Raises:
         HoldResolvedError: it was resolved before.
+        InsufficientPointsError: it has lapsed since it was captured, and its points are gone.
         CaptureError: ``amount`` is less than 1 or more than is held.
         PriceError: it is a part of what the reward reserved with it costs.
         RewardRefusedError: that reward went to somebody else when the hold had lapsed by their clock.
@@ -69,10 +74,14 @@ def capture_hold(
     """
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        held = _held(member_id, hold_id)
+        lapsed = _lapsed_since(wallet, hold_id, occurred_at)
+        held = lapsed.amount if lapsed else _held(member_id, hold_id)
         captured = held if amount is None else amount
         if not 0 < captured <= held:
             raise CaptureError(captured)
+        if lapsed:
+            legs, at, details = spent_as_of(wallet, captured, occurred_at), occurred_at or wallet.now, {"hold": hold_id}
+            return NewEntry(EntryKind.REDEEM, captured, legs, at, actor, purchase_id=purchase_id, reason=reason, details=details)
         then = issue_reserved(hold_id, captured=captured, held=held, at=wallet.now, actor=actor)
         resolved = _resolve(wallet, hold_id, captured, occurred_at or wallet.now, actor)
         return replace(resolved, purchase_id=purchase_id, reason=reason, then=then)
@@ -96,6 +105,16 @@ def release_hold(
         return replace(_resolve(wallet, hold_id, 0, occurred_at or wallet.now, actor), reason=reason, then=return_reserved(hold_id))
 
     return post_once(member_id=member_id, key=key, body={"kind": EntryKind.RELEASE, "hold": hold_id}, now=now, build=entry)
+
+
+def _lapsed_since(wallet: OpenWallet, hold_id: int, said: datetime | None) -> Hold | None:
+    """The hold, if it lapsed after a till says that it was captured, and was not honoured yet; a reward's went with its piece."""
+    if (at := believed(said, wallet.now)) == wallet.now:
+        return None
+    lapsed = Hold.objects.filter(pk=hold_id, member_id=wallet.member_id, state=HoldState.LAPSED, placed_at__lte=at, lapses_at__gt=at)
+    hold = lapsed.filter(vouchers=None).first()
+    is_honoured = hold and Entry.objects.filter(member_id=wallet.member_id, details__hold=hold_id).exists()
+    return None if is_honoured else hold
 
 
 def _held(member_id: int, hold_id: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.audit import Actor
 from loyalty.ledger.bought import cancel_bought
-from loyalty.ledger.lapsed import lapsed_since
+from loyalty.ledger.lapsed import spent_as_of
 from loyalty.ledger.moving import post_at_home
 from loyalty.ledger.posting import Receipt, checked_points, post_once
 from loyalty.ledger.store import (
@@ -15,7 +15,6 @@ from loyalty.ledger.store import (
     OpenWallet,
     consumed_parts,
     lot_states,
-    lots_to_spend,
     repaid_parts,
     spendable_lots,
 )
@@ -107,9 +106,7 @@ def redeem_points(
     checked_points(amount)
 
     def entry(wallet: OpenWallet) -> NewEntry:
-        lapsed = lapsed_since(wallet, occurred_at)
-        parts = postings.take([*lapsed, *lots_to_spend(wallet, amount)], amount)
-        legs = postings.spend(parts, to=Account.REVERSED if kind is EntryKind.TAKE else Account.REDEEMED, lapsed=lapsed)
+        legs = spent_as_of(wallet, amount, occurred_at, to=Account.REVERSED if kind is EntryKind.TAKE else Account.REDEEMED)
         return NewEntry(kind, amount, legs, occurred_at or now, actor, purchase_id=purchase_id, reason=reason, details=details or {})
 
     body = {"kind": kind, "amount": amount, "occurred_at": occurred_at, "purchase": purchase_id, "details": details or {}}

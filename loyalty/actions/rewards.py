@@ -8,7 +8,7 @@ from datetime import datetime
 
 from accounts.audit import Actor
 from loyalty.actions.points import undo_redemption
-from loyalty.ledger.lapsed import believed, lapsed_since
+from loyalty.ledger.lapsed import believed, spent_as_of
 from loyalty.ledger.posting import Receipt, post_once
 from loyalty.ledger.stock import Piece, RewardRefusedError, find_piece, take_piece, tell_redeemed
 from loyalty.ledger.store import NewEntry, OpenWallet, spendable_lots
@@ -17,7 +17,6 @@ from loyalty.queries.programs import TermsBook
 from loyalty.queries.rewards import times_taken
 from loyalty.queries.tiers import tier_at
 from loyalty.rules import postings
-from loyalty.rules.postings import Account
 from loyalty.rules.rewards import Refusal, refusal
 
 
@@ -45,14 +44,13 @@ def redeem_reward(
 
     def entry(wallet: OpenWallet) -> NewEntry:
         piece, member = _find(wallet, reward_id, believed(occurred_at, wallet.now))
-        lapsed = lapsed_since(wallet, occurred_at)
-        parts = postings.take([*lapsed, *spendable_lots(member_id, piece.reward.points)], piece.reward.points)
+        legs = spent_as_of(wallet, piece.reward.points, occurred_at)
 
         def issue(entry_id: int) -> None:
             tell_redeemed(take_piece(piece, member, at=wallet.now, entry_id=entry_id), at=wallet.now, actor=actor)
 
         bought = _entry(EntryKind.REDEEM, piece.reward, occurred_at or wallet.now, actor, reason)
-        return replace(bought, legs=postings.spend(parts, to=Account.REDEEMED, lapsed=lapsed), then=issue)
+        return replace(bought, legs=legs, then=issue)
 
     receipt = post_once(member_id=member_id, key=key, body={"kind": "reward", "reward": reward_id}, now=now, build=entry)
     return Redemption(receipt, Voucher.objects.select_related("reward", "member").get(entry_id=receipt.entry_id))

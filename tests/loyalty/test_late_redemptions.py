@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.audit import SYSTEM
+from loyalty.actions.holds import CaptureError, HoldResolvedError, capture_hold
 from loyalty.actions.points import redeem_points
 from loyalty.actions.programs import write_terms
 from loyalty.actions.rewards import redeem_reward
@@ -123,3 +124,47 @@ def test_a_reward_that_a_till_gave_out_counts_in_the_day_of_then(in_saffron: Cas
             arrive_with(stage, reward, at=day)
         assert error.value.reason is Refusal.PERIOD_LIMIT
     assert (left(reward), stage.wallet()) == ((None, 2), (380, 0, 0, 0))
+
+
+def capture_late(stage: Stage, hold_id: int, *, at: datetime, key: str = "till", amount: int | None = None) -> Receipt:
+    return capture_hold(member_id=stage.member.pk, hold_id=hold_id, key=key, now=stage.now, actor=SYSTEM, amount=amount, occurred_at=at)
+
+
+def test_a_reservation_that_a_till_captured_before_its_end_is_honoured_once(stage: Stage) -> None:
+    _receipt, hold = stage.hold(60, lapses_in=HOUR)
+    stage.now += 2 * HOUR  # the points of the first lot have expired as well
+    stage.settle()
+    assert stage.wallet() == (30, 0, 0, 0)
+    with pytest.raises(CaptureError):
+        capture_late(stage, hold, at=NOW, amount=61)
+    before_its_end = NOW + HOUR - timedelta(microseconds=1)
+    first = capture_late(stage, hold, at=before_its_end, amount=55)
+    assert (first.balance, stage.lots()) == (25, [0, 25])
+    assert capture_late(stage, hold, at=before_its_end, amount=55).is_replay
+    with pytest.raises(HoldResolvedError):
+        capture_late(stage, hold, at=before_its_end, amount=5, key="again")
+    assert stage.undo(first).balance == 30
+    assert {check: verdict.first for check, verdict in verify_ledger().items() if verdict.failed} == {}
+
+
+def test_a_reservation_is_over_at_its_end_and_its_points_may_be_gone(stage: Stage) -> None:
+    _receipt, hold = stage.hold(60, lapses_in=HOUR)
+    stage.now += 2 * HOUR
+    with pytest.raises(HoldResolvedError):
+        capture_late(stage, hold, at=NOW + HOUR)
+    stage.redeem(30)
+    with pytest.raises(InsufficientPointsError) as error:
+        capture_late(stage, hold, at=NOW)
+    assert (error.value.wanted, error.value.available, stage.wallet()) == (60, 50, (0, 0, 0, 0))
+
+
+def test_a_reward_whose_reservation_lapsed_is_not_captured_any_more(in_saffron: Cast) -> None:
+    stage = RewardStage(make_member())
+    stage.earn(100)
+    reserved = stage.reserve(reward := stage.reward(60, stock=1), lapses_in=HOUR).voucher
+    stage.now += 2 * HOUR
+    stage.settle()
+    assert reserved.hold_id is not None
+    with pytest.raises(HoldResolvedError):
+        capture_late(stage, reserved.hold_id, at=NOW)
+    assert (stage.wallet(), left(reward)) == ((100, 0, 0, 0), (1, 0))
