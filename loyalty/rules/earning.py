@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import floor, prod
 
+from loyalty.rules.postings import MAX_POINTS
 from loyalty.rules.receipts import Line
 from loyalty.rules.terms import CapPer, EarnOn, EarnRule, Multiplier, ProgramTerms
 
@@ -61,7 +62,7 @@ def earning(rules: Sequence[EarnRule], factor: Fraction, lines: Iterable[Line] =
     there = list(lines)
     exact = {rule.key: base(rule, there) * factor for rule in rules}
     limited = {key: min(points, Fraction(rooms[key])) if key in rooms else points for key, points in exact.items()}
-    return Earning(factor, _rounded_together(limited), exact)
+    return Earning(factor, _rounded_together(_within_an_entry(limited)), exact)
 
 
 def base(rule: EarnRule, lines: Iterable[Line]) -> Fraction:
@@ -103,6 +104,15 @@ def birthday_in(year: int, birthday: date) -> date:
         return birthday.replace(year=year)
     except ValueError:
         return date(year, 2, 28)
+
+
+def _within_an_entry(exact: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """As much of it as one entry can be about, the first rules first: terms may ask for more than any ledger holds."""
+    points, left = {}, Fraction(MAX_POINTS)
+    for key, share in exact.items():
+        points[key] = min(share, left)
+        left -= points[key]
+    return points
 
 
 def _rounded_together(exact: Mapping[str, Fraction]) -> dict[str, int]:

@@ -173,6 +173,20 @@ def test_a_cap_is_kept_in_each_local_day_and_refunds_of_what_it_cut_take_nothing
     assert shop.wallet() == (90, 0, 0, 0)
 
 
+def test_a_sale_that_would_earn_more_than_an_entry_can_be_about_earns_that_and_is_taken_back_like_any_other(in_saffron: Cast) -> None:
+    rich = {"on": "amount", "points": 10**9, "per_minor": 1}
+    shop = Shop(open_program(earn=[SALES, {"key": "rich", **rich}, {"key": "richer", **rich}]))
+    sale = shop.buy(10**10)
+    assert shop.wallet() == (10**12, 0, 0, 0)
+    assert Entry.objects.get().details["rules"] == {"sales": 10**7, "rich": 10**12 - 10**7, "richer": 0}
+    shop.refund(sale, 10**10 - 500)
+    assert shop.wallet() == (10**12, 0, 0, 0)
+    shop.refund(sale, 499)
+    assert shop.wallet() == (2 * 10**9, 0, 0, 0)
+    shop.refund(sale, 1)
+    assert (shop.wallet(), broken()) == ((0, 0, 0, 0), {})
+
+
 def test_a_budget_is_never_exceeded_and_what_is_left_of_it_is_given() -> None:
     program = open_program(**rule(budget=100))
     shops = [Shop(program) for _shopper in range(3)]
