@@ -14,7 +14,7 @@ from loyalty.actions.accrual import accrue_receipts
 from loyalty.actions.clawbacks import ClawedBack
 from loyalty.actions.earning import Earned, lock_all
 from loyalty.actions.restoring import TILL, restore_points
-from loyalty.models import Wallet
+from loyalty.models import Member, Wallet
 from loyalty.queries.programs import TermsBook
 
 
@@ -50,11 +50,14 @@ def accrue(purchase: Purchase, actor: Actor, now: datetime) -> list[Accrual]:
         lock_all(TermsBook(), [purchase.customer_id], is_refund=True)  # what the refund takes back comes after
         restore_points(refund=purchase, key=f"refund:{purchase.pk}", now=now, actor=actor)
     done = accrue_receipts([purchase], now=now, actor=actor)
-    wallets = Wallet.objects.filter(member__customer_id=purchase.customer_id, member__is_active=True)
-    return [
-        _accrual(wallet, [one for one in done if one.member_id == wallet.member_id])
-        for wallet in wallets.select_related("member__program").order_by("member_id")
-    ]
+    wallets = Wallet.objects.select_related("member__program").order_by("member_id")
+    shown = list(wallets.filter(member__customer_id=purchase.customer_id, member__is_active=True))
+    holders = {wallet.member_id: wallet.member_id for wallet in shown}
+    # A membership that moved: whoever holds its points is told of.
+    elsewhere = Member.objects.filter(pk__in={one.member_id for one in done} - holders.keys()) if done else ()
+    holders |= {member.pk: member.holder.pk for member in elsewhere}
+    shown += wallets.filter(member__in=set(holders.values()) - {wallet.member_id for wallet in shown}) if elsewhere else ()
+    return [_accrual(wallet, [one for one in done if holders[one.member_id] == wallet.member_id]) for wallet in shown]
 
 
 def _accrual(wallet: Wallet, done: list[Earned | ClawedBack]) -> Accrual:

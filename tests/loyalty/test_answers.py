@@ -12,6 +12,7 @@ from crm.actions import NewLine, refund_purchase
 from crm.answers import act_on_purchase
 from crm.models import Purchase
 from loyalty.actions.members import enrol_member
+from loyalty.actions.moving import move_member
 from loyalty.actions.till import refund_sale, sell
 from loyalty.models import Entry, Wallet
 from tests.api.conftest import Caller, caller_of
@@ -45,6 +46,23 @@ def test_the_answer_to_a_purchase_and_its_refund_says_what_they_did(cast: Cast, 
     react(organization_id=cast.saffron.pk)
     with tenant(cast.saffron.pk):
         assert Entry.objects.count() == 2
+
+
+def test_the_answer_tells_of_whoever_holds_the_points_of_a_membership_that_moved(cast: Cast, till: Caller) -> None:
+    with tenant(cast.saffron.pk):
+        program = open_program()
+        first, second = (enrol_member(program=program, customer=CustomerFactory.create(), now=NOW, actor=SYSTEM) for _ in range(2))
+    body = {"customer": first.customer_id, "lines": [{"unit_price_minor": 12_500}]}
+    told = [before := till.post("purchases/", body).json()]
+    with tenant(cast.saffron.pk):
+        move_member(member_id=first.pk, to_customer=second.customer, now=NOW, actor=SYSTEM)
+    told.append(till.post("purchases/", body).json())
+    told.append(till.post(f"purchases/{before['id']}/refund/", {"amount_minor": 3_000}).json())
+    assert [[(one["member"], one["earned"], one["clawed_back"], one["balance"]) for one in answer["loyalty"]] for answer in told] == [
+        [(first.pk, 12, 0, 12)],
+        [(second.pk, 12, 0, 24)],
+        [(second.pk, 0, 3, 21)],
+    ]
 
 
 def paid_with_points(now: datetime) -> Purchase:
