@@ -1,5 +1,6 @@
 """Rows of an Excel workbook (.xlsx), first sheet that has any, as the texts a CSV of it would hold."""
 
+import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -12,6 +13,14 @@ from crm.imports.records import ROWS_IN_BLOCK, Block, BrokenRow
 from crm.imports.source import Source, check_header
 
 _PIECE: Final = 1 << 20
+_LONGEST_RUN: Final = 4 << 20
+# The parser's table has a place of so many bytes for every cell between the first and the last, also where none is.
+_PLACE_BYTES: Final = 32
+_PLACE: Final = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})(\d{1,10})""")
+# Cells of the first 26 columns and 999,999 rows fit in any case: only of a part that has others all are looked at.
+_FAR_PLACE: Final = re.compile(rb"""r\s*=\s*["'](?:[A-Za-z]{2,3}\d|[A-Za-z]?\d{7})""")
+# What makes a workbook one of OpenDocument, or a binary one; the parser would take those too.
+_OTHER_KINDS: Final = frozenset({"content.xml", "xl/workbook.bin"})
 
 
 class SheetTable:
@@ -60,19 +69,61 @@ class SheetTable:
 def _refuse_bombs(source: Source) -> None:
     """Unpack every part once, counting, before a parser that holds all of it in memory does."""
     limit = min(MAX_SHEET_BYTES, max(64 << 20, source.path.stat().st_size * MAX_EXPANSION))
-    total = 0
     try:
         with zipfile.ZipFile(source.path) as archive:
+            if not _OTHER_KINDS.isdisjoint(archive.namelist()):
+                raise UnreadableFileError("other_workbook", "This is a workbook of another kind; save it as .xlsx or CSV.")
             for part in archive.infolist():
-                with archive.open(part) as stream:
-                    while piece := stream.read(_PIECE):
-                        total += len(piece)
-                        if total > limit:
-                            raise UnreadableFileError("too_large", "The workbook unpacks to more than an import accepts.")
+                limit -= _measure(archive, part, limit)
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         if isinstance(error, UnreadableFileError):
             raise
         raise UnreadableFileError("workbook_damaged", "The workbook is damaged or protected by a password.") from error
+
+
+def _measure(archive: zipfile.ZipFile, part: zipfile.ZipInfo, limit: int) -> int:
+    """The bytes of a part; refuses more than the limit, and cells so far apart that the parser's table would be larger still."""
+    size, is_far = 0, False
+    for new, text in _texts(archive, part):
+        size += new
+        is_far = is_far or _FAR_PLACE.search(text) is not None
+        if size > limit:
+            raise _too_large()
+    if is_far and _table_bytes(archive, part) > MAX_SHEET_BYTES:
+        raise _too_large()
+    return size
+
+
+def _texts(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[tuple[int, bytes]]:
+    """A part in pieces with how much of each is new: a tag that is cut in two stands whole in the next."""
+    rest = b""
+    with archive.open(part) as stream:
+        while piece := stream.read(_PIECE):
+            text = rest + piece
+            yield len(piece), text
+            rest = text[max(0, text.rfind(b"<")) :]
+            if len(rest) > _LONGEST_RUN:
+                raise _too_large()
+
+
+def _table_bytes(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
+    """What the parser's table of a sheet takes."""
+    rows = columns = 0
+    for _, text in _texts(archive, part):
+        for letters, digits in set(_PLACE.findall(text)):
+            rows, columns = max(rows, int(digits)), max(columns, _column_number(letters))
+    return rows * columns * _PLACE_BYTES
+
+
+def _too_large() -> UnreadableFileError:
+    return UnreadableFileError("too_large", "The workbook unpacks to more than an import accepts.")
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - ord("@")
+    return number
 
 
 def _open_rows(source: Source) -> Iterator[list[Any]]:

@@ -127,6 +127,45 @@ def test_a_workbook_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypa
         open_table(kept(tmp_path, buffer.getvalue(), "bomb.xlsx"))
 
 
+@pytest.mark.parametrize("far", ["XFD1048576", "SF999999", "A4000000000"])
+def test_a_workbook_whose_cells_lie_too_far_apart_is_refused_before_its_table_is_made(tmp_path: Path, far: str) -> None:
+    with pytest.raises(UnreadableFileError) as refused:
+        open_table(kept(tmp_path, _workbook_with("A1", far), "book.xlsx"))
+    assert refused.value.code == "too_large"
+
+
+def test_a_workbook_with_a_cell_behind_the_others_is_read(tmp_path: Path) -> None:
+    table = open_table(kept(tmp_path, _workbook_with("A1", "B2", "AB1200"), "book.xlsx"))
+    assert [(block.first_row, block.count) for block in table.blocks()] == [(2, 1199)]
+    assert table.header == ["A1"]
+
+
+def _workbook_with(*places: str) -> bytes:
+    """A workbook whose cells hold their own places."""
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        book.add_worksheet("people")
+    with zipfile.ZipFile(buffer) as empty:
+        parts = {name: empty.read(name) for name in empty.namelist()}
+    cells = "".join(f'<row><c r="{place}" t="inlineStr"><is><t>{place}</t></is></c></row>' for place in places)
+    sheet = parts["xl/worksheets/sheet1.xml"].replace(b"<sheetData/>", f"<sheetData>{cells}</sheetData>".encode())
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in {**parts, "xl/worksheets/sheet1.xml": sheet}.items():
+            archive.writestr(name, part)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("part", ["content.xml", "xl/workbook.bin"])
+def test_a_workbook_of_another_kind_is_refused_with_a_word_on_what_to_do(tmp_path: Path, part: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(part, b"<rows/>")
+    with pytest.raises(UnreadableFileError) as refused:
+        open_table(kept(tmp_path, buffer.getvalue(), "book.ods"))
+    assert (refused.value.code, str(refused.value)) == ("other_workbook", "This is a workbook of another kind; save it as .xlsx or CSV.")
+
+
 def test_gzip_and_workbooks_are_read_like_csv(tmp_path: Path) -> None:
     assert rows_of(kept(tmp_path, gzip.compress(b"a\tb\n1\t2\n", mtime=0))) == [["1", "2"]]
     path = tmp_path / "book.xlsx"
