@@ -1,6 +1,8 @@
 """Custom attributes: declared by the organization, checked on every write."""
 
+from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,8 +14,11 @@ from crm.normalisation.names import clean_text
 MAX_TEXT = 500
 
 
-def validate_attributes(values: Any) -> dict[str, Any]:
+def validate_attributes(values: Any, kept_before: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """Return the attributes with their declared types; a value of ``None`` or ``""`` removes the attribute.
+
+    Args:
+        kept_before: what stays as it is fits, whatever has been declared since.
 
     Raises:
         ValidationError: for ``attributes``, naming each undeclared key and each value of a wrong type.
@@ -31,7 +36,9 @@ def validate_attributes(values: Any) -> dict[str, Any]:
             value = clean_text(value)
         if value is None or value == "":
             continue
-        if definition is None:
+        if key in kept_before and kept_before[key] == value and type(kept_before[key]) is type(value):  # 1 equals True
+            kept[key] = value
+        elif definition is None:
             problems.append(_("“%(key)s” is not declared.") % {"key": str(key)[:60]})
         elif not is_of_type(value, definition):
             problems.append(_("“%(key)s” has to be of type %(type)s.") % {"key": key, "type": definition.get_type_display()})

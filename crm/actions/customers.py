@@ -1,5 +1,6 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -66,7 +67,7 @@ def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: 
         ValidationError: as ``create_customer``.
     """
     customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
-    before, after = changed_fields(customer, _normalised(values))
+    before, after = changed_fields(customer, _normalised(values, customer.attributes))
     if not after:
         return customer
     _check(after, now)
@@ -79,7 +80,7 @@ def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: 
     return customer
 
 
-def _normalised(values: dict[str, Any]) -> dict[str, Any]:
+def _normalised(values: dict[str, Any], attributes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     if unknown := set(values) - WRITABLE:
         raise ValidationError(dict.fromkeys(sorted(unknown), _("This field cannot be set.")))
     done = dict(values)
@@ -92,7 +93,7 @@ def _normalised(values: dict[str, Any]) -> dict[str, Any]:
     if "tags" in done:
         done["tags"] = sorted(split_tags(";".join(done["tags"])))
     if "attributes" in done:
-        done["attributes"] = validate_attributes(done["attributes"])
+        done["attributes"] = validate_attributes(done["attributes"], attributes)
     return done
 
 

@@ -185,6 +185,19 @@ def test_days_are_kept_in_one_spelling_and_found_by_segments(in_saffron: Cast, t
     assert list(rules_customers(rules, now=NOW)) == [customer]
 
 
+def test_a_value_that_is_no_choice_any_more_stands_in_no_ones_way(in_saffron: Cast) -> None:
+    milk = AttributeDefinition.objects.create(key="milk", label="Milk", type=AttributeType.CHOICE, choices=["oat", "soy"])
+    AttributeDefinition.objects.create(key="note", label="Note", type=AttributeType.TEXT)
+    dana = create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Dana", attributes={"milk": "oat"})
+    milk.choices = ["soy"]
+    milk.save()
+    update_customer(customer=dana, actor=in_saffron.bob_acts, now=NOW, attributes={"milk": "oat", "note": "by the window"})
+    assert Customer.objects.get().attributes == {"milk": "oat", "note": "by the window"}
+    with pytest.raises(ValidationError, match="milk"):
+        create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Omid", attributes={"milk": "oat"})
+    assert Customer.objects.count() == 1
+
+
 def test_an_undeclared_attribute_is_refused(in_saffron: Cast) -> None:
     with pytest.raises(ValidationError, match="not declared"):
         create_customer(actor=in_saffron.alice_acts, now=NOW, attributes={"shoe": 43})
