@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 
+import idna
+
 from messaging.content.problems import RenderError
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?: [A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*")
@@ -46,7 +48,7 @@ def check_address(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if at and not domain.isascii():
         try:
-            address = f"{local}@{domain.encode('idna').decode('ascii')}"
+            address = f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
         except UnicodeError:
             raise RenderError("bad_address", f"not an e-mail address: {address[:100]!r}") from None
     if not _ADDRESS.fullmatch(address):

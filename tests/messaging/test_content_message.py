@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from messaging.channels.email.smtp_wire import wire_address
 from messaging.content.frame import MessageSource, Sender
 from messaging.content.message import compile_message
 from messaging.content.problems import MessageRejectedError, RenderError
@@ -212,9 +213,13 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
     assert caught.value.reason == "bad_address"
 
 
-def test_an_international_domain_leaves_as_ascii() -> None:
-    mail = parsed(HOSTILE.render(context(address="a@münchen.example", customer={"first_name": "A"}), 1))
-    assert mail["To"].addresses[0].domain == "xn--mnchen-3ya.example"
+@pytest.mark.parametrize(
+    ("domain", "ascii_domain"), [("münchen.example", "xn--mnchen-3ya.example"), ("straße.example", "xn--strae-oqa.example")]
+)
+def test_an_international_domain_leaves_as_ascii(domain: str, ascii_domain: str) -> None:
+    mail = parsed(HOSTILE.render(context(address=f"a@{domain}", customer={"first_name": "A"}), 1))
+    assert mail["To"].addresses[0].domain == ascii_domain
+    assert wire_address(f"a@{domain}")[0].decode() == f"a@{ascii_domain}"
 
 
 def test_long_lines_are_broken_or_encoded() -> None:
