@@ -22,7 +22,7 @@ from crm.imports import purchases
 from crm.imports.bells import ring_for_import
 from crm.imports.comparing import compare_customers
 from crm.imports.date_order import guess_date_order
-from crm.imports.fields import ImportKind, Mapping, fold_header, missing_fields, told_mapping
+from crm.imports.fields import ATTRIBUTE, ImportKind, Mapping, fold_header, missing_fields, told_mapping
 from crm.imports.limits import UnreadableFileError
 from crm.imports.plan import AttributeRule, Plan
 from crm.imports.queries import CHANGES
@@ -31,7 +31,7 @@ from crm.imports.running import Progress, Run, end_with_its_process
 from crm.imports.staging import Staging, drop_staging, staged_count
 from crm.imports.tables import Table, first_rows, open_table
 from crm.imports.writing import Chunk, open_chunks, write_chunk
-from crm.models import AttributeDefinition, ImportChunk, ImportFinding, ImportJob, ImportJobState
+from crm.models import AttributeDefinition, AttributeType, ImportChunk, ImportFinding, ImportJob, ImportJobState
 from crm.normalisation.amounts import DateOrder
 from crm.statistics import MANY_ROWS, refresh_statistics
 
@@ -168,7 +168,9 @@ def make_plan(kind: ImportKind, table: Table, mapping: Mapping, options: ImportO
             open_table(table.source.path, encoding=table.source.encoding, delimiter=table.source.delimiter), PREVIEW_ROWS
         )
     ]
-    dates = [index for name in ("birthday", "purchased_at") for index in mapping.columns.get(name, ())]
+    attributes = {row.key: AttributeRule(row.type, tuple(row.choices)) for row in AttributeDefinition.objects.all()}
+    dated = ["birthday", "purchased_at", *(f"{ATTRIBUTE}{key}" for key, rule in attributes.items() if rule.type == AttributeType.DATE)]
+    dates = [index for name in dated for index in mapping.columns.get(name, ())]
     order = DateOrder(options.date_order) if options.date_order else guess_date_order(rows, dates, organization.region)
     return Plan(
         kind=kind,
@@ -181,7 +183,7 @@ def make_plan(kind: ImportKind, table: Table, mapping: Mapping, options: ImportO
         today=today.date(),
         date_order=order,
         email_template=options.email_template,
-        attributes={row.key: AttributeRule(row.type, tuple(row.choices)) for row in AttributeDefinition.objects.all()},
+        attributes=attributes,
         locations={fold_header(name): row.pk for row in Location.objects.order_by("-pk") for name in (row.slug, row.name)},
     )
 

@@ -350,19 +350,19 @@ def consent_rule(channel: str) -> Rule:
     return Rule(partial(_consent, channel=channel))
 
 
-def _attribute(text: str, *, key: str, rule: AttributeRule) -> str | Problem:
+def _attribute(text: str, *, key: str, rule: AttributeRule, order: DateOrder) -> str | Problem:
     kept = clean_text(text)
     if not kept:
         return ""
     try:
-        value: Any = _typed(kept, rule)
+        value: Any = _typed(kept, rule, order)
     except NormalisationError as error:
         return Problem(error.code, error.message, value="", **error.parameters)
     written = str(value) if rule.type == "number" else json.dumps(value, ensure_ascii=False)
     return for_copy(f"{json.dumps(key)}: {written}")
 
 
-def _typed(text: str, rule: AttributeRule) -> Any:
+def _typed(text: str, rule: AttributeRule, order: DateOrder) -> Any:
     match rule.type:
         case "number":
             number = parse_decimal(text)
@@ -370,7 +370,7 @@ def _typed(text: str, rule: AttributeRule) -> Any:
         case "boolean":
             return parse_boolean(text)
         case "date":
-            return parse_date(text).isoformat()
+            return parse_date(text, order=order).isoformat()
         case "choice":
             for choice in rule.choices:
                 if search_key(choice) == search_key(text):
@@ -380,6 +380,6 @@ def _typed(text: str, rule: AttributeRule) -> Any:
             return text[:500]
 
 
-def attribute_rule(key: str, rule: AttributeRule) -> Rule:
+def attribute_rule(key: str, rule: AttributeRule, *, order: DateOrder) -> Rule:
     """A custom attribute of its declared type, as a member of a JSON object."""
-    return Rule(partial(_attribute, key=key, rule=rule))
+    return Rule(partial(_attribute, key=key, rule=rule, order=order))

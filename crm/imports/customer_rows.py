@@ -63,9 +63,9 @@ class CustomerRows:
             "preferred_location": cells.location_rule(plan.locations),
         }
         self.attributes = {
-            field: cells.attribute_rule(field.removeprefix(ATTRIBUTE), plan.attributes[field.removeprefix(ATTRIBUTE)])
-            for field in plan.columns
-            if field.startswith(ATTRIBUTE)
+            f"{ATTRIBUTE}{key}": cells.attribute_rule(key, rule, order=plan.date_order)
+            for key, rule in plan.attributes.items()
+            if f"{ATTRIBUTE}{key}" in plan.columns
         }
         self.consents = {field: cells.consent_rule(_CHANNELS[field]) for field in _CHANNELS if field in plan.columns}
         self.fold = cells.fold_rule()

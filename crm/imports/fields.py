@@ -3,6 +3,7 @@
 A field may be fed by several columns (two headers that mean the same): the first cell that is not empty counts.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -238,6 +239,7 @@ PURCHASE_HEADERS: Final[dict[str, tuple[str, ...]]] = {
 }
 HEADERS: Final = {ImportKind.CUSTOMERS: CUSTOMER_HEADERS, ImportKind.PURCHASES: PURCHASE_HEADERS}
 IDENTITIES: Final = ("external_id", "email", "phone")
+_AGAIN: Final = re.compile(r"(.*) \(\d+\)")  # a column of a name that another has too: see `check_header`
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ def fold_header(header: str) -> str:
 
 def guess_mapping(kind: ImportKind, header: list[str], attributes: frozenset[str] = frozenset()) -> Mapping:
     """The mapping that the headers, English or Persian, suggest; declared custom attributes are taken by key."""
-    folded = [fold_header(name) for name in header]
+    folded = [fold_header(again[1] if (again := _AGAIN.fullmatch(name)) and again[1] in header else name) for name in header]
     columns: dict[str, tuple[int, ...]] = {}
     taken: set[int] = set()
     for field, names in HEADERS[kind].items():

@@ -2,7 +2,8 @@
 
 A row belongs to the person its strongest known identity names: customer number, then e-mail, then phone. Where a
 stronger identity says otherwise, or a weaker one is another person's, the row is refused rather than guessed about.
-Of two values for one field the later row's counts; an empty cell never wipes what an earlier row said.
+Of two values for one field the later row's counts; an empty cell never wipes what an earlier row said, and a yes
+never takes back an earlier no to messages.
 """
 
 from dataclasses import dataclass, field
@@ -88,7 +89,8 @@ def merge(into: dict[str, Any], values: dict[str, Any]) -> None:
         if value is None:
             continue
         if name in _JOINED and into[name]:
-            into[name] = {**into[name], **value}
+            withdrawn = {key: state for key, state in into[name].items() if name == "consents" and state == "withdrawn"}
+            into[name] = {**into[name], **value, **withdrawn}
         elif name == "tags" and into[name]:
             into[name] = [*into[name], *(tag for tag in value if tag not in into[name])]
         else:

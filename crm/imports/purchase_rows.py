@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -35,6 +37,7 @@ STAGED: Final = (
     "location_id",
     "fingerprint",
 )
+_CLOCK_AHEAD: Final = timedelta(days=1)  # as at the counter: crm.actions.moments, which needs Django
 _PAYMENTS: Final = {
     **dict.fromkeys(("cash", "نقد", "نقدی"), "cash"),
     **dict.fromkeys(("card", "creditcard", "debitcard", "visa", "mastercard", "amex", "pos", "کارت", "کارتخوان", "پوز"), "card"),
@@ -50,10 +53,8 @@ class PurchaseRows:
         self.plan = plan
         zone, countries = ZoneInfo(plan.time_zone), cells.country_names()
         self.rules: dict[str, Rule] = {
-            "number": _needed(cells.text_rule(60), "number_missing", "The row has no receipt number."),
-            "purchased_at": Rule(
-                _reading(lambda text: parse_moment(text, zone=zone, order=plan.date_order).isoformat(), "The row has no date.")
-            ),
+            "number": _receipt_number(cells.text_rule(60)),
+            "purchased_at": Rule(_reading(partial(_past_moment, zone=zone, plan=plan), "The row has no date.")),
             "external_id": cells.external_id_rule(),
             "email": cells.email_rule(),
             "phone": cells.phone_rule(region=plan.region),
@@ -128,12 +129,23 @@ def _reading(read: Callable[[str], str], missing: str) -> Callable[[str], str | 
     return rule
 
 
-def _needed(inner: Rule, code: str, message: str) -> Rule:
+def _receipt_number(inner: Rule) -> Rule:
+    """Never cut: the beginning of a long number may be that of another receipt."""
+
     def rule(text: str) -> str | Problem:
         value = inner[text]
-        return Problem(code, message, rejects=True) if value == NULL else value
+        if isinstance(value, Problem):
+            return Problem("number_long", "The receipt number is longer than 60 characters.", rejects=True)
+        return Problem("number_missing", "The row has no receipt number.", rejects=True) if value == NULL else value
 
     return Rule(rule)
+
+
+def _past_moment(text: str, *, zone: ZoneInfo, plan: Plan) -> str:
+    moment = parse_moment(text, zone=zone, order=plan.date_order)
+    if moment.date() - plan.today > _CLOCK_AHEAD:
+        raise NormalisationError("date_ahead", "A sale cannot lie in the future.")
+    return moment.isoformat()
 
 
 def _fingerprint(cells: Sequence[str]) -> str:

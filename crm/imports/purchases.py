@@ -130,9 +130,10 @@ where known.organization_id = %(organization)s and known.total_minor <> told.tot
 _PEOPLE: Final = f"""
 create temp table import_people on commit drop as
 select key, split_part(key, ':', 1) as kind, null::bigint as customer_id, max(external_id) as external_id, max(email) as email,
-    max(phone) as phone, (array_agg(first_name order by row_no desc) filter (where first_name is not null))[1] as first_name,
-    (array_agg(last_name order by row_no desc) filter (where first_name is not null))[1] as last_name,
-    (array_agg(search_key order by row_no desc) filter (where first_name is not null))[1] as search_key,
+    max(phone) as phone,
+    (array_agg(first_name order by row_no desc) filter (where coalesce(first_name, last_name) is not null))[1] as first_name,
+    (array_agg(last_name order by row_no desc) filter (where coalesce(first_name, last_name) is not null))[1] as last_name,
+    (array_agg(search_key order by row_no desc) filter (where coalesce(first_name, last_name) is not null))[1] as search_key,
     (array_agg(country order by row_no desc) filter (where country is not null))[1] as country
 from (select *, {_KEY} as key from {{table}} where skipped is null) as lines
 where key is not null

@@ -187,7 +187,7 @@ def _agreement(lines: list[str], delimiter: str) -> tuple[float, int]:
 
 
 def check_header(cells: list[str]) -> list[str]:
-    """The header's cells, trimmed; an unnamed column is called by its number.
+    """The header's cells, trimmed; an unnamed column is called by its number, and a name that comes again gets one.
 
     Raises:
         UnreadableFileError: no header, too many columns.
@@ -203,7 +203,18 @@ def check_header(cells: list[str]) -> list[str]:
     ]
     while len(names) > 1 and names[-1] == f"column {len(names)}":
         names.pop()
-    return names
+    return _distinct(names)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    taken = set(names)
+    told: list[str] = []
+    for name in names:
+        number, own = 2, name
+        while own in told or (own != name and own in taken):
+            number, own = number + 1, f"{name} ({number})"
+        told.append(own)
+    return told
 
 
 def iterate(stream: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:

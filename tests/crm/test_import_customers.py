@@ -192,6 +192,29 @@ def test_attributes_and_consents_of_rows_of_one_person_are_taken_together(cast: 
         assert Consent.objects.values_list("channel", "state").get() == ("email", "granted")
 
 
+@pytest.mark.parametrize("are_known", [True, False])
+def test_of_a_no_and_a_later_yes_in_one_file_the_no_holds(cast: Cast, are_known: bool) -> None:
+    if are_known:
+        imported(cast.saffron, cast.alice_acts, "email,phone\na@example.com,2025550125\n")
+    rows = ["a@example.com,2025550125,no,", ",2025550125,yes,yes"]
+    imported(cast.saffron, cast.alice_acts, "email,phone,newsletter,sms consent\n" + "\n".join(rows) + "\n")
+    with tenant(cast.saffron.pk):
+        said = [("email", "withdrawn"), ("sms", "granted")]
+        assert list(Consent.objects.order_by("channel").values_list("channel", "state")) == said
+        assert list(ConsentChange.objects.order_by("channel").values_list("channel", "state")) == said
+
+
+def test_dates_of_custom_attributes_are_read_in_the_order_of_the_file(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        AttributeDefinition.objects.create(key="wedding", label="Wedding", type="date")
+    imported(cast.saffron, cast.alice_acts, "email,wedding\na@example.com,03/04/2015\n")
+    imported(cast.saffron, cast.alice_acts, "email,wedding\nb@example.com,03/04/2015\nc@example.com,25/04/2015\n")
+    imported(cast.saffron, cast.alice_acts, "email,wedding\nd@example.com,03/04/2015\n", date_order="dmy")
+    with tenant(cast.saffron.pk):
+        weddings = [attributes["wedding"] for attributes in Customer.objects.order_by("email").values_list("attributes", flat=True)]
+        assert weddings == ["2015-03-04", "2015-04-03", "2015-04-25", "2015-04-03"]
+
+
 def test_a_withdrawn_consent_is_not_granted_by_a_file(cast: Cast) -> None:
     imported(cast.saffron, cast.alice_acts, "email,newsletter\na@example.com,yes\n")
     assert counts(imported(cast.saffron, cast.alice_acts, "email,newsletter\na@example.com,no\n"))["consents"] == 1
@@ -238,6 +261,15 @@ def test_columns_can_be_told(cast: Cast) -> None:
         assert refused.value.code == code
     with tenant(cast.saffron.pk):
         assert ImportJob.objects.count() == 1
+
+
+def test_columns_of_one_name_are_told_apart(cast: Cast) -> None:
+    content = "Email,Name,Email\nold@example.com,Ann Lee,new@example.com\n"
+    chosen = {"email": ["Email (2)"], "name": ["Name"]}
+    imported(cast.saffron, cast.alice_acts, content, columns=chosen, guess_columns=False)
+    assert people(cast) == [("", "Ann", "Lee", "new@example.com", "")]
+    imported(cast.saffron, cast.alice_acts, "Name,Name,email\n,Ben Oak,b@example.com\n")  # guessed, both are names
+    assert people(cast)[1:] == [("", "Ben", "Oak", "b@example.com", "")]
 
 
 def test_addresses_can_be_made_from_customer_numbers(cast: Cast) -> None:

@@ -53,6 +53,14 @@ def test_a_file_is_uploaded_its_columns_checked_imported_and_summed_up(cast: Cas
     assert "leute.csv" in as_alice.get("/imports/").content.decode()
 
 
+def test_of_two_columns_of_one_name_the_chosen_one_is_imported(cast: Cast, as_alice: Client) -> None:
+    columns = upload(as_alice, "Email,Email\nold@example.com,new@example.com\n")
+    as_alice.post(columns, {"column_0": "", "column_1": "email", "encoding": "utf-8", "date_order": "dmy"})
+    run_import(organization_id=cast.saffron.pk, job_id=only_job(cast).pk, workers=1)
+    with tenant(cast.saffron.pk):
+        assert Customer.objects.values_list("email", flat=True).get() == "new@example.com"
+
+
 def test_a_rehearsal_changes_nothing_and_can_be_done_for_real(cast: Cast, as_alice: Client) -> None:
     columns = upload(as_alice)
     choice = {"column_0": "email", "column_1": "first_name", "column_2": "", "encoding": "utf-8", "date_order": "dmy", "rehearse": "1"}

@@ -89,16 +89,33 @@ def test_bad_lines_are_refused_and_the_rest_is_taken(cast: Cast) -> None:
         cast.saffron,
         cast.alice_acts,
         "invoice,date,qty,price,customer id\n,2025-03-01,1,1,\n1,soon,1,1,\n2,2025-03-01,one,1,\n3,2025-03-01,1,free,\n4,2025-03-01,1,,\n"
-        "5,2025-03-01,1,0.005,\n6,2025-03-01,1,1,a\n6,2025-03-01,1,1,b\n7,2025-03-01,,3,\n,,,,\n",
+        "5,2025-03-01,1,0.005,\n6,2025-03-01,1,1,a\n6,2025-03-01,1,1,b\n7,2025-03-01,,3,\n,,,,\n8,2150-03-01,1,1,\n",
         kind="purchases",
     )
     assert findings(job) == [
         (2, True, "number_missing"), (3, True, "date_invalid"), (4, True, "number_invalid"), (5, True, "number_invalid"),
         (6, True, "price_missing"), (7, True, "money_too_fine"), (8, True, "receipt_customers"), (9, True, "receipt_customers"),
+        (12, True, "date_ahead"),
     ]  # fmt: skip
     with tenant(cast.saffron.pk):
         assert list(Purchase.objects.values_list("number", "total_minor")) == [("7", 300)]
         assert Customer.objects.count() == 0
+
+
+def test_a_receipt_number_is_never_cut_to_that_of_another(cast: Cast) -> None:
+    long = "R" * 60
+    job = imported(cast.saffron, cast.alice_acts, f"invoice,date,amount\n{long},2025-03-01,1\n{long}1,2025-03-01,2\n", kind="purchases")
+    assert findings(job) == [(3, True, "number_long")]
+    with tenant(cast.saffron.pk):
+        assert list(Purchase.objects.values_list("number", "total_minor")) == [(long, 100)]
+
+
+def test_a_person_of_a_receipt_may_have_a_last_name_alone(cast: Cast) -> None:
+    content = 'invoice,date,amount,email,customer name\n1,2025-03-01,1,a@example.com,"Lee, Ann"\n2,2025-03-01,1,b@example.com,"Oak,"\n'
+    imported(cast.saffron, cast.alice_acts, content, kind="purchases")
+    with tenant(cast.saffron.pk):
+        names = Customer.objects.order_by("email").values_list("first_name", "last_name", "search_key")
+        assert list(names) == [("Ann", "Lee", "ann lee"), ("", "Oak", "oak")]
 
 
 def test_people_of_receipts_are_those_that_are_known(cast: Cast) -> None:

@@ -15,7 +15,7 @@ from crm.models import ImportFinding
 from tests.conftest import Cast
 from tests.crm.import_files import imported
 
-SAYING = ("Problem", "NormalisationError", "UnreadableFileError", "Finding", "_needed")
+SAYING = ("Problem", "NormalisationError", "UnreadableFileError", "Finding")
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = "id,email,phone,city,country\n1,a@example.com,,,\n2,a@example.com,,,\n3,nobody,,,\n4,,+12025550188,,Atlantis\n5,,1,,\n6,a@b@c.com,,,,,x\n"
 
