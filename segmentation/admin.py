@@ -85,4 +85,4 @@ class SegmentMemberAdmin(ReadOnlyTenantAdmin):
     list_filter = ["segment"]
     list_select_related = ["customer", "segment"]
     search_fields = ["customer__email__exact", "customer__last_name"]
-    ordering = ["-added_at", "-id"]
+    ordering = ["-id"]

@@ -25,7 +25,7 @@ class EventAdmin(ReadOnlyTenantAdmin):
     list_select_related = ("customer",)
     search_fields = ("kind__collated_prefix",)
     search_help_text = _("The beginning of a kind, such as purchase.")
-    ordering = ("-occurred_at", "-id")
+    ordering = ("-id",)
     fields = ("kind", "customer", "occurred_at", "recorded_at", "source", "properties")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
@@ -43,7 +43,7 @@ class ConsentChangeAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
     list_display = ("at", "customer", "channel", "purpose", "state", "source")
     list_filter = ("channel", "purpose", "state")
     list_select_related = ("customer",)
-    ordering = ("-at", "-id")
+    ordering = ("-id",)
 
 
 @admin.register(Consent)
@@ -54,7 +54,7 @@ class ConsentAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
     list_display = ("customer", "channel", "purpose", "state", "changed_at")
     list_filter = ("channel", "purpose", "state")
     list_select_related = ("customer",)
-    ordering = ("-changed_at",)
+    ordering = ("-id",)
 
 
 @admin.register(Identity)
