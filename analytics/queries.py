@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.permissions import Access
 from campaigns.models import Attribution, Campaign
 from campaigns.queries.figures import dispatches_engagement
+from campaigns.queries.visible import attributions_for
 from crm.models import Customer, Purchase, PurchaseKind
 from crm.queries.visible import purchases_for
 from messaging.models import Dispatch
@@ -156,8 +157,7 @@ def _purchases(access: Access, period: Period) -> QuerySet[Purchase]:
 
 
 def _attributed(access: Access, period: Period) -> QuerySet[Attribution]:
-    rows = Attribution.objects.order_by().filter(purchased_at__gte=period.start, purchased_at__lt=period.end)
-    return rows if access.location_ids is None else rows.filter(purchase__location__in=access.location_ids)
+    return attributions_for(access).filter(purchased_at__gte=period.start, purchased_at__lt=period.end)
 
 
 def _step(column: str, period: Period) -> TruncDate | TruncWeek | TruncMonth:

@@ -149,13 +149,13 @@ class CampaignViewSet(ApiViewSet):
     @extend_schema(summary="Show the figures of a campaign", description="Live while it runs.", responses=StatsOutput)
     @action(detail=True)
     def stats(self, request: Request, pk: int) -> Response:
-        figures = campaign_figures(self.found(pk), now=self.now)
+        figures = campaign_figures(self.found(pk), now=self.now, access=self.access)
         return self.rendered(StatsOutput, {**figures.as_dict(), "currency": current_organization().currency})
 
     @extend_schema(summary="Show when people opened, clicked and bought", responses=TimelineOutput)
     @action(detail=True)
     def timeline(self, request: Request, pk: int) -> Response:
-        return self.rendered(TimelineOutput, campaign_timeline(self.found(pk), now=self.now))
+        return self.rendered(TimelineOutput, campaign_timeline(self.found(pk), now=self.now, access=self.access))
 
     @extend_schema(summary="Let a draft start at a time", request=ScheduleInput, responses=CampaignOutput)
     @action(detail=True, methods=["post"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
+from accounts.permissions import Access
 from campaigns.models import Campaign, CampaignState
 from campaigns.queries.figures import Earned, Engagement, campaigns_earned, dispatches_engagement
 
@@ -36,9 +37,9 @@ class CampaignRow:
         return max(0, dispatch.sent_count - self.engagement.bounced) if dispatch else 0
 
 
-def rows_of(page: Sequence[Campaign]) -> list[CampaignRow]:
+def rows_of(page: Sequence[Campaign], access: Access | None = None) -> list[CampaignRow]:
     """The lines of one page."""
-    earned = campaigns_earned([campaign.pk for campaign in page])
+    earned = campaigns_earned([campaign.pk for campaign in page], access)
     acted = dispatches_engagement([campaign.dispatch_id for campaign in page if campaign.dispatch_id])
     return [
         CampaignRow(campaign, acted.get(campaign.dispatch_id or 0, Engagement()), earned.get(campaign.pk, Earned())) for campaign in page

@@ -10,8 +10,10 @@ from django.db.models import Count, DateTimeField, F, Func, Sum, Value
 from django.db.models.functions import ExtractHour, ExtractIsoWeekDay, TruncDay
 from django.utils import timezone
 
-from campaigns.models import Attribution, Campaign
+from accounts.permissions import Access
+from campaigns.models import Campaign
 from campaigns.queries.figures import ENGAGED
+from campaigns.queries.visible import attributions_for
 from messaging.models import Delivery
 
 HOURLY_UP_TO = timedelta(hours=72)
@@ -29,15 +31,15 @@ class Timeline:
     revenue_minor: Sequence[int]
 
 
-def campaign_timeline(campaign: Campaign, *, now: datetime) -> Timeline:
-    """From the launch to now, at most sixty days; in the current time zone."""
+def campaign_timeline(campaign: Campaign, *, now: datetime, access: Access | None = None) -> Timeline:
+    """From the launch to now, at most sixty days; in the current time zone. Revenue is that of the locations this person sees."""
     start = campaign.launched_at or now
     end = min(now, start + LONGEST)
     is_hourly = end - start <= HOURLY_UP_TO
     moments = _steps(start, end, is_hourly)
     first = moments[0] if is_hourly else None
     opened, clicked = (_engaged(campaign, column, end, first) for column in ("opened_at", "clicked_at"))
-    revenue = _revenue(campaign, end, first)
+    revenue = _revenue(campaign, end, first, access)
     # In UTC, for on the clock of the zone two hours of autumn are the same.
     instants = [at.astimezone(UTC) for at in moments]
     return Timeline(moments, is_hourly, *([found.get(at, 0) for at in instants] for found in (opened, clicked, revenue)))
@@ -59,8 +61,8 @@ def _engaged(campaign: Campaign, column: str, end: datetime, first: datetime | N
     return _in_utc(rows.order_by().annotate(at=_truncated(column, first)).values_list("at").annotate(count=Count("pk")))
 
 
-def _revenue(campaign: Campaign, end: datetime, first: datetime | None) -> dict[datetime, int]:
-    rows = Attribution.objects.filter(campaign=campaign, purchased_at__lte=end).order_by()
+def _revenue(campaign: Campaign, end: datetime, first: datetime | None, access: Access | None) -> dict[datetime, int]:
+    rows = attributions_for(access).filter(campaign=campaign, purchased_at__lte=end)
     return _in_utc(rows.annotate(at=_truncated("purchased_at", first)).values_list("at").annotate(sum=Sum("amount_minor")))
 
 

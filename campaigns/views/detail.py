@@ -81,7 +81,7 @@ def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
     """Opens, clicks and revenue over time, and the hours of the week; loaded after the page."""
     campaign, now, seat = campaign_or_404(pk), timezone.now(), seat_of(request)
     unit, name = money_unit_of(seat.currency, seat.money_unit)
-    timeline = campaign_timeline(campaign, now=now)
+    timeline = campaign_timeline(campaign, now=now, access=asking(request))
     grid = opening_hours(campaign)
     most = max(map(max, grid)) or 1
     days = [_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday")]
@@ -105,7 +105,8 @@ def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _head(request: HttpRequest, campaign: Campaign, now: datetime) -> dict[str, Any]:
     """State, figures and what may be done now."""
-    figures, access, state = campaign_figures(campaign, now=now), asking(request), CampaignState(campaign.state)
+    access, state = asking(request), CampaignState(campaign.state)
+    figures = campaign_figures(campaign, now=now, access=access)
     steps = steps_from(state, goes_on_by_itself=campaign.goes_on_by_itself)
     may = {permission.name.lower(): access.allows(permission) for permission in (Permission.CAMPAIGNS_CHANGE, Permission.CAMPAIGNS_LAUNCH)}
     return {

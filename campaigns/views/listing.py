@@ -10,6 +10,7 @@ from campaigns.models import CampaignState
 from campaigns.queries import lists
 from campaigns.queries.figures import campaign_figures
 from campaigns.words import TONES, state_sentence
+from crm.views.asking import asking
 
 MOST_TEXT = 100
 RUNNING_ROWS = 5
@@ -25,7 +26,7 @@ def list_campaigns(request: HttpRequest) -> HttpResponse:
     context = {
         "title": _("Campaigns"),
         "page": page,
-        "rows": [(row, TONES[CampaignState(row.campaign.state)]) for row in lists.rows_of(list(page.object_list))],
+        "rows": [(row, TONES[CampaignState(row.campaign.state)]) for row in lists.rows_of(list(page.object_list), asking(request))],
         "chips": [(value, label, counts[value]) for value, label in CampaignState.choices if counts.get(value)],
         "total": sum(counts.values()),
         "state": state,

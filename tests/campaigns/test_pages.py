@@ -10,10 +10,14 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.actions import add_member
+from accounts.audit import SYSTEM
 from accounts.models import Role, User
 from accounts.tenancy import tenant
 from campaigns.actions import launch_campaign, plan_campaign
+from campaigns.attribution import attribute_sales
 from campaigns.models import Campaign
+from crm.actions import NewLine, record_purchase
+from crm.events import NewEvent, record_event
 from crm.models import ConsentState
 from messaging.models import Delivery, DeliveryState, Dispatch, DispatchState
 from tests.campaigns.worlds import make_campaign, make_list, make_reachable
@@ -46,6 +50,35 @@ def as_analyst(cast: Cast) -> Client:
     with tenant(cast.saffron.pk):
         add_member(user=dana, role=Role.ANALYST, actor=cast.alice_acts)
     return signed_in(dana)
+
+
+def test_who_is_limited_to_a_location_sees_what_it_earned_there_alone(cast: Cast, launched: Campaign, as_alice: Client) -> None:
+    mia, now = User.objects.create_user("mia@example.com", "x", name="Mia"), timezone.now()
+    with tenant(cast.saffron.pk):
+        add_member(user=mia, role=Role.MANAGER, actor=cast.alice_acts, locations=[cast.uptown])
+        delivery = Delivery.objects.get(dispatch=launched.dispatch, state=DeliveryState.PLANNED)
+        about = {"delivery": delivery.pk, "dispatch": delivery.dispatch_id}
+        record_event(NewEvent("message.clicked", now, delivery.customer_id, "message", about))
+        for minor, location in ((123_456, cast.downtown), (700, cast.uptown)):
+            sale = record_purchase(
+                lines=[NewLine(minor)], purchased_at=now, now=now, actor=SYSTEM, customer=delivery.customer, location=location
+            )
+            attribute_sales([sale.pk])
+    for client, minor in ((as_alice, 124_156), (signed_in(mia), 700)):
+        page = client.get(reverse("campaigns:detail", args=[launched.pk])).context["earned"]
+        fragment = client.get(reverse("campaigns:figures", args=[launched.pk])).context["earned"]
+        (listed,) = client.get(reverse("campaigns:list")).context["rows"]
+        charted = client.get(reverse("campaigns:charts", args=[launched.pk])).context["revenue"]["series"][0]["values"]
+        told = client.get(f"/api/v1/campaigns/{launched.pk}/stats/").json()
+        drawn = client.get(f"/api/v1/campaigns/{launched.pk}/timeline/").json()["revenue_minor"]
+        figures = [
+            page.revenue_minor,
+            fragment.revenue_minor,
+            listed[0].earned.revenue_minor,
+            round(100 * sum(charted)),
+            told["revenue_minor"],
+        ]
+        assert [*figures, sum(drawn)] == [minor] * 6
 
 
 VIEWS = ["detail", "figures", "charts", "recipients", "why"]
