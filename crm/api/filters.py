@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.api.filters import IdFilter, TextFilter
 from accounts.queries import current_organization
 from crm.models import Channel, Consent, ConsentState, Customer, Event, PaymentMethod, Purchase, PurchaseKind, Purpose, Visit, VisitState
-from crm.queries.search import find_by_any_word, find_customers
+from crm.queries.search import find_by_any_word, find_customers, kept_email
 
 
 class CustomerFilter(django_filters.FilterSet):
@@ -30,7 +30,7 @@ class CustomerFilter(django_filters.FilterSet):
         return rows.filter(tags__contains=[value])
 
     def addressed(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
-        return rows.filter(email=value.lower())  # as it is kept
+        return rows.filter(email=kept_email(value))
 
     def find(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         found = find_customers(value, region=current_organization().region, at_most=None).order_by()

@@ -1,5 +1,7 @@
 """Finding a customer among a million, in milliseconds, from whatever the counter types."""
 
+from contextlib import suppress
+
 from django.db.models import CharField, EmailField, Lookup, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 from phonenumbers import country_code_for_region
@@ -7,6 +9,7 @@ from phonenumbers import country_code_for_region
 from accounts.pagination import COUNTED_AT_MOST
 from crm.models import Customer
 from crm.normalisation.digits import latin_digits
+from crm.normalisation.emails import normalise_email
 from crm.normalisation.errors import NormalisationError
 from crm.normalisation.names import search_key
 from crm.normalisation.phones import normalise_phone
@@ -69,10 +72,18 @@ def find_customers(text: str, *, region: str, at_most: int | None = COUNTED_AT_M
     if not words:
         return Customer.objects.all()
     if "@" in words:
-        return _by_email(words.lower())
+        return _by_email(kept_email(words))
     if _looks_like_phone(words):
         return _by_phone(words, region)
     return _by_name(words, at_most)
+
+
+def kept_email(text: str) -> str:
+    """An address, or its beginning, as addresses are kept; a domain in its own letters is found once it is whole."""
+    if not text.isascii():
+        with suppress(NormalisationError):
+            return normalise_email(text)
+    return text.lower()
 
 
 def _by_email(words: str) -> QuerySet[Customer]:

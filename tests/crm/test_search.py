@@ -79,3 +79,18 @@ def test_the_last_code_point_is_searched_for_like_any_other(as_alice: Client, ca
         assert list(find_customers(text, region="US").order_by("pk").values_list("email", flat=True)) == emails
         assert Customer.objects.filter(email__prefix=LAST).count() == 1
     assert as_alice.get("/customers/", {"q": text}).status_code == 200
+
+
+@pytest.mark.parametrize("typed", ["info@münchen.example", "Info@MÜNCHEN.example", "info@xn--mnchen-3ya.example", "info@xn--mn"])
+def test_an_address_is_found_by_its_domain_in_either_spelling(cast: Cast, typed: str) -> None:
+    with tenant(cast.saffron.pk):
+        dana = create_customer(actor=cast.alice_acts, now=timezone.now(), email="info@münchen.example")
+        assert list(find_customers(typed, region="US")) == [dana]
+
+
+def test_the_api_finds_an_address_as_it_was_given(as_alice: Client, cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        dana = create_customer(actor=cast.alice_acts, now=timezone.now(), email="info@münchen.example")
+    for typed in ("info@münchen.example", "info@xn--mnchen-3ya.example"):
+        found_there = as_alice.get("/api/v1/customers/", {"email": typed}).json()["results"]
+        assert [customer["id"] for customer in found_there] == [dana.pk]
