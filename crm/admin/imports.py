@@ -1,9 +1,24 @@
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline
 from accounts.permissions import Permission
+from crm.admin.seeing import sees_all_locations
 from crm.models import ImportChunk, ImportFinding, ImportJob
+
+
+class OfImport(ReadOnlyTenantAdmin):
+    """Something of imports; files of purchases are those of all locations."""
+
+    kind_lookup = "job__kind"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows if sees_all_locations(request) else rows.exclude(**{self.kind_lookup: "purchases"})
 
 
 class ChunkInline(ReadOnlyTenantInline):
@@ -13,9 +28,10 @@ class ChunkInline(ReadOnlyTenantInline):
 
 
 @admin.register(ImportJob)
-class ImportJobAdmin(ReadOnlyTenantAdmin):
+class ImportJobAdmin(OfImport):
     """Files of customers and purchases; the pages of imports start them."""
 
+    kind_lookup = "kind"
     view_permission = Permission.CUSTOMERS_IMPORT
     list_display = ("__str__", "kind", "state", "is_dry_run", "row_count", "actor_label", "created_at", "finished_at")
     list_filter = ("kind", "state", "is_dry_run")
@@ -34,7 +50,7 @@ class ImportJobAdmin(ReadOnlyTenantAdmin):
 
 
 @admin.register(ImportFinding)
-class ImportFindingAdmin(ReadOnlyTenantAdmin):
+class ImportFindingAdmin(OfImport):
     """Rows that were rejected, or taken with something left out."""
 
     view_permission = Permission.CUSTOMERS_IMPORT
@@ -46,7 +62,7 @@ class ImportFindingAdmin(ReadOnlyTenantAdmin):
 
 
 @admin.register(ImportChunk)
-class ImportChunkAdmin(ReadOnlyTenantAdmin):
+class ImportChunkAdmin(OfImport):
     """Ranges of rows that are written."""
 
     view_permission = Permission.CUSTOMERS_IMPORT

@@ -22,6 +22,7 @@ from crm.imports.limits import UnreadableFileError
 from crm.imports.queries import refused_words
 from crm.models import ImportFinding, ImportJob
 from crm.normalisation.amounts import DateOrder
+from crm.queries.visible import imports_for
 
 MAX_COLUMNS = 200
 MAX_HEADERS = 20
@@ -69,6 +70,11 @@ class ImportInput(Input):
     email_template = serializers.CharField(required=False, allow_blank=True, max_length=120)
     columns = serializers.JSONField(required=False, help_text=_('Field → headers: {"email": ["E-mail", "Mail"]}.'))
 
+    def validate_kind(self, kind: str) -> str:
+        if kind == ImportKind.PURCHASES and self.context["view"].access.location_ids is not None:
+            raise serializers.ValidationError(_("A file of purchases is imported by somebody of all locations."), code="locations")
+        return kind
+
     def validate_columns(self, value: Any) -> dict[str, list[str]]:
         check_storable(value)
         if not _is_mapping(value):
@@ -95,6 +101,9 @@ class ImportViewSet(ApiViewSet):
         "retrieve": Permission.CUSTOMERS_IMPORT,
         "create": Permission.CUSTOMERS_IMPORT,
     }
+
+    def all_rows(self) -> QuerySet[Any]:
+        return imports_for(self.access)
 
     def get_parsers(self) -> list[Any]:
         return [UploadParser()]
@@ -135,5 +144,5 @@ class FindingViewSet(ApiViewSet):
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
-        job = get_object_or_404(ImportJob.objects.all(), pk=self.kwargs["import_id"])
+        job = get_object_or_404(imports_for(self.access), pk=self.kwargs["import_id"])
         return super().get_queryset().filter(job=job)

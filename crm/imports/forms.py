@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.permissions import Access
 from crm.imports.actions import ImportOptions
 from crm.imports.fields import ATTRIBUTE, HEADERS, ImportKind
 from crm.imports.plan import Plan
@@ -35,6 +36,12 @@ class UploadForm(forms.Form):
         label=_("File"), max_length=150, widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.gz,.xlsx"}),
         help_text=_("CSV (also packed as .gz) or Excel (.xlsx), with the names of the columns in its first row."),
     )  # fmt: skip
+
+    def __init__(self, *args: Any, access: Access, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if access.location_ids is not None:
+            # Purchases of a file are of all locations.
+            self.fields["kind"].choices = self.fields["kind"].choices[:1]  # type: ignore[attr-defined]  # a choice field
 
 
 class ColumnsForm(forms.Form):

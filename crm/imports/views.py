@@ -15,7 +15,8 @@ from crm.imports.fields import ImportKind
 from crm.imports.forms import ColumnsForm, UploadForm
 from crm.imports.limits import UnreadableFileError
 from crm.imports.queries import import_progress, preview_import, refused_words, summary_lines
-from crm.models import ImportFinding, ImportJob, ImportJobState
+from crm.models import ImportFinding, ImportJobState
+from crm.queries.visible import imports_for
 from crm.views.asking import asking
 
 SHOWN_FINDINGS = 25
@@ -26,7 +27,7 @@ TONES = {ImportJobState.DONE: "good", ImportJobState.FAILED: "bad", ImportJobSta
 @requires(Permission.CUSTOMERS_IMPORT)
 def list_imports(request: HttpRequest) -> HttpResponse:
     """Imports, the latest first."""
-    page = BoundedPaginator(ImportJob.objects.all(), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = BoundedPaginator(imports_for(asking(request)), PAGE_SIZE).get_page(request.GET.get("page"))
     rows = [(job, TONES.get(ImportJobState(job.state), "info")) for job in page.object_list]
     return render(request, "crm/imports/list.html", {"title": _("Imports"), "page": page, "rows": rows})
 
@@ -34,7 +35,7 @@ def list_imports(request: HttpRequest) -> HttpResponse:
 @requires(Permission.CUSTOMERS_IMPORT)
 def new_import(request: HttpRequest) -> HttpResponse:
     """Choose a file; it is kept and its columns are looked at next."""
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(request.POST or None, request.FILES or None, access=asking(request))
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         try:
@@ -52,7 +53,7 @@ def new_import(request: HttpRequest) -> HttpResponse:
 @requires(Permission.CUSTOMERS_IMPORT)
 def check_columns(request: HttpRequest, pk: int) -> HttpResponse:
     """Which column is what, on the first rows; from here it is rehearsed or imported."""
-    job = get_object_or_404(ImportJob, pk=pk)
+    job = get_object_or_404(imports_for(asking(request)), pk=pk)
     if job.state != ImportJobState.DRAFT:
         return redirect("crm:import", pk=pk)
     form = ColumnsForm(request.POST or None, job=job)
@@ -74,7 +75,7 @@ def check_columns(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(Permission.CUSTOMERS_IMPORT)
 def show_import(request: HttpRequest, pk: int) -> HttpResponse:
     """How far an import is, or what became of it; the page asks again every two seconds until it is over."""
-    job = get_object_or_404(ImportJob, pk=pk)
+    job = get_object_or_404(imports_for(asking(request)), pk=pk)
     if job.state == ImportJobState.DRAFT:
         return redirect("crm:import_columns", pk=pk)
     findings = ImportFinding.objects.filter(job=job).order_by("-is_rejected", "row", "id")
@@ -89,7 +90,7 @@ def show_import(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(Permission.CUSTOMERS_IMPORT)
 def rehearsed_for_real(request: HttpRequest, pk: int) -> HttpResponse:
     """Import the file of a rehearsal with the same columns."""
-    rehearsal = get_object_or_404(ImportJob, pk=pk, is_dry_run=True, state=ImportJobState.DONE)
+    rehearsal = get_object_or_404(imports_for(asking(request)), pk=pk, is_dry_run=True, state=ImportJobState.DONE)
     if request.method != "POST":
         return redirect("crm:import", pk=pk)
     job = repeat_import(job=rehearsal, actor=asking(request).actor, now=timezone.now())
@@ -100,7 +101,7 @@ def rehearsed_for_real(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(Permission.CUSTOMERS_IMPORT)
 def download_findings(request: HttpRequest, pk: int) -> HttpResponse:
     """Rows that were rejected or changed, as they stood in the file, with the reason."""
-    job = get_object_or_404(ImportJob, pk=pk)
+    job = get_object_or_404(imports_for(asking(request)), pk=pk)
     rows: QuerySet[ImportFinding] = ImportFinding.objects.filter(job=job)
     if request.GET.get("only") == "rejected":
         rows = rows.filter(is_rejected=True)

@@ -1,11 +1,11 @@
-"""Visits and purchases as far as a member sees them: someone limited to locations sees only those of theirs."""
+"""Visits, purchases and files of them as far as a member sees them: someone limited to locations sees only those of theirs."""
 
 from collections.abc import Collection
 
 from django.db.models import Q, QuerySet
 
 from accounts.permissions import Access
-from crm.models import Event, Purchase, Visit
+from crm.models import Event, ImportJob, Purchase, Visit
 
 
 def visits_for(access: Access) -> QuerySet[Visit]:
@@ -22,6 +22,12 @@ def purchases_for(access: Access) -> QuerySet[Purchase]:
 def purchases_within(location_ids: Collection[int] | None) -> QuerySet[Purchase]:
     """Purchases of some locations, to be summed; all of them for ``None``."""
     return Purchase.objects.all() if location_ids is None else Purchase.objects.filter(location__in=location_ids)
+
+
+def imports_for(access: Access) -> QuerySet[ImportJob]:
+    """Imports; a file of purchases is one of all locations."""
+    rows = ImportJob.objects.all()
+    return rows if access.location_ids is None else rows.exclude(kind="purchases")
 
 
 def events_for(access: Access) -> QuerySet[Event]:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -10,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import AuditEntry, Role
 from accounts.tenancy import tenant
 from crm.actions import NewLine, book_visit, create_customer, record_purchase
-from crm.models import AttributeDefinition, AttributeType, Customer, Visit, VisitState
+from crm.models import AttributeDefinition, AttributeType, Customer, ImportJob, Visit, VisitState
 from tests.conftest import Cast, signed_in
 from tests.crm.counter import NOW, Counter, limit_bob_to_downtown, open_counter
+from tests.crm.import_files import imported
 
 
 @pytest.fixture
@@ -51,6 +53,34 @@ def test_the_admin_keeps_to_the_same_limit(downtown_bob: Client, counter: Counte
     assert downtown_bob.get("/admin/crm/customerfacts/").status_code == 403
     kinds = [event.kind for event in downtown_bob.get("/admin/crm/event/").context["cl"].result_list]
     assert sorted(kinds) == ["consent.granted", "customer.created", "purchase.completed", "visit.completed"]
+
+
+def test_files_of_purchases_are_none_of_theirs(downtown_bob: Client, as_alice: Client, counter: Counter) -> None:
+    saffron, alice = counter.cast.saffron, counter.cast.alice_acts
+    sales = imported(saffron, alice, "invoice,date,amount,branch\n1,soon,10,Uptown\n", kind="purchases", is_dry_run=True)
+    people = imported(saffron, alice, "email\nwrong\n")
+    for client, jobs in ((as_alice, [people.pk, sales.pk]), (downtown_bob, [people.pk])):
+        assert [job.pk for job, _tone in client.get("/imports/").context["rows"]] == jobs
+        assert [row["id"] for row in client.get("/api/v1/imports/").json()["results"]] == jobs
+        assert client.get("/admin/crm/importjob/").context["cl"].result_count == len(jobs)
+        assert client.get("/admin/crm/importfinding/").context["cl"].result_count == len(jobs)
+    for path in (
+        f"/imports/{sales.pk}/",
+        f"/imports/{sales.pk}/rows.csv",
+        f"/imports/{sales.pk}/columns/",
+        f"/api/v1/imports/{sales.pk}/findings/",
+    ):
+        assert downtown_bob.get(path).status_code == 404, path
+    assert downtown_bob.post(f"/imports/{sales.pk}/again/").status_code == 404
+    content = b"invoice,date,amount,branch\n2,2025-03-01,10,Uptown\n"
+    page, answer = (
+        downtown_bob.post(path, {"kind": "purchases", "file": SimpleUploadedFile("sales.csv", content)})
+        for path in ("/imports/new/", "/api/v1/imports/")
+    )
+    assert list(page.context["form"].errors) == ["kind"]
+    assert (answer.status_code, "somebody of all locations" in answer.content.decode()) == (400, True)
+    with tenant(saffron.pk):
+        assert ImportJob.objects.count() == 2
 
 
 def test_the_admin_shows_them_nothing_that_is_counted_over_all_locations(downtown_bob: Client, as_alice: Client, counter: Counter) -> None:
