@@ -54,7 +54,7 @@ class DateOrder(StrEnum):
 
 def parse_decimal(text: str) -> Decimal:
     """A number with the separators of English, European or Persian writing; a sole comma or point before three
-    digits is read as a thousands separator only when it is a comma."""
+    digits is read as a thousands separator only when it is a comma, and more than a nought stands before it."""
     number = _MARKS.sub("", latin_digits(text)).replace("٫", ".").replace("٬", ",").replace("−", "-")
     negative = number.startswith("(") and number.endswith(")")
     number = number.strip("()")
@@ -76,7 +76,7 @@ def _plain_separators(number: str) -> str:
     if comma >= 0 and point >= 0:
         decimal, thousands = (",", ".") if comma > point else (".", ",")
         return number.replace(thousands, "").replace(decimal, ".")
-    if number.count(",") > 1 or re.fullmatch(r"\d{1,3},\d{3}", number):
+    if number.count(",") > 1 or re.fullmatch(r"[1-9]\d{0,2},\d{3}", number):
         return number.replace(",", "")
     if number.count(".") > 1:
         return number.replace(".", "")
