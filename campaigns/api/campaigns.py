@@ -95,10 +95,17 @@ class CampaignViewSet(ApiViewSet):
             update_campaign(campaign=campaign, actor=self.actor, **values)
         return self.rendered(CampaignOutput, self.found(pk))
 
-    @extend_schema(summary="Delete a campaign that was never launched", responses={204: None})
+    @extend_schema(
+        summary="Delete a campaign that was never launched",
+        description="One that is scheduled needs campaigns.launch too.",
+        responses={204: None},
+    )
     def destroy(self, request: Request, pk: int) -> Response:
+        campaign = self.found(pk)
+        if campaign.state == CampaignState.SCHEDULED:
+            self._needs(LAUNCH)  # deleted, it does not start
         with refusals_told():
-            delete_campaign(campaign=self.found(pk), actor=self.actor, now=self.now)
+            delete_campaign(campaign=campaign, actor=self.actor, now=self.now)
         return Response(status=204)
 
     @extend_schema(summary="Copy a campaign into a new draft", request=DuplicateInput, responses={201: CampaignOutput})
@@ -139,9 +146,8 @@ class CampaignViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: int) -> Response:
         campaign, values = self.found(pk), self.parsed(TestInput)
-        if values.get("customer") and not self.access.allows(needed := Permission.CUSTOMERS_VIEW):
-            # Their data leaves in the message.
-            raise PermissionDenied(_("This needs the scope “%(scope)s”.") % {"scope": needed}, code="missing_scope")
+        if values.get("customer"):
+            self._needs(Permission.CUSTOMERS_VIEW)  # their data leaves in the message
         with refusals_told():
             trial = send_test(campaign=campaign, actor=self.actor, now=self.now, **values)
         return self.rendered(TestOutput, {"sent": len(trial.sent), "refused": trial.refused})
@@ -189,6 +195,10 @@ class CampaignViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: int) -> Response:
         return self._step(pk, cancel_campaign, CancelInput)
+
+    def _needs(self, permission: Permission) -> None:
+        if not self.access.allows(permission):
+            raise PermissionDenied(_("This needs the scope “%(scope)s”.") % {"scope": permission}, code="missing_scope")
 
     def _step(self, pk: int, step: Callable[..., Campaign], asked: type[Input] | None = None) -> Response:
         campaign = self.found(pk)

@@ -63,6 +63,16 @@ def test_a_draft_is_begun_changed_copied_and_deleted(cast: Cast, till: Caller, i
         assert [campaign.name for campaign in Campaign.objects.all()] == ["Summer"]
 
 
+def test_a_scheduled_campaign_is_deleted_by_who_may_unschedule_it(
+    cast: Cast, till: Caller, key_with: Callable[..., Caller], draft: str, assert_problem: Problem
+) -> None:
+    assert till.post(f"{draft}schedule/", {"at": "2090-01-01T00:00:00Z"}).status_code == 200
+    writer = key_with(Permission.CAMPAIGNS_CHANGE)
+    assert "campaigns.launch" in assert_problem(writer.delete(draft), 403, "missing_scope")["detail"]
+    assert till.get(draft).json()["state"] == "scheduled"
+    assert till.delete(draft).status_code == 204
+
+
 @pytest.mark.parametrize(
     ("body", "errors"),
     [
