@@ -177,6 +177,8 @@ def _skip_sentence(campaign: Campaign, reason: str) -> str:
         names = CampaignAudience.objects.filter(campaign=campaign, mode=AudienceMode.EXCLUDE).values_list("segment__name", flat=True)
         return _("They are left out: they are in an excluded segment (%(segments)s).") % {"segments": ", ".join(names)}
     words = str(dict(SkipReason.choices).get(reason, reason))
+    if reason in (SkipReason.SUPPRESSED, SkipReason.DUPLICATE_ADDRESS):  # whole sentences
+        return _("They are left out: %(reason)s.") % {"reason": words}
     return _("They are left out: this customer %(reason)s.") % {"reason": words}
 
 

@@ -10,14 +10,14 @@ from crm.queries.search import find_customers
 from messaging.models import Delivery, DeliveryState, Dispatch, SkipReason
 from messaging.models.delivery import FateReason
 
-# What people narrow the list by, besides the states: a column that says when it happened.
+# What people narrow the list by, besides the states; machines alone, as the figures count them.
 DEEDS = {
-    "opened": "opened_at",
-    "clicked": "clicked_at",
-    "unsubscribed": "unsubscribed_at",
-    "complained": "complained_at",
-    "returned": "bounced_at",
-    "machine": "machine_opened_at",
+    "opened": Q(opened_at__isnull=False),
+    "clicked": Q(clicked_at__isnull=False),
+    "unsubscribed": Q(unsubscribed_at__isnull=False),
+    "complained": Q(complained_at__isnull=False),
+    "returned": Q(bounced_at__isnull=False),
+    "machine": Q(machine_opened_at__isnull=False, opened_at=None) | Q(machine_clicked_at__isnull=False, clicked_at=None),
 }
 
 REASONS = frozenset([*SkipReason.values, *FateReason.values])
@@ -43,7 +43,7 @@ def recipients(campaign: Campaign, narrowing: Narrowing | None = None) -> QueryS
         rows = rows.filter(reason=wanted.reason)
     if wanted.deed in DEEDS:
         # What was refused at the door has no time of sending, and did not come back.
-        rows = rows.filter(**{f"{DEEDS[wanted.deed]}__isnull": False}, sent_at__isnull=False)
+        rows = rows.filter(DEEDS[wanted.deed], sent_at__isnull=False)
     if wanted.text:
         found = find_customers(wanted.text, region=current_organization().region, at_most=None)
         rows = rows.filter(customer_id__in=found.order_by().values("pk"))

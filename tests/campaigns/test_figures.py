@@ -17,7 +17,7 @@ from campaigns.queries import figures
 from campaigns.queries.explaining import Verdict, explain
 from campaigns.queries.figures import CampaignFigures, Earned, Engagement, account_for, campaign_figures, rates, throughput
 from campaigns.queries.lists import rows_of
-from campaigns.queries.recipients import Narrowing, recipients
+from campaigns.queries.recipients import DEEDS, Narrowing, recipients
 from campaigns.queries.timelines import campaign_timeline, opening_hours
 from campaigns.words import duration, state_sentence
 from crm.actions import NewLine, record_purchase, refund_purchase
@@ -82,6 +82,16 @@ def test_every_figure_is_exact() -> None:
         earned=Earned(orders=3, buyers=2, revenue_minor=7000, refunded_minor=1500),
         per_second=0.1, seconds_left=10.0,
     )  # fmt: skip
+
+
+def test_the_list_of_recipients_narrows_to_those_whom_the_figures_count() -> None:
+    campaign = launched()
+    acted = campaign_figures(campaign, now=NOW).engagement
+    counts = {deed: recipients(campaign, Narrowing(deed=deed)).count() for deed in DEEDS}
+    assert counts == {
+        "opened": acted.opened, "clicked": acted.clicked, "unsubscribed": acted.unsubscribed, "complained": acted.complained,
+        "returned": acted.bounced, "machine": acted.machine_opened,
+    }  # fmt: skip
 
 
 def buy(customer: Customer, minor: int) -> Any:
@@ -217,6 +227,11 @@ SENTENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"state": DeliveryState.AMBIGUOUS, "reason": FateReason.WORKER_LOST}, "uncertain", "It may have arrived"),
     ({"state": DeliveryState.CANCELLED}, "not", "The campaign was cancelled before it was their turn."),
     *(({"state": DeliveryState.SKIPPED, "reason": reason}, "not", "They are left out") for reason in SkipReason),
+    (
+        {"state": DeliveryState.SKIPPED, "reason": SkipReason.SUPPRESSED},
+        "not",
+        "They are left out: the address is on the suppression list.",
+    ),
 ]
 
 
