@@ -39,7 +39,7 @@ bench: venv-dev ## measure beside the references, write benchmarks/results.json 
 chaos: venv-dev ## kill workers, broker and database under a campaign of 20,000 and under 1,000,000 operations on points, and count everything
 	@REGULARS_HOME="$${REGULARS_HOME:-.local/chaos}" $(VENV_PYTHON) -m tests --chaos
 
-serve: venv ## web server, worker and beat on the data that is there
+serve: venv ## web server, worker, sender and beat on the data that is there
 	@$(MANAGE) serve
 
 shell: venv ## a Python shell with the product loaded

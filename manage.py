@@ -14,10 +14,14 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line
 
-    if len(sys.argv) > 1 and sys.argv[1] not in SERVERLESS:
-        start_servers()
+    from config.environment import EnvironmentVariableError
+
     try:
+        if len(sys.argv) > 1 and sys.argv[1] not in SERVERLESS:
+            start_servers()
         execute_from_command_line(sys.argv)
+    except EnvironmentVariableError as error:
+        sys.exit(str(error))
     except Exception as error:
         from config.outages import explain
 

@@ -1,8 +1,9 @@
 """Settings of the edges: the admin shell, the API and the content security policy."""
 
-import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+
+from config.environment import env
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -54,8 +55,8 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-API_REQUESTS_PER_MINUTE = environ.Env().int("API_REQUESTS_PER_MINUTE", default=3_000)
-API_MAX_UPLOAD_BYTES = environ.Env().int("API_MAX_UPLOAD_BYTES", default=512 * 1024**2)
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=3_000)
+API_MAX_UPLOAD_BYTES = env.int("API_MAX_UPLOAD_BYTES", default=512 * 1024**2)
 
 SPECTACULAR_SETTINGS = {
     "TITLE": _("Regulars API"),

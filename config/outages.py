@@ -15,7 +15,7 @@ def explain(error: BaseException) -> str | None:
     while seen is not None:
         if isinstance(seen, psycopg.OperationalError) and seen.sqlstate is None:
             return _database(str(seen))
-        if isinstance(seen, BrokerError | redis.exceptions.ConnectionError):
+        if isinstance(seen, BrokerError | redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
             return _broker(str(seen))
         seen = seen.__cause__
     return _database(str(error)) if isinstance(error, utils.OperationalError) and error.__cause__ is None else None

@@ -4,6 +4,7 @@ In production a process manager does this from the ``Procfile``; here it is done
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -150,6 +151,17 @@ def accepts(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+def port_number(text: str, *, variable: str) -> int:
+    """The port that a variable or an option names.
+
+    Raises:
+        ProcessError: it is none.
+    """
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise ProcessError(f"{variable}={text} is no port; give a number from 1 to 65535.")
+    return int(text)
+
+
 def claim_port(host: str, port: int, *, variable: str) -> None:
     """See that a port is free.
 
@@ -161,7 +173,8 @@ def claim_port(host: str, port: int, *, variable: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise ProcessError(f"Port {port} is taken ({error.strerror}); choose another with {variable}=<port>.") from error
+            trouble = f"Port {port} is taken" if error.errno == errno.EADDRINUSE else f"Port {port} of {host} cannot be used"
+            raise ProcessError(f"{trouble} ({error.strerror}); choose another with {variable}=<port>.") from error
 
 
 def celery(*arguments: str) -> list[str]:

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from types import FrameType
 
 from django.conf import settings
+from redis import Redis
 
 from config.embedded import start_embedded, stop_embedded
 from config.embedded.home import EmbeddedServerError
 from config.processes import ProcessError
+
+BROKER_SECONDS = 5
 
 
 @contextmanager
@@ -29,12 +32,20 @@ def servers() -> Iterator[bool]:
     # SIGINT too: a shell that starts us in the background has it ignored.
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
+        if not settings.EMBEDDED_VALKEY:
+            _see_broker()
         yield started
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         if started:
             stop_embedded(home)
+
+
+def _see_broker() -> None:
+    # Workers would ask again and again for one that is not there; this says at once what to do.
+    with Redis.from_url(settings.REDIS_URL, socket_timeout=BROKER_SECONDS, socket_connect_timeout=BROKER_SECONDS) as broker:
+        broker.ping()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

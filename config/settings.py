@@ -2,11 +2,8 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import django_stubs_ext
-import environ
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from kombu import Queue
 
@@ -14,11 +11,11 @@ from config.embedded.home import APPLICATION_ROLE as EMBEDDED_APPLICATION_ROLE
 from config.embedded.home import DATABASE as EMBEDDED_DATABASE
 from config.embedded.home import OWNER_ROLE as EMBEDDED_OWNER_ROLE
 from config.embedded.home import EmbeddedHome
+from config.environment import EnvironmentVariableError, env
 
 django_stubs_ext.monkeypatch()  # lets Django's generic classes be subscripted at run time, as the types want
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
 
 # --- Where it runs -------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
@@ -27,13 +24,16 @@ PRODUCTION = env.bool("PRODUCTION", default=False)
 SECRET_KEY = env("SECRET_KEY", default="" if PRODUCTION else "a key for demos and tests only; production sets its own")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 if not SECRET_KEY:
-    raise ImproperlyConfigured("Set SECRET_KEY to a long random string (PRODUCTION is on).")
+    raise EnvironmentVariableError("Set SECRET_KEY to a long random string (PRODUCTION is on).")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # How many proxies of ours stand in front; X-Forwarded-For is believed no further.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # The address that people outside reach: tracking links and unsubscribe pages are made from it.
 PUBLIC_URL = env("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+
+# Threads of a web process that run pages; each keeps a connection to the database.
+WEB_PAGE_THREADS = env.int("WEB_PAGE_THREADS", default=8)
 
 # --- Database and broker -------------------------------------------------------------------------
 EMBEDDED_HOME = EmbeddedHome.from_environment(BASE_DIR)
@@ -50,8 +50,7 @@ def database(variable: str, embedded_role: str) -> dict[str, Any]:
             "HOST": str(EMBEDDED_HOME.sockets),
         }
     else:
-        entry = dict(env.db_url_config(env(variable, default=env("DATABASE_URL"))))
-        entry["HOST"] = unquote(entry["HOST"])  # postgres://role@%2Frun%2Fpostgresql/name is a unix socket
+        entry = env.postgres(variable, default=env("DATABASE_URL"))
     return {
         **entry,
         "ENGINE": "accounts.postgresql",
@@ -70,7 +69,7 @@ APPLICATION_ROLE: str = DATABASES["default"]["USER"]
 DATABASE_ROUTERS: list[str] = []
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env("REDIS_URL", default="") or EMBEDDED_HOME.valkey_url
+REDIS_URL = env.redis("REDIS_URL", default=EMBEDDED_HOME.valkey_url)
 CACHES = {
     "default": {
         "BACKEND": "accounts.cache.OptionalRedisCache",
@@ -222,7 +221,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # --- Mail of the product itself (password resets, notices), not of campaigns ----------------------
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(env.mail("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="regulars@localhost")
 
 # --- Celery --------------------------------------------------------------------------------------
@@ -261,7 +260,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="WARNING")},
+    "root": {"handlers": ["console"], "level": env.log_level("LOG_LEVEL", default="WARNING")},
 }
 
 from config.edges import *  # noqa: E402, F403 - Unfold, DRF and CSP have pages of their own

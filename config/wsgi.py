@@ -3,6 +3,7 @@
 import gc
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
@@ -14,7 +15,7 @@ from config.page_threads import FewThreads  # noqa: E402
 from messaging.tracking.front import TrackingFront  # noqa: E402 - needs the settings that are loaded above
 
 # Opens and clicks are answered before Django's middleware: they are many, and need none of it.
-application = TrackingFront(FewThreads(django_application, int(os.environ.get("WEB_PAGE_THREADS", "8"))))
+application = TrackingFront(FewThreads(django_application, settings.WEB_PAGE_THREADS))
 
 # Every address is read now, not while somebody waits for the first answer. What is here stays for good: a full collection
 # that looked through it again would hold up everybody for a tenth of a second.

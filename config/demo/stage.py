@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.processes import ProcessError, Program, accepts, claim_port, module
+from config.processes import ProcessError, Program, accepts, claim_port, module, port_number
 
 HOST = "127.0.0.1"
 # Of everybody who logs in; printed, and good for nothing but a demo on loopback.
@@ -84,7 +84,4 @@ def inbox(stage: Stage) -> Program:
 
 
 def _port(variable: str, default: int) -> int:
-    text = os.environ.get(variable) or str(default)
-    if not text.isdecimal() or not 0 < int(text) < 65_536:
-        raise ProcessError(f"{variable}={text} is no port; give a number from 1 to 65535.")
-    return int(text)
+    return port_number(os.environ.get(variable) or str(default), variable=variable)

@@ -46,6 +46,47 @@ def test_an_unreachable_database_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["demo", "serve"])
+def test_an_unreachable_broker_is_named_before_anything_waits_for_it(command: str, tmp_path: Path) -> None:
+    ports = {name: str(free_port()) for name in ("PORT", "INBOX_PORT", "INBOX_SMTP_PORT")}
+    broker = free_port()
+    done = manage(command, REDIS_URL=f"redis://:secret@127.0.0.1:{broker}/0", REGULARS_HOME=str(tmp_path), **ports)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Cannot reach the broker of REDIS_URL (127.0.0.1:{broker}): Error 111 connecting to 127.0.0.1:{broker}. Connection refused. "
+        "Start it, correct REDIS_URL, or unset it to use the embedded Valkey.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("PRODUCTION", "1", "Set SECRET_KEY to a long random string (PRODUCTION is on)."),
+        ("SENDING_WORKERS", "two", "SENDING_WORKERS cannot be read; write a number."),
+        ("WEB_PAGE_THREADS", "many", "WEB_PAGE_THREADS cannot be read; write a number."),
+        ("DATABASE_URL", "secret", "DATABASE_URL cannot be read; write it like postgres://role:password@host:5432/name."),
+        ("DATABASE_URL", "mysql://u:secret@h/n", "DATABASE_URL cannot be read; write it like postgres://role:password@host:5432/name."),
+        ("DATABASE_URL", "postgres://h:99999/n", "DATABASE_URL cannot be read; write it like postgres://role:password@host:5432/name."),
+        ("REDIS_URL", "valkey:6379", "REDIS_URL cannot be read; write it like redis://host:6379/0."),
+        ("REDIS_URL", "redis://valkey:port/0", "REDIS_URL cannot be read; write it like redis://host:6379/0."),
+        ("EMAIL_URL", "mail.example", "EMAIL_URL cannot be read; write it like smtp+tls://user:password@host:587."),
+        ("EMAIL_URL", "smtp://mail:port", "EMAIL_URL cannot be read; write it like smtp+tls://user:password@host:587."),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL cannot be read; write DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+    ],
+)
+def test_a_variable_that_cannot_be_read_is_named_with_what_to_write(variable: str, value: str, said: str, tmp_path: Path) -> None:
+    done = manage("check_health", REGULARS_HOME=str(tmp_path), **{variable: value})
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{said}\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "65536"])
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_a_port_that_is_none_is_named(command: str, port: str, tmp_path: Path) -> None:
+    done = manage(command, PORT=port, REGULARS_HOME=str(tmp_path))
+    assert (done.returncode, done.stderr) == (1, f"CommandError: PORT={port} is no port; give a number from 1 to 65535.\n")
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
 def test_a_taken_port_is_named_with_the_variable_that_chooses_another(command: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -54,6 +95,16 @@ def test_a_taken_port_is_named_with_the_variable_that_chooses_another(command: s
         done = manage(command, PORT=port, REGULARS_HOME=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == f"CommandError: Port {port} is taken (Address already in use); choose another with PORT=<port>.\n"
+
+
+def test_a_port_that_nobody_may_use_is_not_called_taken() -> None:
+    port = free_port()
+    with pytest.raises(ProcessError) as raised:
+        claim_port("203.0.113.7", port, variable="PORT")  # an address of no machine's
+    assert (
+        str(raised.value)
+        == f"Port {port} of 203.0.113.7 cannot be used (Cannot assign requested address); choose another with PORT=<port>."
+    )
 
 
 def test_a_free_port_may_be_claimed() -> None:

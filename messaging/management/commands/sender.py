@@ -21,7 +21,7 @@ class Command(BaseCommand):
         create = verbs.add_parser("create", help="create a sender; other services are set up in the admin")
         create.add_argument("name")
         create.add_argument("--smtp", required=True, metavar="HOST:PORT")
-        create.add_argument("--security", choices=list(Security), default=Security.STARTTLS)
+        create.add_argument("--security", choices=[str(each) for each in Security], default=Security.STARTTLS)
         create.add_argument("--from", dest="from_email", required=True, metavar="ADDRESS")
         create.add_argument("--from-name", default="")
         create.add_argument("--user", default="", help="logs in with this name")
