@@ -11,7 +11,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from accounts.models import Location, Membership, Role
 from accounts.tenancy import tenant
 from config.demo.business import PEOPLE, open_business
-from config.demo.generator import fill_business, is_filled
+from config.demo.generator import CUSTOMERS, fill_business, is_filled
+from config.demo.people import AREAS
 from config.reactions import REACTIONS, react
 from crm.models import (
     Consent,
@@ -26,6 +27,7 @@ from crm.models import (
     Visit,
     VisitState,
 )
+from crm.normalisation.phones import normalise_phone
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 COUNT = 120
@@ -50,6 +52,11 @@ def test_it_fills_the_business_once(saffron: int) -> None:
         assert sorted(Membership.objects.values_list("role", flat=True)) == sorted(person.role for person in PEOPLE)
         assert {person.role for person in PEOPLE} == set(Role)
         assert 8 <= Customer.objects.filter(language="fa").count() <= 40
+
+
+def test_every_invented_phone_is_one_that_an_import_takes(saffron: int) -> None:
+    assert 100 * len(AREAS) >= CUSTOMERS
+    assert [area for area in AREAS if normalise_phone(f"({area}) 555-0100", region="US") != f"+1{area}5550100"] == []
 
 
 def test_facts_are_what_counting_gives(saffron: int) -> None:
