@@ -14,6 +14,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from django.test import Client
 from hypothesis import strategies
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
@@ -66,6 +67,18 @@ def test_every_operation_is_documented_with_its_scope_and_its_problems(db: None)
     assert documented == sorted(tuple(map(str, endpoint.permissions)) for endpoint in endpoints())
     assert [key for key, operation in operations.items() if not {"400", "401", "403", "429"} <= set(operation["responses"])] == []
     assert [key for key, operation in operations.items() if not operation.get("summary")] == []
+
+
+@pytest.mark.parametrize("assert_formats", [True, False])
+@pytest.mark.parametrize(
+    ("component", "name"),
+    [("Customer", "email"), ("Reward", "picture_url"), ("NewCustomerInput", "language"), ("NewCustomerInput", "country")],
+)
+def test_an_empty_text_keeps_to_the_document_whether_or_not_formats_are_looked_at(component: str, name: str, assert_formats: bool) -> None:
+    schema = openapi_document("en")["components"]["schemas"][component]["properties"][name]
+    checker = Draft202012Validator.FORMAT_CHECKER if assert_formats else None
+    assert [fault.message for fault in Draft202012Validator(schema, format_checker=checker).iter_errors("")] == []
+    assert not Draft202012Validator(schema, format_checker=checker).is_valid("x" * 300)
 
 
 def test_the_documentation_loads_nothing_from_elsewhere(db: None) -> None:
