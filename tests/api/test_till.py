@@ -128,6 +128,15 @@ def test_what_cannot_be_spent_is_told_with_what_can(cast: Cast, till: Caller, me
         assert Purchase.objects.count() == 0
 
 
+def test_what_was_undone_is_not_undone_again(cast: Cast, till: Caller, member: Member, assert_problem: Problem) -> None:
+    spent = till.post(f"members/{member.pk}/redeem/", {"points": 100}, idempotency_key="r").json()["entry"]
+    till.post(f"members/{member.pk}/undo/", {"entry": spent}, idempotency_key="u1")
+    stands = wallet_of(cast, member)
+    assert_problem(till.post(f"members/{member.pk}/undo/", {"entry": spent}, idempotency_key="u2"), 409, "not_undoable")
+    assert_problem(till.post(f"members/{member.pk}/undo/", {"entry": 10**9}, idempotency_key="u3"), 409, "not_undoable")
+    assert wallet_of(cast, member) == stands
+
+
 def test_any_split_of_refunds_does_what_one_refund_does(cast: Cast, till: Caller) -> None:
     def sold(slug: str) -> tuple[Member, int]:
         with tenant(cast.saffron.pk):
