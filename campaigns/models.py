@@ -84,7 +84,7 @@ class CampaignAudience(TenantModel):
         constraints = [models.UniqueConstraint(fields=["organization", "campaign", "segment"], name="audience_once")]
 
     def __str__(self) -> str:
-        return f"{self.mode} {self.segment}"
+        return str(self.campaign)
 
 
 class AttributionBasis(models.TextChoices):

@@ -108,7 +108,7 @@ def test_a_segment_is_deleted_only_when_nothing_uses_it(in_saffron: Cast) -> Non
         delete_segment(segment=rich, **alice)
     campaign = Campaign.objects.create(name="Spring")
     CampaignAudience.objects.create(campaign=campaign, segment=friends)
-    with pytest.raises(ValidationError, match="in use by"):
+    with pytest.raises(ValidationError, match="It is in use by: Spring\\."):
         delete_segment(segment=friends, **alice)
     assert Segment.objects.count() == 2
     campaign.delete()
