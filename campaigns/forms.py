@@ -5,9 +5,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import MomentField
+from accounts.formats import format_number
 from campaigns.actions.trying import MAX_ADDRESSES
 from campaigns.models import AudienceMode, Campaign
 from crm.models import Channel, Purpose
@@ -87,13 +89,17 @@ def initial_of(campaign: Campaign) -> dict[str, Any]:
     }
 
 
+def _addresses_at_most() -> str:
+    return _("Up to %(most)s addresses, with commas between.") % {"most": format_number(MAX_ADDRESSES)}
+
+
 class TestForm(forms.Form):
     """Where a test goes, and as whom it is rendered."""
 
     __test__ = False  # not for pytest
 
     addresses = forms.CharField(
-        label=_("Send a test to"), max_length=600, help_text=_("Up to %(most)s addresses, with commas between.") % {"most": MAX_ADDRESSES},
+        label=_("Send a test to"), max_length=600, help_text=lazy(_addresses_at_most, str)(),
         widget=forms.TextInput(attrs={"dir": "ltr", "autocomplete": "email", "inputmode": "email"}),
     )  # fmt: skip
     customer = forms.CharField(

@@ -6,6 +6,7 @@ from django import forms
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.formats import format_number
 from segmentation.models import Segment
 
 MAX_IDENTIFIERS = 1_000
@@ -45,5 +46,7 @@ class MembersForm(forms.Form):
         typed = self.cleaned_data["identifiers"].replace(",", "\n").replace("،", "\n").split("\n")
         found = [text.strip() for text in typed if text.strip()]
         if len(found) > MAX_IDENTIFIERS:
-            raise forms.ValidationError(_("Give at most %(most)s at once; import more with a file.") % {"most": MAX_IDENTIFIERS})
+            raise forms.ValidationError(
+                _("Give at most %(most)s at once; import more with a file.") % {"most": format_number(MAX_IDENTIFIERS)}
+            )
         return found

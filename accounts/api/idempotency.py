@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.errors import Conflict, ParameterError
+from accounts.formats import format_number
 from accounts.models import IdempotencyKey
 from accounts.permissions import Access
 from accounts.postgresql.prepared import run_prepared
@@ -78,7 +79,7 @@ def sweep_idempotency_keys(*, now: datetime) -> int:
 
 def _checked(key: str) -> str:
     if not (1 <= len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
-        message = _("Give 1 to %(most)s printable ASCII characters.") % {"most": MAX_KEY}
+        message = _("Give 1 to %(most)s printable ASCII characters.") % {"most": format_number(MAX_KEY)}
         raise ParameterError({HEADER: [ErrorDetail(message, code="invalid_idempotency_key")]})
     return key
 

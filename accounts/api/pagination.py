@@ -18,6 +18,7 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from accounts.api.errors import ParameterError
 from accounts.api.parsing import MAX_INTEGER
+from accounts.formats import format_number
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -73,7 +74,7 @@ class KeysetPagination(BasePagination):
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LIMIT):
-        message = _("Give a number between 1 and %(most)s.") % {"most": MAX_LIMIT}
+        message = _("Give a number between 1 and %(most)s.") % {"most": format_number(MAX_LIMIT)}
         raise ParameterError({"limit": [ErrorDetail(message, code="invalid_limit")]})
     return int(text)
 

@@ -11,6 +11,7 @@ from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import BaseParser, MultiPartParser
 
 from accounts.api.errors import BodyTooLarge
+from accounts.formats import format_number
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
@@ -60,7 +61,7 @@ def check_storable(value: Any) -> None:
         if count > MAX_NODES:
             raise ValidationError(_("The JSON holds too many values."), code="too_many_values")
         if len(place) > MAX_DEPTH:
-            raise _at(place[:4], _("Nested deeper than %(most)s levels.") % {"most": MAX_DEPTH}, "too_deep")
+            raise _at(place[:4], _("Nested deeper than %(most)s levels.") % {"most": format_number(MAX_DEPTH)}, "too_deep")
         if reason := _unstorable(node):
             raise _at(place, *reason)
 

@@ -6,6 +6,7 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, record_audit
+from accounts.formats import format_number
 from campaigns.models import Campaign
 from campaigns.refusals import CampaignNotReadyError, CampaignProblem, CampaignRefusedError
 from campaigns.validation import current_version
@@ -59,7 +60,7 @@ def send_test(*, campaign: Campaign, addresses: Sequence[str], actor: Actor, now
 def _checked(addresses: Sequence[str]) -> list[str]:
     wanted = list(dict.fromkeys(address.strip() for address in addresses if address.strip()))
     if not 1 <= len(wanted) <= MAX_ADDRESSES:
-        raise ValidationError({"addresses": _("Give between 1 and %(most)s addresses.") % {"most": MAX_ADDRESSES}})
+        raise ValidationError({"addresses": _("Give between 1 and %(most)s addresses.") % {"most": format_number(MAX_ADDRESSES)}})
     for address in wanted:
         try:
             validate_email(address)

@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, record_audit
+from accounts.formats import format_number
 from accounts.models import Location, Membership
 from accounts.queries import current_organization
 from crm.actions.moments import lies_ahead
@@ -61,7 +62,7 @@ def record_purchase(
     """
     home = current_organization().currency
     if not 1 <= len(lines) <= MAX_LINES:
-        raise ValidationError({"lines": _("Give between 1 and %(most)s lines.") % {"most": MAX_LINES}})
+        raise ValidationError({"lines": _("Give between 1 and %(most)s lines.") % {"most": format_number(MAX_LINES)}})
     if currency not in ("", home):
         raise ValidationError({"currency": _("Purchases of this organization are in %(currency)s.") % {"currency": home}})
     if lies_ahead(purchased_at, now):

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import BirthdayField, BoundedListField, Input, MomentField, MoneyField, Output, PastMomentField
+from accounts.formats import format_number
 from crm.actions.purchases import MAX_LINES
 from crm.answers import purchase_answers
 from crm.api.fields import AtLocation, KnownCustomers, LocationField, OfCustomer, StaffField, TimeZoneField, require_customer
@@ -277,5 +278,7 @@ class EventReceiptOutput(serializers.Serializer[Any]):
 def bounded(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse free-form properties larger than the log holds."""
     if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_PROPERTIES_BYTES:
-        raise serializers.ValidationError(_("At most %(most)s bytes of JSON.") % {"most": MAX_PROPERTIES_BYTES}, code="max_length")
+        raise serializers.ValidationError(
+            _("At most %(most)s bytes of JSON.") % {"most": format_number(MAX_PROPERTIES_BYTES)}, code="max_length"
+        )
     return value

@@ -17,6 +17,11 @@ def follow(till: Caller, link: str) -> dict[str, Any]:
     return body
 
 
+def test_the_bounds_of_a_page_are_told_in_the_digits_of_the_language(till: Caller) -> None:
+    said = till.get("customers/?limit=201", HTTP_ACCEPT_LANGUAGE="fa").json()
+    assert said["errors"] == [{"parameter": "limit", "code": "invalid_limit", "detail": "عددی بین ۱ تا ۲۰۰ بدهید."}]
+
+
 def test_nothing_is_skipped_or_repeated_while_rows_are_added(cast: Cast, till: Caller) -> None:
     with tenant(cast.saffron.pk):
         expected = [customer.pk for customer in CustomerFactory.create_batch(7)][::-1]

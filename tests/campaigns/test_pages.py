@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.actions import add_member
@@ -15,6 +15,7 @@ from accounts.models import Role, User
 from accounts.tenancy import tenant
 from campaigns.actions import launch_campaign, plan_campaign
 from campaigns.attribution import attribute_sales
+from campaigns.forms import TestForm
 from campaigns.models import Campaign
 from crm.actions import NewLine, record_purchase
 from crm.events import NewEvent, record_event
@@ -281,6 +282,14 @@ def test_a_page_that_sees_the_end_stops_asking(cast: Cast, launched: Campaign, a
         Campaign.objects.update(state="completed", completed_at=timezone.now())
     assert as_alice.get(f"{url}?state=running").status_code == 286
     assert as_alice.get(f"{url}?state=completed").status_code == 200
+
+
+def test_how_many_addresses_a_test_takes_is_told_in_the_reader_s_language() -> None:
+    help_text = TestForm().fields["addresses"].help_text
+    with translation.override("fa"):
+        assert str(help_text) == "حداکثر ۵ نشانی، با ویرگول میانشان."
+    with translation.override("en"):
+        assert str(help_text) == "Up to 5 addresses, with commas between."
 
 
 def test_today_tells_what_is_under_way(launched: Campaign, as_alice: Client, as_bob: Client) -> None:
