@@ -50,8 +50,8 @@ stop: venv ## stop the embedded PostgreSQL and Valkey of the demo
 
 reset: venv ## stop the servers and delete the demo's data (.local); asks for nothing
 	@$(MANAGE) stop_servers
-	@rm -rf .local
-	@echo "The data under .local is gone; make demo starts anew."
+	@if [ -n "$$REGULARS_HOME" ]; then echo "REGULARS_HOME is set: its servers are stopped, and nothing was deleted. Delete $$REGULARS_HOME yourself."; \
+	else rm -rf .local; echo "The data under .local is gone; make demo starts anew."; fi
 
 pictures: venv-dev ## take the documents' screenshots from the running demo, with Chromium
 	@$(VENV_PYTHON) -m tests.demo.pictures

@@ -14,13 +14,14 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line
 
+    from config.embedded.home import EmbeddedServerError
     from config.environment import EnvironmentVariableError
 
     try:
         if len(sys.argv) > 1 and sys.argv[1] not in SERVERLESS:
             start_servers()
         execute_from_command_line(sys.argv)
-    except EnvironmentVariableError as error:
+    except (EnvironmentVariableError, EmbeddedServerError) as error:
         sys.exit(str(error))
     except Exception as error:
         from config.outages import explain
@@ -34,12 +35,8 @@ def start_servers() -> None:
     from django.conf import settings
 
     from config.embedded import start_embedded
-    from config.embedded.home import EmbeddedServerError
 
-    try:
-        start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
-    except EmbeddedServerError as error:
-        sys.exit(str(error))
+    start_embedded(settings.EMBEDDED_HOME, postgres=settings.EMBEDDED_POSTGRES, valkey=settings.EMBEDDED_VALKEY)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         start_embedded(EmbeddedHome(tmp_path / "file"), postgres=True, valkey=False)
 
 
+@pytest.mark.parametrize("command", ["check_health", "stop_servers"])
+def test_a_home_that_cannot_be_written_is_one_line_of_every_command(command: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = manage(command, REGULARS_HOME=str(tmp_path / "file"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Cannot write to {tmp_path / 'file'}: File exists. Free some space or set REGULARS_HOME to another folder.\n"
+
+
 def test_a_stale_lock_of_a_killed_database_does_not_stop_the_next_start(tmp_path: Path) -> None:
     home = EmbeddedHome(tmp_path)
     start_embedded(home, postgres=True, valkey=False)
@@ -148,6 +156,18 @@ def test_a_wrong_python_is_told_what_is_needed(answer: str, found: str, tmp_path
         f"Regulars needs Python 3.11 or newer; found: {found.format(path=path)}. "
         "Install it, or name one: make PYTHON=/path/to/python3.11 venv"
     )
+
+
+def test_reset_deletes_the_demo_s_folder_and_never_one_that_is_named(tmp_path: Path) -> None:
+    ours, named = tmp_path / ".local", tmp_path / "named"
+    ours.mkdir()
+    named.mkdir()
+    reset = ("make", "--no-print-directory", "-f", str(ROOT / "Makefile"), "-C", str(tmp_path), "-o", "venv", "reset", "VENV_PYTHON=true")
+    said = run(*reset, REGULARS_HOME=str(named)).stdout
+    assert said == f"REGULARS_HOME is set: its servers are stopped, and nothing was deleted. Delete {named} yourself.\n"
+    assert (ours.exists(), named.exists()) == (True, True)
+    assert run(*reset, REGULARS_HOME="").stdout == "The data under .local is gone; make demo starts anew.\n"
+    assert (ours.exists(), named.exists()) == (False, True)
 
 
 def test_a_process_that_ends_is_reported_with_its_last_word(tmp_path: Path) -> None:
