@@ -83,7 +83,7 @@ def hold_at_till(
         TillRefusedError: fewer than may be redeemed.
         InsufficientPointsError, PointsError, KeyReusedError: see ``hold_points``.
     """
-    check_smallest(points, redemption_rate(terms_in_force(member.program_id, now)))
+    check_smallest(points, redemption_rate(terms_in_force(member.program_id, occurred_at or now)))
     lapses_at = now + timedelta(minutes=minutes)
     return hold_points(member_id=member.pk, amount=points, lapses_at=lapses_at, key=key, now=now, actor=actor, occurred_at=occurred_at)
 

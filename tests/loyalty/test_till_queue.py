@@ -226,13 +226,12 @@ def test_the_queue_gives_back_nothing_that_was_taken(cast: Cast, member: Member,
         assert Wallet.objects.get(member=member).balance == 0
 
 
-def test_the_queue_redeems_no_fewer_than_the_terms_of_its_time(cast: Cast, till: Caller, member: Member) -> None:
+@pytest.mark.parametrize("kind", ["redeem", "hold"])
+def test_the_queue_redeems_and_holds_no_fewer_than_the_terms_of_its_time(cast: Cast, till: Caller, member: Member, kind: str) -> None:
     with tenant(cast.saffron.pk):
         terms = TERMS | {"redemption": {"points": 10, "minor": 100, "smallest": 50}}
         write_terms(program=member.program, document=terms, actor=SYSTEM, now=NOW, valid_from=NOW + timedelta(minutes=2))
-    outcomes = deliver(
-        till, *(operation(number, "redeem", member=member.pk, points=points) for number, points in enumerate((49, 49, 50), 1))
-    )
+    outcomes = deliver(till, *(operation(number, kind, member=member.pk, points=points) for number, points in enumerate((49, 49, 50), 1)))
     assert [one["status"] for one in outcomes["operations"]] == [200, 409, 200]
     assert outcomes["operations"][1]["operation"]["answer"]["type"] == "urn:regulars:problem:below_smallest"
     with tenant(cast.saffron.pk):
