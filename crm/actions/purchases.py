@@ -58,7 +58,8 @@ def record_purchase(
     """Record a sale with its lines; without a customer it is anonymous.
 
     Raises:
-        ValidationError: no lines, too many, a currency that is not the organization's, a sale in the future, or a number that exists.
+        ValidationError: no lines, too many, less than nothing in sum, a currency that is not the organization's, a sale in the
+            future, or a number that exists.
     """
     home = current_organization().currency
     if not 1 <= len(lines) <= MAX_LINES:
@@ -67,7 +68,8 @@ def record_purchase(
         raise ValidationError({"currency": _("Purchases of this organization are in %(currency)s.") % {"currency": home}})
     if lies_ahead(purchased_at, now):
         raise ValidationError({"purchased_at": _("A sale cannot lie in the future.")})
-    total = sum(line.amount_minor for line in lines)
+    if (total := sum(line.amount_minor for line in lines)) < 0:
+        raise ValidationError({"lines": _("A sale cannot come to less than nothing; goods that come back are a refund.")})
     purchase = Purchase(
         customer=customer,
         location=location,

@@ -1,5 +1,6 @@
 import threading
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -251,6 +252,17 @@ def test_no_more_can_be_refunded_than_was_paid(in_saffron: Cast) -> None:
     with pytest.raises(ValidationError, match="400"):
         refund_purchase(purchase=sale, amount_minor=401, refunded_at=NOW, actor=in_saffron.bob_acts)
     assert Purchase.objects.filter(kind="refund").count() == 1
+
+
+def test_a_sale_cannot_come_to_less_than_nothing(in_saffron: Cast) -> None:
+    dana = create_customer(actor=in_saffron.alice_acts, now=NOW, first_name="Dana")
+    sell = partial(record_purchase, customer=dana, purchased_at=NOW, now=NOW, actor=in_saffron.alice_acts)
+    with pytest.raises(ValidationError) as refused:
+        sell(lines=[NewLine(400), NewLine(500, -1)])
+    assert list(refused.value.message_dict) == ["lines"]
+    assert (Purchase.objects.count(), CustomerFacts.objects.get().purchase_count) == (0, 0)
+    sell(lines=[NewLine(500), NewLine(500, -1)])  # an exchange
+    assert CustomerFacts.objects.values_list("purchase_count", "spent_minor").get() == (1, 0)
 
 
 def test_a_receipt_number_counts_once(in_saffron: Cast) -> None:
