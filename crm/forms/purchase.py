@@ -5,6 +5,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import MomentField
+from accounts.formats import format_money
 from accounts.permissions import Access
 from accounts.queries import Seat
 from crm.actions import NewLine
@@ -89,5 +90,13 @@ class RefundForm(forms.Form):
 
     def __init__(self, *args: Any, seat: Seat, left_minor: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.seat, self.left_minor = seat, left_minor
         self.fields["amount_minor"] = MoneyField(seat=seat, label=_("Amount"), initial=left_minor)
         self.order_fields(["amount_minor", "number"])
+
+    def clean_amount_minor(self) -> int:
+        amount: int = self.cleaned_data["amount_minor"]
+        if not 0 < amount <= self.left_minor:
+            left = format_money(self.left_minor, self.seat.currency, self.seat.money_unit)
+            raise forms.ValidationError(_("More than nothing and at most %(left)s can be given back."), params={"left": left})
+        return amount
