@@ -78,7 +78,7 @@ class Processes:
     def check(self) -> None:
         """Raise ProcessError if a program has ended by itself."""
         for name, process in self.running.items():
-            if process.poll() is not None:
+            if _has_ended(process):
                 raise ProcessError(f"The {name} ended ({_last_line(self.log(name))}); see {self.log(name)}.")
 
     def watch(self) -> None:
@@ -194,6 +194,11 @@ def _ending_with_parent() -> Sequence[str]:
     """
     found = shutil.which("setpriv") if sys.platform == "linux" else None
     return [found, "--pdeathsig", "TERM", "--"] if found else []
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    # Not poll(): interrupted by Ctrl-C it may never give its lock back, and whoever stops the process then waits for ever.
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -1,7 +1,9 @@
 """What goes wrong on a newcomer's machine is said in one line that tells what to do."""
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -182,6 +184,25 @@ def test_processes_end_with_the_block(tmp_path: Path) -> None:
         processes.start(Program("worker", ["sleep", "60"]))
         process = processes.running["worker"]
         processes.check()
+    assert process.returncode == -15
+
+
+def test_whenever_an_interrupt_comes_the_processes_are_stopped(tmp_path: Path) -> None:
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    try:
+        with Processes(tmp_path) as processes:
+            processes.start(Program("worker", ["sleep", "60"]))
+            process = processes.running["worker"]
+            for _round in range(150):
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005)
+                    while True:
+                        processes.check()
+    finally:
+        signal.signal(signal.SIGVTALRM, before)
     assert process.returncode == -15
 
 
