@@ -84,7 +84,7 @@ class MembershipAdmin(TenantModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[forms.ModelForm[Any]]:
         form = super().get_form(request, obj, change, **({} if obj else {"form": NewMemberForm}) | kwargs)
         form.own_locations = _own_locations(request)  # type: ignore[attr-defined]  # a form of ours, made for this request
-        if not _is_owner(request):
+        if "role" in form.base_fields and not _is_owner(request):
             roles = [choice for choice in Role.choices if choice[0] != Role.OWNER]
             form.base_fields["role"].choices = roles  # type: ignore[attr-defined]  # a choice field
         return form

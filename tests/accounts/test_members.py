@@ -59,6 +59,18 @@ def test_a_manager_makes_no_owner_and_changes_none(cast: Cast) -> None:
         assert not Membership.objects.filter(user__email="gil@example.com").exists()
 
 
+def test_a_manager_reads_what_an_owner_may_do_here(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        Membership.objects.filter(user=cast.bob).update(role=Role.MANAGER)
+        alice = _membership(cast, cast.alice)
+    answer = signed_in(cast.bob).get(f"/admin/accounts/membership/{alice.pk}/change/")
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "Owner" in page
+    assert 'name="role"' not in page
+    assert 'name="locations"' not in page
+
+
 def _limits(cast: Cast, user: User) -> set[int]:
     with tenant(cast.saffron.pk):
         return set(_membership(cast, user).locations.values_list("pk", flat=True))
