@@ -2,7 +2,8 @@
 
 Unfold's style sheet speaks of left and right, which mirrored pages get wrong: it is served with logical properties
 instead. Its copy of htmx is older than the one of django-htmx: the newer stands in its place, so a page loads one.
-The Jalali day picker attaches itself to the fields that a page came with: it is made to attach when a field is entered.
+The Jalali day picker attaches itself to the fields that a page came with, opens over the edge of a phone and stays open
+behind whoever tabs on: it is made to attach when a field is entered, to stand within the page and to close when left.
 """
 
 import re
@@ -55,16 +56,22 @@ _ON_FOCUS = """document.addEventListener("focus", function (event) {
     }, true);"""
 
 
-def attached_on_focus(script: str) -> str:
-    """The day picker for every field that is entered, whenever it came to the page: htmx and new rows bring some."""
-    return script.replace(_AT_ONCE, _ON_FOCUS)
+_AT_THE_LEFT = 'picker.style.left = (window.scrollX + rect.left) + "px";'
+_WITHIN_THE_PAGE = 'picker.style.left = (window.scrollX + Math.max(0, rect.right - picker.offsetWidth)) + "px";'
+_LEFT_BY_CLICK = 'document.addEventListener("click", function (event) { if (event.target !== input && !picker.contains(event.target)) picker.hidden = true; });'
+_LEFT_BY_FOCUS = _LEFT_BY_CLICK + "\n    " + _LEFT_BY_CLICK.replace('"click"', '"focusin"')
+
+
+def usable_everywhere(script: str) -> str:
+    """The day picker for every field that is entered, whenever it came to the page (htmx and new rows bring some), on phones and by keyboard."""
+    return script.replace(_AT_ONCE, _ON_FOCUS).replace(_AT_THE_LEFT, _WITHIN_THE_PAGE).replace(_LEFT_BY_CLICK, _LEFT_BY_FOCUS)
 
 
 # What is served: made from which file, and how.
 MENDED: dict[str, tuple[str, Callable[[str], str]]] = {
     STYLESHEET: (STYLESHEET, logical),
     HTMX: (NEWER_HTMX, str),
-    DAY_PICKER: (DAY_PICKER, attached_on_focus),
+    DAY_PICKER: (DAY_PICKER, usable_everywhere),
 }
 
 

@@ -63,6 +63,21 @@ def test_a_persian_page_is_mirrored_and_takes_jalali_dates(visitor: Visitor, cou
     assert "Vazirmatn" in page.evaluate("getComputedStyle(document.body).fontFamily")
 
 
+def test_the_day_picker_stands_within_a_phones_page_and_closes_behind_whoever_tabs_on(visitor: Visitor, counter: Counter) -> None:
+    visitor.speaks("fa")
+    visitor.log_in("alice@example.com")
+    visitor.resize(360)
+    page = visitor.go(f"/customers/{counter.dana.pk}/edit/")
+    page.focus("[name=birthday]")
+    picker = page.locator(".jalali-suite-datepicker")
+    stands = picker.bounding_box()
+    assert stands is not None
+    assert stands["x"] >= 0
+    assert stands["x"] + stands["width"] <= 360
+    page.keyboard.press("Tab")
+    assert not picker.is_visible()
+
+
 @pytest.mark.parametrize("language", ["en", "fa"])
 def test_nobody_is_kept_out_of_a_page(visitor: Visitor, counter: Counter, language: str) -> None:
     visitor.speaks(language)
