@@ -15,11 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.sites import UnfoldAdminSite
 from unfold.views import ChangeList
-from unfold.widgets import INPUT_CLASSES
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextInputWidget
 
 from accounts.admin_columns import name_relations, readable, readable_fieldsets
 from accounts.audit import SYSTEM, Actor, record_audit
-from accounts.fields import DayField, MomentField
+from accounts.fields import DayField, MomentField, NumberField
 from accounts.forms import LoginForm, TenantModelForm
 from accounts.models import Membership, User
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
@@ -87,13 +87,15 @@ class _Guarded:
         return self.has_view_permission(request) or self.has_add_permission(request)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        # Days and moments are typed in the reader's calendar.
+        # Days and moments are typed in the reader's calendar, numbers in any digits.
         kind = MomentField if isinstance(db_field, models.DateTimeField) else DayField if isinstance(db_field, models.DateField) else None
         if kind is not None and db_field.editable:
             field = kind(label=capfirst(db_field.verbose_name), required=not db_field.blank, help_text=db_field.help_text)
             for widget in getattr(field.widget, "widgets", [field.widget]):
                 widget.attrs["class"] = " ".join(INPUT_CLASSES)
             return field
+        if isinstance(db_field, models.IntegerField) and not db_field.choices:
+            kwargs = {"form_class": NumberField, "widget": UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"})} | kwargs
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # mixed into ModelAdmin
 
     def formfield_for_foreignkey(self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:

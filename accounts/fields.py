@@ -1,5 +1,6 @@
-"""Form fields for days and moments in the reader's calendar: Jalali in Persian, kept Gregorian."""
+"""Form fields for numbers in any digits, and for days and moments in the reader's calendar: Jalali in Persian, kept Gregorian."""
 
+import re
 from datetime import date, datetime, time
 from typing import Any
 
@@ -17,6 +18,15 @@ EARLIEST_DAY, LATEST_DAY = date(FIRST_GREGORIAN_YEAR, 1, 1), date(2199, 12, 31)
 # The API has the same bounds, see accounts.api.fields.
 EARLIEST_MOMENT_ON, LATEST_MOMENT_ON = date(2000, 1, 1), date(2099, 12, 31)
 PERSIAN_EXAMPLE = "1403-01-31"
+
+
+class NumberField(forms.IntegerField):
+    """A whole number as people write it, with or without separators; browsers' own number inputs take no Persian digits."""
+
+    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
+
+    def to_python(self, value: Any) -> int | None:
+        return super().to_python(re.sub(r"[\s,٬']", "", _latin(value)) if isinstance(value, str) else value)
 
 
 class DayInput(forms.DateInput):
@@ -73,7 +83,7 @@ class DayField(forms.DateField):
             return value.date()
         if isinstance(value, date):
             return value
-        text = fa_to_en(ar_to_fa(str(value).strip())).replace("/", "-")
+        text = _latin(str(value)).replace("/", "-")
         try:
             year, month, day = map(int, text.split("-"))
             if is_persian() and year < FIRST_GREGORIAN_YEAR:
@@ -114,3 +124,7 @@ class MomentField(forms.MultiValueField):
         day, clock = data_list
         moment: datetime = from_current_timezone(datetime.combine(day, clock or time()))
         return moment
+
+
+def _latin(text: str) -> str:
+    return str(fa_to_en(ar_to_fa(text.strip())))

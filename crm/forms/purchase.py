@@ -4,7 +4,7 @@ from django import forms
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from accounts.fields import MomentField
+from accounts.fields import MomentField, NumberField
 from accounts.formats import format_money
 from accounts.permissions import Access
 from accounts.queries import Seat
@@ -36,7 +36,7 @@ class LineForm(forms.Form):
 
     description = forms.CharField(label=_("What"), max_length=200, required=False)
     category = forms.CharField(label=_("Category"), max_length=80, required=False)
-    quantity = forms.IntegerField(label=_("How many"), min_value=1, max_value=MOST_QUANTITY, initial=1, required=False)
+    quantity = NumberField(label=_("How many"), min_value=1, max_value=MOST_QUANTITY, initial=1, required=False)
 
     field_order = ("description", "category", "quantity", "price")
 

@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from crm.normalisation.digits import latin_digits
+from accounts.fields import NumberField
 from loyalty.models import Program, ProgramState
 from loyalty.rules.postings import MAX_POINTS
 
@@ -25,17 +25,13 @@ def new_token() -> str:
     return secrets.token_urlsafe(18)
 
 
-class PointsField(forms.IntegerField):
-    """A number of points as people write it, in any digits, with or without separators."""
+class PointsField(NumberField):
+    """A number of points."""
 
-    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "dir": "ltr"})
     default_error_messages = {"invalid": _("This is not a number of points.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MAX_POINTS, **kwargs)
-
-    def to_python(self, value: Any) -> int | None:
-        return super().to_python(re.sub(r"[\s,٬']", "", latin_digits(str(value))) if value is not None else value)
 
 
 class TokenForm(forms.Form):

@@ -7,6 +7,7 @@ from django import forms
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from accounts.fields import NumberField
 from accounts.queries import Seat
 from crm.forms.fields import MoneyField
 from loyalty.rules.terms import BenefitKind, Calendar, CapPer, Counted, EarnOn, Enrolment, ExpiryKind, TierBasis, WindowKind
@@ -83,13 +84,11 @@ class BasicsForm(StepForm):
 
 class ExpiryForm(StepForm):
     kind = forms.ChoiceField(label=_("Points expire"), choices=EXPIRIES, widget=forms.RadioSelect)
-    months = forms.IntegerField(
-        label=_("Months"), min_value=0, max_value=120, help_text=_("On a day of the year: the months they hold at least.")
-    )
+    months = NumberField(label=_("Months"), min_value=0, max_value=120, help_text=_("On a day of the year: the months they hold at least."))
     calendar = forms.ChoiceField(label=_("Calendar"), choices=CALENDARS)
-    month = forms.IntegerField(label=_("Month of that day"), min_value=1, max_value=12)
-    day = forms.IntegerField(label=_("Day of the month"), min_value=1, max_value=31)
-    pending_days = forms.IntegerField(
+    month = NumberField(label=_("Month of that day"), min_value=1, max_value=12)
+    day = NumberField(label=_("Day of the month"), min_value=1, max_value=31)
+    pending_days = NumberField(
         label=_("Days until points can be spent"),
         min_value=0,
         max_value=3_660,
@@ -106,9 +105,9 @@ class ExpiryForm(StepForm):
 
 
 class RedemptionForm(StepForm):
-    points = forms.IntegerField(label=_("So many points"), min_value=1, max_value=10**9)
-    smallest = forms.IntegerField(label=_("Fewest points that are redeemed"), min_value=1, max_value=10**9)
-    redeemed_share = forms.IntegerField(
+    points = NumberField(label=_("So many points"), min_value=1, max_value=10**9)
+    smallest = NumberField(label=_("Fewest points that are redeemed"), min_value=1, max_value=10**9)
+    redeemed_share = NumberField(
         label=_("Percent of points that will be redeemed"),
         min_value=1,
         max_value=100,
@@ -197,18 +196,18 @@ def _words(text: str) -> list[str]:
 class EarnForm(RowForm):
     seldom = ("items", "event", "every", "of", "referee_points", "refund_days", "cap", "per", "budget")
     on = forms.ChoiceField(label=_("Points for"), choices=EARN_ON)
-    points = forms.IntegerField(label=_("Points"), min_value=1, max_value=10**9, initial=1)
+    points = NumberField(label=_("Points"), min_value=1, max_value=10**9, initial=1)
     items = forms.CharField(label=_("Products or categories"), required=False, help_text=_("Codes or names, with commas between."))
     event = forms.CharField(label=_("Kind of the event"), max_length=60, required=False, widget=forms.TextInput(attrs={"dir": "ltr"}))
-    every = forms.IntegerField(label=_("Every how many"), min_value=1, max_value=10_000, required=False)
+    every = NumberField(label=_("Every how many"), min_value=1, max_value=10_000, required=False)
     of = forms.ChoiceField(label=_("Of"), choices=[(Counted.VISITS, _("visits")), (Counted.PURCHASES, _("purchases"))], required=False)
-    referee_points = forms.IntegerField(label=_("Points for the friend"), min_value=0, max_value=10**9, required=False)
-    refund_days = forms.IntegerField(
+    referee_points = NumberField(label=_("Points for the friend"), min_value=0, max_value=10**9, required=False)
+    refund_days = NumberField(
         label=_("Days until both can spend them"), min_value=0, max_value=3_660, required=False, help_text=_("Empty: as for purchases.")
     )
-    cap = forms.IntegerField(label=_("At most for one member"), min_value=1, max_value=10**9, required=False)
+    cap = NumberField(label=_("At most for one member"), min_value=1, max_value=10**9, required=False)
     per = forms.ChoiceField(label=_("Within"), choices=CAPS, required=False)
-    budget = forms.IntegerField(label=_("At most for all together"), min_value=1, max_value=10**9, required=False)
+    budget = NumberField(label=_("At most for all together"), min_value=1, max_value=10**9, required=False)
 
     def add_fields(self, seat: Seat, basis: str) -> None:
         self.fields["per_minor"] = MoneyField(seat=seat, label=_("For each"), required=False)
@@ -246,7 +245,7 @@ class EarnForm(RowForm):
 
 
 class MultiplierForm(RowForm):
-    percent = forms.IntegerField(label=_("Percent"), min_value=0, max_value=10_000, initial=200, help_text=_("200: twice as many points."))
+    percent = NumberField(label=_("Percent"), min_value=0, max_value=10_000, initial=200, help_text=_("200: twice as many points."))
     weekdays = forms.TypedMultipleChoiceField(
         label=_("On"), choices=WEEKDAYS, coerce=int, required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -266,13 +265,13 @@ class MultiplierForm(RowForm):
 
 
 class LevelForm(RowForm):
-    threshold = forms.IntegerField(
+    threshold = NumberField(
         label=_("Reached at"), min_value=0, max_value=10**15, initial=0, help_text=_("Points, visits or money, as chosen above.")
     )
-    percent = forms.IntegerField(
+    percent = NumberField(
         label=_("Percent of points"), min_value=0, max_value=10_000, initial=100, help_text=_("100: as everybody; 150: half as much again.")
     )
-    discount = forms.IntegerField(label=_("Discount in percent"), min_value=0, max_value=100, required=False)
+    discount = NumberField(label=_("Discount in percent"), min_value=0, max_value=100, required=False)
     free_shipping = forms.BooleanField(label=_("Free shipping"), required=False)
     benefit = forms.CharField(label=_("Another benefit"), max_length=200, required=False)
 
@@ -309,9 +308,9 @@ class TiersForm(StepForm):
     has_tiers = forms.BooleanField(label=_("The program has tiers"), required=False)
     basis = forms.ChoiceField(label=_("They are reached by"), choices=BASES)
     window = forms.ChoiceField(label=_("Counted over"), choices=WINDOWS)
-    months = forms.IntegerField(label=_("Months"), min_value=1, max_value=120)
+    months = NumberField(label=_("Months"), min_value=1, max_value=120)
     calendar = forms.ChoiceField(label=_("Calendar"), choices=CALENDARS)
-    grace_days = forms.IntegerField(label=_("Days of grace before a tier is lost"), min_value=0, max_value=3_660)
+    grace_days = NumberField(label=_("Days of grace before a tier is lost"), min_value=0, max_value=3_660)
     soft_landing = forms.BooleanField(label=_("Lose one tier at a time"), required=False)
 
     def read(self, document: Document) -> dict[str, Any]:

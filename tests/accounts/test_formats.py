@@ -5,7 +5,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone, translation
 
-from accounts.fields import DayField, DayInput, MomentField, MomentInput
+from accounts.fields import DayField, DayInput, MomentField, MomentInput, NumberField
 from accounts.formats import format_day, format_moment, format_money, format_number, format_percent
 from accounts.formulas import restored_cell, safe_cell
 from config.mended_static import DAY_PICKER, MendedFinder, logical
@@ -140,6 +140,17 @@ def test_sides_become_starts_and_ends() -> None:
         ".a{inset-inline-start:0;margin-inline-start:-1px;text-align:end}"
         ".b{border-start-start-radius:1px;border-inline-start-width:2px;float:inline-start}.left{color:red}"
     )
+
+
+@pytest.mark.parametrize("typed", ["1200", "1,200", " 1 200 ", "۱٬۲۰۰", "١٢٠٠"])
+def test_a_number_is_taken_in_any_digits(typed: str) -> None:
+    assert NumberField().clean(typed) == 1200
+
+
+@pytest.mark.parametrize("typed", ["12a", "۱٫۵", "1.5", "–"])
+def test_what_is_no_whole_number_is_refused(typed: str) -> None:
+    with pytest.raises(ValidationError):
+        NumberField().clean(typed)
 
 
 def test_the_day_picker_is_served_so_that_it_takes_fields_which_come_later() -> None:

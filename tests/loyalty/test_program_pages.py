@@ -78,6 +78,19 @@ def test_the_steps_write_a_draft_and_publishing_it_the_next_version(cast: Cast, 
     assert levels == [("bronze", 0, 100, []), ("gold", 10, 150, [{"kind": "discount", "value": 5, "text": ""}])]
 
 
+def test_numbers_are_typed_in_persian_digits(cast: Cast, program: Program, as_alice: Client) -> None:
+    as_alice.cookies["django_language"] = "fa"
+    values = {"points": "۲۵۰", "minor": "۱٫۰۰", "smallest": "۱٬۰۰۰", "redeemed_share": "۸۰"}
+    assert as_alice.post(_url("setup", program, "redemption"), values).status_code == 302
+    with tenant(cast.saffron.pk):
+        program.refresh_from_db()
+        written = (program.draft or {})["redemption"]
+    assert (written["points"], written["minor"], written["smallest"]) == (250, 100, 1000)
+    # A browser's own number input keeps Persian digits out, without a word.
+    for step in STEPS:
+        assert 'type="number"' not in as_alice.get(_url("setup", program, step)).content.decode(), step
+
+
 def test_a_tier_reached_by_money_is_asked_for_in_money(cast: Cast, program: Program, as_alice: Client) -> None:
     as_alice.post(_url("setup", program, "tiers"), TIERS | {"basis": "spend", "levels-1-threshold": "250"})
     with tenant(cast.saffron.pk):
