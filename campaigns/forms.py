@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.fields import MomentField
+from accounts.fields import MomentField, NumberField
 from accounts.formats import format_number
 from campaigns.actions.trying import MAX_ADDRESSES
 from campaigns.models import AudienceMode, Campaign
@@ -41,7 +41,7 @@ class CampaignForm(forms.Form):
     scheduled_at = MomentField(
         label=_("Start at"), required=False, help_text=_("In the time zone of the organization. Empty: you start it yourself.")
     )
-    attribution_days = forms.IntegerField(
+    attribution_days = NumberField(
         label=_("Purchases count for"),
         min_value=1,
         max_value=90,

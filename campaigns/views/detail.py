@@ -48,10 +48,15 @@ def campaign_or_404(pk: int) -> Campaign:
 @requires(Permission.CAMPAIGNS_VIEW)
 def show_campaign(request: HttpRequest, pk: int) -> HttpResponse:
     """A draft with what it still lacks; anything launched with its live figures."""
-    campaign, now = campaign_or_404(pk), timezone.now()
+    return campaign_page(request, campaign_or_404(pk), test_form=TestForm())
+
+
+def campaign_page(request: HttpRequest, campaign: Campaign, *, test_form: TestForm) -> HttpResponse:
+    """The page of a campaign, with its test as it was filled in."""
+    now = timezone.now()
     context = {"title": campaign.name, **_head(request, campaign, now), "segments": _segments(campaign), "history": _history(campaign)}
     if campaign.state in (CampaignState.DRAFT, CampaignState.SCHEDULED):
-        context |= _review(campaign, now)
+        context |= _review(campaign, now) | {"test_form": test_form}
         return render(request, "campaigns/review.html", context)
     return render(request, "campaigns/detail.html", context | _figures(campaign, context["figures"]))
 
@@ -139,7 +144,6 @@ def _review(campaign: Campaign, now: datetime) -> dict[str, Any]:
         "problems": problems,
         "is_ready": not errors_of(problems),
         "is_late": is_late(campaign, now),
-        "test_form": TestForm(),
     }
     try:
         context |= reach_context(reach_of(audience_of(campaign, now=now), now=now))

@@ -19,11 +19,12 @@ from campaigns.forms import TestForm
 from campaigns.models import Campaign
 from campaigns.refusals import CampaignRefusedError
 from campaigns.rules import Step
-from campaigns.views.detail import TYPED_FROM, campaign_or_404
+from campaigns.views.detail import TYPED_FROM, campaign_or_404, campaign_page
 from campaigns.words import people
 from crm.models import Customer
 from crm.queries.search import find_customers
 from crm.views.asking import asking
+from messaging.trial_messages import Trial
 from segmentation.queries import SegmentTooSlow
 from segmentation.rules import RulesError
 
@@ -116,19 +117,30 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(Permission.CAMPAIGNS_CHANGE)
 def send_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Send the message to a few addresses; it counts nowhere."""
-    actor, now, form = asking(request).actor, timezone.now(), TestForm(request.POST)
-
-    def act(campaign: Campaign) -> str:
-        if not form.is_valid():
-            raise ValidationError([error for errors in form.errors.values() for error in errors])
-        customer = _meant(form.cleaned_data["customer"])
-        trial = actions.send_test(campaign=campaign, addresses=form.cleaned_data["addresses"], customer=customer, actor=actor, now=now)
+    campaign, form = campaign_or_404(pk), TestForm(request.POST)
+    if form.is_valid() and (trial := _tried(request, campaign, form)):
         for address, reason in trial.refused.items():
             told = _("The mail server did not take it for %(address)s: %(reason)s") % {"address": address, "reason": reason}
             messages.warning(request, told)
-        return _("A test was sent to %(people)s. It counts nowhere.") % {"people": people(len(trial.sent))}
+        messages.success(request, _("A test was sent to %(people)s. It counts nowhere.") % {"people": people(len(trial.sent))})
+        return redirect("campaigns:detail", pk=pk)
+    messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+    return campaign_page(request, campaign, test_form=form)
 
-    return _page(request, pk, act)
+
+def _tried(request: HttpRequest, campaign: Campaign, form: TestForm) -> Trial | None:
+    data = form.cleaned_data
+    try:
+        return actions.send_test(
+            campaign=campaign,
+            addresses=data["addresses"],
+            customer=_meant(data["customer"]),
+            actor=asking(request).actor,
+            now=timezone.now(),
+        )
+    except (ValidationError, CampaignRefusedError) as error:
+        form.add_error(None, error if isinstance(error, ValidationError) else str(error))
+        return None
 
 
 def _meant(text: str) -> Customer | None:
@@ -136,7 +148,7 @@ def _meant(text: str) -> Customer | None:
         return None
     found = find_customers(text.strip(), region=current_organization().region).first()
     if found is None:
-        raise CampaignRefusedError(_("There is no customer “%(text)s”. Nothing was sent.") % {"text": text[:80]})
+        raise ValidationError({"customer": _("There is no customer “%(text)s”. Nothing was sent.") % {"text": text[:80]}})
     return found
 
 

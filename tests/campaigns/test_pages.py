@@ -159,6 +159,31 @@ def test_a_form_with_mistakes_keeps_what_was_typed(cast: Cast, as_alice: Client)
         assert Campaign.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"addresses": "a@b, me@example.com", "customer": "Anna"}, "“a@b” is no e-mail address."),
+        (
+            {"addresses": "me@example.com", "customer": "Nobody of this name"},
+            "There is no customer “Nobody of this name”. Nothing was sent.",
+        ),
+        ({"addresses": "", "customer": "Anna"}, "This field is required."),
+    ],
+)
+def test_a_test_that_is_refused_keeps_what_was_typed(draft: Campaign, as_alice: Client, typed: dict[str, str], told: str) -> None:
+    page = as_alice.post(reverse("campaigns:test", args=[draft.pk]), typed)
+    form = page.context["test_form"]
+    assert {name: form[name].value() for name in typed} == typed
+    assert [error for errors in form.errors.values() for error in errors] == [told]
+    assert [str(message) for message in page.context["messages"]] == [told]
+
+
+def test_the_form_of_a_test_is_in_the_readers_language(draft: Campaign, as_alice: Client) -> None:
+    as_alice.cookies["django_language"] = "fa"
+    page = as_alice.get(reverse("campaigns:detail", args=[draft.pk])).content.decode()
+    assert "حداکثر ۵ نشانی، با ویرگول میانشان." in page
+
+
 def test_the_reach_of_a_form_is_counted_with_its_reasons(draft: Campaign, as_alice: Client) -> None:
     page = as_alice.post(reverse("campaigns:reach"), {"purpose": "marketing"}).content.decode()
     assert "1 person gets it" in page
