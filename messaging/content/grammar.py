@@ -47,7 +47,8 @@ FILTERS = frozenset(
         "urlencode",
     ]
 )
-STATEMENTS = frozenset(["if", "elif", "else", "endif", "for", "endfor"])
+BELONGS_TO = {"elif": ("if",), "else": ("if", "for"), "endif": ("if",), "endfor": ("for",)}
+STATEMENTS = frozenset(["if", "for", *BELONGS_TO])
 TESTS = frozenset(["defined", "undefined", "none", "true", "false", "even", "odd", "in", "eq", "ne", "lt", "gt", "le", "ge"])
 _WORDS = frozenset(["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"])
 # What plain dictionaries, lists and strings would answer with a method instead of a value.
@@ -162,6 +163,7 @@ def check_grammar(source: str, part: Part) -> list[Problem]:
             continue
         problems.extend(_check_tag(piece, part))
     problems.extend(_check_nesting(pieces, part))
+    problems.extend(_check_ends(pieces, part))
     return problems
 
 
@@ -266,3 +268,22 @@ def _check_nesting(pieces: list[Piece], part: Part) -> Iterator[Problem]:
                 text = _("A loop may repeat at most %(limit)s characters.")
                 message = text % {"limit": MAX_LOOP_CHARACTERS}
                 yield Problem("loop_too_large", message, part, opened.line)
+
+
+def _check_ends(pieces: list[Piece], part: Part) -> Iterator[Problem]:
+    """What begins also ends, and nothing branches or ends that did not begin."""
+    begun: list[Piece] = []
+    for piece in pieces:
+        if piece.kind is not Kind.STATEMENT or piece.word not in STATEMENTS:
+            continue
+        if piece.word not in BELONGS_TO:
+            begun.append(piece)
+        elif not begun or begun[-1].word not in BELONGS_TO[piece.word]:
+            text = _("“%(tag)s” belongs to no “%(beginning)s” before it.")
+            yield Problem("syntax", text % {"tag": piece.text, "beginning": BELONGS_TO[piece.word][0]}, part, piece.line)
+            return
+        elif piece.word.startswith("end"):
+            begun.pop()
+    for piece in begun:
+        text = _("“%(tag)s” is never ended: “%(end)s” is missing.")
+        yield Problem("syntax", text % {"tag": piece.text, "end": f"{{% end{piece.word} %}}"}, part, piece.line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
 from minijinja import Environment, TemplateError
 
 from messaging.content.grammar import FILTERS
@@ -48,8 +49,8 @@ def syntax_problem(source: str, part: Part) -> Problem | None:
     try:
         build_environment(0, {}).add_template("part", source)
     except TemplateError as error:
-        detail = error.detail or error.message
-        return Problem("syntax", detail, part, error.line)
+        text = _("A tag here cannot be read: %(detail)s") % {"detail": error.detail or error.message}
+        return Problem("syntax", text, part, error.line)
     return None
 
 

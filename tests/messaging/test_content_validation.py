@@ -48,6 +48,30 @@ def test_a_syntax_error_names_its_line() -> None:
     assert problem.code == "syntax"
 
 
+@pytest.mark.parametrize(
+    ("html", "line", "told"),
+    [
+        ("<p>\n{% if customer.first_name %}x</p>", 2, "“{% if customer.first_name %}” is never ended: “{% endif %}” is missing."),
+        ("{% for a in list.one %}x", 1, "“{% for a in list.one %}” is never ended: “{% endfor %}” is missing."),
+        ("<p>\n{% endif %}</p>", 2, "“{% endif %}” belongs to no “if” before it."),
+        ("{% if customer.first_name %}x{% endfor %}", 1, "“{% endfor %}” belongs to no “for” before it."),
+        (
+            "{% for a in list.one %}x{% elif customer.first_name %}{% endfor %}",
+            1,
+            "“{% elif customer.first_name %}” belongs to no “if” before it.",
+        ),
+        ("{% else %}", 1, "“{% else %}” belongs to no “if” before it."),
+        ("{{ 1 + }}", 1, "A tag here cannot be read: unexpected end of variable block"),
+    ],
+)
+def test_what_begins_or_ends_alone_is_told_in_words(html: str, line: int, told: str) -> None:
+    assert [(problem.code, problem.line, problem.message) for problem in problems_of(html + OUT)] == [("syntax", line, told)]
+
+
+def test_a_loop_may_say_what_stands_for_nobody() -> None:
+    assert problems_of("{% for v in loyalty.vouchers %}{{ v.code }}{% else %}None{% endfor %}" + OUT) == []
+
+
 def test_unknown_variables_are_listed_with_line_and_likely_name() -> None:
     problems = problems_of(
         "<p>{{ customer.first_nam | default('x') }}</p>\n<p>{{ weather | default(1) }}</p>" + OUT, subject="{{ x.y | default('') }}"
