@@ -185,6 +185,12 @@ def test_the_preview_shows_the_message_as_a_customer_gets_it(cast: Cast, as_alic
     assert body["X-Frame-Options"] == "SAMEORIGIN"
 
 
+def test_the_preview_names_its_recipient_in_persian(cast: Cast, as_alice: Client) -> None:
+    as_alice.cookies["django_language"] = "fa"
+    page = as_alice.get(reverse("messaging:template_preview", args=[saved_template(cast).pk])).content.decode()
+    assert "<dt>به</dt>" in page
+
+
 def test_the_preview_says_what_to_mend(cast: Cast, as_alice: Client) -> None:
     template = saved_template(cast, html="<p>{{ customer.nickname }}</p>")
     page = as_alice.get(reverse("messaging:template_preview", args=[template.pk])).content.decode()
