@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import get_language, gettext
 
+from accounts.formats import digits
 from crm.normalisation.errors import NormalisationError
 
 
@@ -18,4 +19,8 @@ def told(code: str, message: str, parameters: Mapping[str, Any]) -> str:
     words = gettext(message)
     if code == "email_invalid" and words == message and not (get_language() or "en").startswith("en"):
         words = gettext("This is not a valid e-mail address.")
-    return words % parameters if parameters else words
+    return (
+        words % {name: digits(str(value)) if isinstance(value, int) else value for name, value in parameters.items()}
+        if parameters
+        else words
+    )

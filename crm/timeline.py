@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.formats import format_money
+from accounts.formats import format_money, format_number
 from accounts.queries import Seat
 from crm.models import Channel, Event, Purpose
 
@@ -54,6 +54,8 @@ def _filled(pattern: str, properties: dict[str, Any], seat: Seat) -> str:
 def _shown(name: str, value: Any, seat: Seat) -> str:
     if name.endswith("_minor") and isinstance(value, int):
         return format_money(value, seat.currency, seat.money_unit)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return format_number(value)
     if name == "channel" and value in Channel.values:
         return str(Channel(value).label)
     if name == "purpose" and value in Purpose.values:

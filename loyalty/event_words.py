@@ -24,7 +24,7 @@ def register_words() -> None:
                 _("%(points)s points · balance %(balance)s"),
             ),
             "points.expiring": (_("Points expire soon"), _("%(points)s points")),
-            "tier.changed": (_("Changed tier"), "%(before)s → %(after)s"),
+            "tier.changed": (_("Changed tier"), "%(name)s"),
             "reward.redeemed": (_("Redeemed a reward"), "%(name)s"),
             "referral.invited": (_("Invited somebody"), ""),
             "referral.joined": (_("Brought a new member"), ""),

@@ -78,11 +78,12 @@ def show_import(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(imports_for(asking(request)), pk=pk)
     if job.state == ImportJobState.DRAFT:
         return redirect("crm:import_columns", pk=pk)
-    findings = ImportFinding.objects.filter(job=job).order_by("-is_rejected", "row", "id")
+    findings = ImportFinding.objects.filter(job=job).order_by("-is_rejected", "row", "id") if job.is_over else ImportFinding.objects.none()
+    first = list(findings[: SHOWN_FINDINGS + 1])
     context = {
         "title": job.file_name, "job": job, "progress": import_progress(job, now=timezone.now()), "tone": TONES.get(ImportJobState(job.state), "info"),
-        "lines": summary_lines(job) if job.is_over else [], "findings": findings[:SHOWN_FINDINGS] if job.is_over else [],
-        "shown": SHOWN_FINDINGS,
+        "lines": summary_lines(job) if job.is_over else [], "findings": first[:SHOWN_FINDINGS],
+        "shown": SHOWN_FINDINGS, "has_more_findings": len(first) > SHOWN_FINDINGS,
     }  # fmt: skip
     return render(request, "crm/imports/fragments/state.html" if request.headers.get("HX-Request") else "crm/imports/show.html", context)
 

@@ -42,7 +42,8 @@ def update_tier(*, member_id: int, now: datetime, book: TermsBook) -> bool:
     if before == after:
         return False
     record_audit(action="member.tier_changed", subject=member, actor=SYSTEM, before={"tier": before}, after={"tier": after})
-    properties = {"program": member.program_id, "member": member.pk, "before": before, "after": after}
+    name = book.tier_name(member.program_id, after, now)
+    properties = {"program": member.program_id, "member": member.pk, "before": before, "after": after, "name": name}
     record_event(NewEvent("tier.changed", now, member.customer_id, "loyalty", properties))
     return True
 

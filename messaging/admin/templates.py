@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from accounts.admin_site import ReadOnlyTenantAdmin, TenantModelAdmin, actor_of
 from accounts.audit import Actor
-from accounts.formats import format_moment
+from accounts.formats import format_moment, format_number
 from accounts.forms import TenantModelForm
 from accounts.permissions import Permission
 from crm.models import Channel, Purpose
@@ -104,8 +104,8 @@ class MessageTemplateAdmin(TenantModelAdmin):
         return ("channel", "preview", "variables") if obj else ("variables",)
 
     @admin.display(description=_("versions"), ordering="version_total")
-    def version_count(self, template: Any) -> int:
-        return int(template.version_total)
+    def version_count(self, template: Any) -> str:
+        return format_number(template.version_total)
 
     @admin.display(description=_("saved"), ordering="saved_at")
     def last_saved_at(self, template: Any) -> str:
@@ -184,7 +184,7 @@ def _save_words(template: MessageTemplate, form: Any, actor: Actor) -> None:
         found: dict[str, list[str]] = {}
         for problem in error.problems:
             field = problem.part if problem.part in form.fields else "html"
-            line = _("Line %(line)s: ") % {"line": problem.line} if problem.line else ""
+            line = _("Line %(line)s: ") % {"line": format_number(problem.line)} if problem.line else ""
             found.setdefault(str(field), []).append(f"{line}{problem.message}")
         raise ValidationError(found) from error
 

@@ -29,7 +29,7 @@ def test_reasons_are_told_in_the_readers_language_with_what_they_name(cast: Cast
     imported(cast.saffron, cast.alice_acts, PEOPLE)
     english, persian = reasons(cast, "en"), reasons(cast, "fa")
     assert (english[0], persian[0]) == (
-        "The e-mail address belongs to another person, in row 2.", "این ایمیل از آنِ کس دیگری در ردیف 2 است.",
+        "The e-mail address belongs to another person, in row 2.", "این ایمیل از آنِ کس دیگری در ردیف ۲ است.",
     )  # fmt: skip
     assert (english[2], persian[2]) == ("This country is not known.", "این کشور شناخته نشد.")
     assert english[1].startswith("An email address must have an @-sign")

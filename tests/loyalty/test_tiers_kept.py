@@ -8,10 +8,13 @@ import time_machine
 
 from accounts.audit import SYSTEM
 from accounts.models import AuditEntry
+from accounts.permissions import Access
+from accounts.queries import Seat
 from accounts.tenancy import tenant
 from config.reactions import REACTIONS
 from crm.actions import NewLine, record_purchase, refund_purchase
 from crm.models import Event, Purchase
+from crm.timeline import tell
 from loyalty import tasks
 from loyalty.actions import tiers
 from loyalty.actions.programs import write_terms
@@ -63,6 +66,8 @@ def test_a_purchase_that_reaches_a_threshold_changes_the_tier_once(member: Membe
     buy(member, 500_00)
     assert [tier_of(member, days_later=1), tier_of(member, days_later=2)] == ["gold", "gold"]
     assert changes(member) == [("", "gold")]
+    seat = Seat(0, "Saffron", Access(0, SYSTEM, frozenset()), "en", "UTC")
+    assert [tell(event, seat).detail for event in Event.objects.filter(kind="tier.changed")] == ["Gold"]
     assert AuditEntry.objects.filter(action="member.tier_changed").count() == 1
 
 

@@ -77,6 +77,12 @@ def test_conditions_groups_and_details_are_added_and_removed_by_buttons(as_alice
     assert (form["r.size"], form["r-0.subject"]) == ("1", "field:visit_count")
 
 
+def test_groups_are_numbered_in_the_readers_digits(as_alice: Client) -> None:
+    as_alice.cookies["django_language"] = "fa"
+    form = fields_of(as_alice.post("/segments/builder/", {**SPENT, "do": "group:r"}).content.decode())
+    assert "<legend>دسته ۲.۲</legend>" in as_alice.post("/segments/builder/", {**form, "do": "group:r-1"}).content.decode()
+
+
 @pytest.mark.parametrize(
     "command", ["", "x", "remove:r", "remove:r-9", "group:r-0", "condition:q", "filter:r-0", "remove:r-0.fx", "remove:r-0.f7"]
 )
