@@ -5,7 +5,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from accounts.admin_site import ReadOnlyTenantAdmin
@@ -53,7 +54,7 @@ class AuditEntryAdmin(ReadOnlyTenantAdmin):
         return changes_table(entry.subject_type, entry.before or {}, entry.after or {})
 
     def get_search_help_text(self, request: HttpRequest) -> str:
-        return _("The beginning of an action, a person or a subject")
+        return gettext("The beginning of an action, a person or a subject")
 
 
 def changes_table(subject_type: str, before: dict[str, Any], after: dict[str, Any]) -> SafeString:
@@ -78,7 +79,7 @@ def _shown(values: dict[str, Any], name: str) -> str:
         case None | "" | [] | {}:
             return "–"
         case bool():
-            return _("yes") if value else _("no")
+            return gettext("yes") if value else gettext("no")
         case list():
             return ", ".join(map(str, value))
         case _:
