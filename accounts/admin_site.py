@@ -1,6 +1,7 @@
 """The admin: one site in Unfold's shell, and the bases of every admin of an organization's data."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -152,9 +153,16 @@ class TenantModelAdmin(_Silent, _Guarded, ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is not None and not self.has_change_permission(request, obj):
-            return readable_fieldsets(self.model, fieldsets, flatten_fieldsets(fieldsets), request)
-        return fieldsets
+        may_change = obj is None or self.has_change_permission(request, obj)
+        fixed = self.fixed_fields(request, obj) if may_change else flatten_fieldsets(fieldsets)
+        return readable_fieldsets(self.model, fieldsets, fixed, request)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return readable(self.model, self.fixed_fields(request, obj), request)
+
+    def fixed_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        """What is shown and not edited; override instead of ``get_readonly_fields``, which puts it in words."""
+        return self.readonly_fields  # type: ignore[no-any-return]  # untyped in Unfold
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return TenantChangeList

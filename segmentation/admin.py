@@ -34,7 +34,7 @@ class SegmentAdmin(TenantModelAdmin):
     fields = ["name", "description", "kind", "rules", "sentence", "builder", "member_count", "counted_at", "created_at", "updated_at"]
     readonly_fields = ["sentence", "builder", "member_count", "counted_at", "created_at", "updated_at"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def fixed_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.readonly_fields, *(["kind"] if obj else [])]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -56,7 +56,7 @@ class OrganizationAdmin(TenantModelAdmin):
         "logo",
     )
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def fixed_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # Amounts are integers in minor units of this currency: another one would give them all another worth.
         return ("slug", "currency") if is_money_recorded() else ("slug",)
 

@@ -17,7 +17,7 @@ class AttributeDefinitionAdmin(TenantModelAdmin):
     prepopulated_fields = {"key": ("label",)}
     fields = ("label", "key", "type", "choices")
 
-    def get_readonly_fields(self, request: object, obj: object = None) -> tuple[str, ...]:
+    def fixed_fields(self, request: object, obj: object = None) -> tuple[str, ...]:
         return ("key", "type") if obj else ()
 
     def get_prepopulated_fields(self, request: object, obj: object = None) -> dict[str, tuple[str, ...]]:

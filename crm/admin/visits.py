@@ -31,7 +31,7 @@ class VisitAdmin(CustomerSearchMixin, TenantModelAdmin):
     ordering = ("-starts_at", "-id")
     fields = ("customer", "service", "state", "starts_at", "location", "staff", "amount_minor", "note")
 
-    def get_readonly_fields(self, request: Any, obj: Any = None) -> tuple[str, ...]:
+    def fixed_fields(self, request: Any, obj: Any = None) -> tuple[str, ...]:
         return tuple(name for name in self.fields if name != "state") if obj else ()
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:

@@ -1,5 +1,3 @@
-from datetime import datetime
-
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -8,6 +6,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
 from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline
+from accounts.formats import format_moment, format_number
 from accounts.permissions import Permission
 from crm.admin.searching import CustomerSearchMixin
 from loyalty.models import Entry, Hold, Lot, Member, Posting, Wallet
@@ -42,8 +41,8 @@ class MemberAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
     actions_detail = ("open_page",)
 
     @admin.display(description=_("points"), ordering="wallet__balance")
-    def points(self, member: Member) -> int:
-        return member.wallet.balance
+    def points(self, member: Member) -> str:
+        return format_number(member.wallet.balance)
 
     @action(description=_("Open the member's page"), url_path="open-page")
     def open_page(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -121,10 +120,10 @@ class LotAdmin(_OfMember):
     fields = ("entry", "member", "amount", "left", "earned_at", "matures_at", "gone_from")
 
     @admin.display(description=_("left of it"))
-    def left(self, lot: Lot) -> int:
-        return lot.remainder.available + lot.remainder.pending
+    def left(self, lot: Lot) -> str:
+        return format_number(lot.remainder.available + lot.remainder.pending)
 
     @admin.display(description=_("expires"))
-    def gone_from(self, lot: Lot) -> datetime | None:
+    def gone_from(self, lot: Lot) -> str:
         # Activity may have moved it on; what is left says when it really goes.
-        return lot.remainder.expires_at
+        return format_moment(lot.remainder.expires_at) if lot.remainder.expires_at else "–"

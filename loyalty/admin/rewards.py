@@ -33,7 +33,7 @@ class RewardAdmin(TenantModelAdmin):
         (_("Vouchers"), {"fields": ("voucher_days",)}),
     )
 
-    def get_readonly_fields(self, request: Any, obj: Any = None) -> tuple[str, ...]:
+    def fixed_fields(self, request: Any, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "program") if obj else self.readonly_fields
 
     def create_record(self, obj: Reward, *, form: Form, actor: Actor) -> Model:

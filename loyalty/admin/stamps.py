@@ -26,7 +26,7 @@ class StampCardAdmin(TenantModelAdmin):
     search_fields = ("name__istartswith",)
     fields = ("program", "name", *FIXED, "reward", "valid_from", "valid_until", "is_active")
 
-    def get_readonly_fields(self, request: Any, obj: Any = None) -> tuple[str, ...]:
+    def fixed_fields(self, request: Any, obj: Any = None) -> tuple[str, ...]:
         return ("program",) if obj else ()
 
     def create_record(self, obj: StampCard, *, form: Form, actor: Actor) -> Model:

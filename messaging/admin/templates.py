@@ -100,7 +100,7 @@ class MessageTemplateAdmin(TenantModelAdmin):
         rows: QuerySet[MessageTemplate] = super().get_queryset(request)
         return rows.annotate(version_total=Count("versions"), saved_at=Max("versions__created_at"))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def fixed_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("channel", "preview", "variables") if obj else ("variables",)
 
     @admin.display(description=_("versions"), ordering="version_total")
