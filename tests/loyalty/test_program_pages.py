@@ -15,7 +15,8 @@ from loyalty.actions.accrual import accrue_purchases
 from loyalty.actions.catalogue import create_reward
 from loyalty.actions.programs import write_terms
 from loyalty.models import Member, Program, Reward, Terms, Voucher, Wallet
-from tests.conftest import Cast
+from tests.conftest import Cast, signed_in
+from tests.crm.counter import limit_bob_to_downtown
 from tests.factories import CustomerFactory
 from tests.loyalty.ledger_stage import Stage, make_member, make_program
 
@@ -262,6 +263,12 @@ def test_the_history_names_the_rule_and_the_reward(cast: Cast, member: Member, a
     _take(as_bob, member, reward)
     lines = as_bob.get(reverse("loyalty:member", args=[member.pk])).context["lines"]
     assert [one["why"] for one in lines[:2]] == [["Shave"], ["Every sale"]]
+    page, receipt = reverse("loyalty:member", args=[member.pk]), reverse("crm:purchase", args=[purchase.pk])
+    assert receipt in as_bob.get(page).content.decode()
+    limit_bob_to_downtown(cast)
+    seen = signed_in(cast.bob).get(page).content.decode()
+    assert f"#{purchase.pk}" in seen
+    assert receipt not in seen
 
 
 def test_the_catalogue_tells_what_is_left(cast: Cast, member: Member, as_bob: Client, as_charlie: Client) -> None:
