@@ -2,13 +2,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import Channel, ConsentState, Purpose
-
-HOW = [
-    ("in_person", _("In person, at the counter")),
-    ("phone_call", _("On the phone")),
-    ("paper", _("On a paper form")),
-    ("message", _("In a message of theirs")),
-]
+from crm.origins import HOW_TOLD
 
 
 class ConsentForm(forms.Form):
@@ -21,7 +15,7 @@ class ConsentForm(forms.Form):
         choices=[(ConsentState.GRANTED, _("agreed")), (ConsentState.WITHDRAWN, _("withdrew it"))],
         widget=forms.RadioSelect,
     )
-    how = forms.ChoiceField(label=_("How they told us"), choices=HOW)
+    how = forms.ChoiceField(label=_("How they told us"), choices=HOW_TOLD)
     words = forms.CharField(
         label=_("What was said or signed"),
         max_length=500,

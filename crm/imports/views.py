@@ -66,7 +66,8 @@ def check_columns(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("crm:import", pk=pk)
     preview = preview_import(job)
     columns = [
-        (field, [cells[index] if index < len(cells) else "" for _row, cells in preview.rows]) for index, field in enumerate(form.columns())
+        (field, [cells[index] for _row, cells in preview.rows if index < len(cells) and cells[index]])
+        for index, field in enumerate(form.columns())
     ]
     context = {"title": _("Check the columns"), "job": job, "form": form, "columns": columns, "findings": preview.findings}
     return render(request, "crm/imports/columns.html", context)

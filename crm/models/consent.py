@@ -3,6 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantModel
 from crm.models.customer import Customer
+from crm.origins import proof_words, source_words
 
 
 class Channel(models.TextChoices):
@@ -69,3 +70,13 @@ class ConsentChange(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.channel}/{self.purpose}: {self.state}"
+
+    @property
+    def source_words(self) -> str:
+        """Where it was said."""
+        return source_words(self.source)
+
+    @property
+    def proof_words(self) -> list[tuple[str, str]]:
+        """What proves it, each with its name."""
+        return proof_words(self.proof)

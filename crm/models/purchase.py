@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantModel
 from crm.models.customer import Customer
+from crm.origins import source_words
 
 
 class PurchaseKind(models.TextChoices):
@@ -62,6 +63,11 @@ class Purchase(TenantModel):
 
     def __str__(self) -> str:
         return self.number or f"#{self.pk}"
+
+    @property
+    def source_words(self) -> str:
+        """Where it was recorded."""
+        return source_words(self.source)
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         # Only a number can be another receipt's, and most have none: asking the database costs three round trips.

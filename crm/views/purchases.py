@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.formats import format_money
+from accounts.formats import format_money, in_one_run
 from accounts.forms import add_refusal
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
@@ -38,9 +38,7 @@ def show_purchase(request: HttpRequest, pk: int) -> HttpResponse:
     purchase = get_object_or_404(purchases_for(access).select_related("refund_of"), pk=pk)
     left = _left_of(purchase)
     context = {
-        "title": _("Receipt %(number)s") % {"number": purchase}
-        if purchase.kind == PurchaseKind.SALE
-        else _("Refund %(number)s") % {"number": purchase},
+        "title": (_("Receipt %(number)s") if purchase.kind == PurchaseKind.SALE else _("Refund %(number)s")) % _named(purchase),
         "purchase": purchase,
         "lines": purchase.lines.all(),
         "refunds": purchase.refunds.all(),
@@ -96,7 +94,7 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
             shown = format_money(amount, seat.currency, seat.money_unit)
             messages.success(request, _("%(amount)s was given back.") % {"amount": shown})
             return redirect("crm:purchase", pk=purchase.pk)
-    title = _("Refund of %(number)s") % {"number": purchase}
+    title = _("Refund of %(number)s") % _named(purchase)
     return render(request, "crm/refund_form.html", {"title": title, "form": form, "purchase": purchase, "left_minor": left})
 
 
@@ -105,3 +103,8 @@ def _left_of(purchase: Purchase) -> int:
     if purchase.kind != PurchaseKind.SALE:
         return 0
     return purchase.total_minor + (purchase.refunds.aggregate(total=Sum("total_minor"))["total"] or 0)
+
+
+def _named(purchase: Purchase) -> dict[str, str]:
+    """Its number for a title; the # of one without a receipt number stays in front of it among Persian words."""
+    return {"number": in_one_run(str(purchase))}

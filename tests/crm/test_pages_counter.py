@@ -2,7 +2,9 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone, translation
 
+from accounts.formats import format_moment
 from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.models import Consent, ConsentChange, Customer, CustomerFacts, Purchase, Visit
@@ -174,13 +176,31 @@ def test_a_receipt_number_is_used_once(as_bob: Client, counter: Counter) -> None
 def test_money_is_given_back_once_and_no_more_than_was_paid(as_bob: Client, counter: Counter) -> None:
     url = f"/purchases/{counter.downtown_sale.pk}/refund/"
     assert as_bob.get(url).context["form"]["amount_minor"].value() == "30.00"
-    for amount in ("30.01", "0", "-5"):
-        refused = as_bob.post(url, {"amount_minor": amount, "number": ""}).context["form"].errors
-        assert refused == {"amount_minor": ["More than nothing and at most $30.00 can be given back."]}
+    for amount in ("30.01", "0", "-1"):
+        refused = as_bob.post(url, {"amount_minor": amount, "number": ""}).context["form"]
+        assert refused.errors["amount_minor"] == ["More than nothing and at most $30.00 can be given back."]
+        assert refused["amount_minor"].value() == amount
     assert as_bob.post(url, {"amount_minor": "20", "number": ""}).status_code == 302
     assert as_bob.get(f"/purchases/{counter.downtown_sale.pk}/").context["left_minor"] == 1000
     with tenant(counter.cast.saffron.pk):
         assert CustomerFacts.objects.get(customer=counter.dana).spent_minor == 3000 + 900 - 2000
+
+
+def test_the_number_sign_stays_in_front_among_persian_words(as_bob: Client, counter: Counter) -> None:
+    as_bob.cookies["django_language"] = "fa"
+    sale = counter.downtown_sale.pk
+    with tenant(counter.cast.saffron.pk):
+        Purchase.objects.filter(pk=sale).update(number="")
+    titles = [as_bob.get(f"/purchases/{sale}/{page}").context["title"] for page in ("", "refund/")]
+    assert titles == [f"رسید \u2066#{sale}\u2069", f"بازپرداخت \u2066#{sale}\u2069"]
+
+
+def test_what_a_record_shows_and_does_not_let_edit_is_in_the_readers_calendar(as_bob: Client, counter: Counter) -> None:
+    as_bob.cookies["django_language"] = "fa"
+    page = as_bob.get(f"/admin/crm/visit/{counter.downtown_visit.pk}/change/").content.decode()
+    with translation.override("fa"), timezone.override(counter.cast.saffron.time_zone):
+        assert format_moment(counter.downtown_visit.starts_at) in page
+    assert "ساعت" not in page  # as Django writes Gregorian moments in Persian
 
 
 def test_a_consent_is_changed_with_its_proof(as_bob: Client, counter: Counter) -> None:
@@ -191,6 +211,10 @@ def test_a_consent_is_changed_with_its_proof(as_bob: Client, counter: Counter) -
         change = ConsentChange.objects.order_by("-id").first()
     assert change is not None
     assert change.proof == {"how": "phone_call", "words": "Please stop", "told": "Bob"}
+    assert (change.source_words, change.proof_words) == (
+        "a page of the product",
+        [("How they told us", "On the phone"), ("Told to", "Bob"), ("What was said or signed", "Please stop")],
+    )
     assert "Please stop" in as_bob.get(f"/customers/{counter.dana.pk}/").content.decode()
 
 
