@@ -83,6 +83,17 @@ def test_back_and_a_double_click_do_nothing_twice(visitor: Visitor, counter: Cou
 
 
 @pytest.mark.parametrize("language", ["en", "fa"])
+def test_what_unfolds_in_a_step_keeps_its_arrow_off_the_menu(visitor: Visitor, counter: Counter, member: Member, language: str) -> None:
+    visitor.speaks(language)
+    visitor.log_in("alice@example.com")
+    visitor.resize(360)
+    page = visitor.go(f"/loyalty/programs/{member.program_id}/setup/earning/")
+    assert page.evaluate("[20, 340].map(x => document.elementFromPoint(x, 18).tagName)").count("SUMMARY") == 0
+    page.click("summary >> visible=true")
+    assert page.locator("[name=earn-0-cap]").is_visible()
+
+
+@pytest.mark.parametrize("language", ["en", "fa"])
 def test_nobody_is_kept_out_of_a_page_of_loyalty(visitor: Visitor, counter: Counter, member: Member, language: str) -> None:
     visitor.speaks(language)
     visitor.log_in("alice@example.com")
