@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.exports import csv_response
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
@@ -73,6 +74,8 @@ def check_columns(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "crm/imports/columns.html", context)
 
 
+# Browsers that go back keep the page and its fragment apart.
+@vary_on_headers("HX-Request")
 @requires(Permission.CUSTOMERS_IMPORT)
 def show_import(request: HttpRequest, pk: int) -> HttpResponse:
     """How far an import is, or what became of it; the page asks again every two seconds until it is over."""
