@@ -22,6 +22,7 @@ _TABLE: tuple[tuple[str, str, Schedule], ...] = (
     ("Award birthdays", "loyalty.tasks.award_birthdays", crontab(minute=20)),
     ("Let tiers fall whose time has come", "loyalty.tasks.sweep_tiers", timedelta(minutes=5)),
     ("Tell of points that expire soon", "loyalty.tasks.tell_of_expiring_points", crontab(hour=5, minute=10)),
+    ("Close the months of points", "loyalty.tasks.close_months", crontab(hour=4, minute=40)),
     ("Open the event log's next months", "config.tasks.open_event_months", crontab(minute=10)),
     ("Check facts against what they count", "config.tasks.check_facts", crontab(hour=3, minute=20)),
     ("Forget old opens and clicks", "messaging.tasks.forget_tracking", crontab(hour=4, minute=10)),

@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.queries import organization_ids
 from accounts.sweeps import going_on
 from accounts.tenancy import tenant
-from loyalty.actions import expiring, referral_rewards, stamps, sweeping, tiers, vouchers
+from loyalty.actions import closing, expiring, referral_rewards, stamps, sweeping, tiers, vouchers
 
 # In a run, of an organization; the next run goes on.
 TIER_BATCHES = 20
@@ -59,3 +59,11 @@ def award_birthdays() -> None:
     for organization_id in organization_ids():
         with going_on(organization_id):
             sweeping.award_birthdays(organization_id=organization_id, now=timezone.now())
+
+
+@shared_task(soft_time_limit=1_800, time_limit=1_860)
+def close_months() -> None:
+    """Add up the months that are over, once and for all."""
+    for organization_id in organization_ids():
+        with going_on(organization_id), tenant(organization_id):
+            closing.close_months(now=timezone.now())

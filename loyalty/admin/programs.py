@@ -6,7 +6,7 @@ from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline, Tenan
 from accounts.audit import Actor
 from accounts.permissions import Permission
 from loyalty.actions.programs import create_program, update_program
-from loyalty.models import BudgetUse, Program, Terms
+from loyalty.models import BudgetUse, ClosedMonth, Program, Terms
 
 
 class TermsInline(ReadOnlyTenantInline):
@@ -57,3 +57,14 @@ class BudgetUseAdmin(ReadOnlyTenantAdmin):
     list_filter = ("program",)
     list_select_related = ("program",)
     fields = ("program", "rule", "used")
+
+
+@admin.register(ClosedMonth)
+class ClosedMonthAdmin(ReadOnlyTenantAdmin):
+    """What was recorded in the months that are over."""
+
+    view_permission = Permission.INSIGHTS_VIEW
+    list_display = ("starts_on", "program", "issued", "redeemed", "expired", "reversed", "deferred_minor")
+    list_filter = ("program",)
+    list_select_related = ("program",)
+    fields = ("program", "time_zone", "starts_on", "issued", "redeemed", "expired", "reversed", "deferred_minor", "closed_at")

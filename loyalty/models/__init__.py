@@ -1,4 +1,5 @@
 from loyalty.models.budget import BudgetUse
+from loyalty.models.closing import ClosedMonth
 from loyalty.models.ledger import Entry, EntryKind, Hold, HoldState, Lot, LotRemainder, Posting, Wallet
 from loyalty.models.member import Member
 from loyalty.models.program import Program, ProgramState, Terms
@@ -9,6 +10,7 @@ from loyalty.models.till import OperationState, Till, TillOperation
 
 __all__ = [
     "BudgetUse",
+    "ClosedMonth",
     "Entry",
     "EntryKind",
     "FilledCard",

@@ -1,43 +1,83 @@
 """The liability report: a program's points month by month, from the postings alone."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from accounts.queries import current_organization
 from accounts.tenancy import current_organization_id
+from loyalty.models import ClosedMonth
 from loyalty.rules.liability import PeriodAccount
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFigures:
+    """What was recorded in a month of a program, and the part of its sales that belongs to their points (minor units)."""
+
+    starts_on: date
+    issued: int
+    redeemed: int
+    expired: int
+    reversed: int
+    deferred_minor: int
 
 
 def liability_by_month(*, program_id: int, until: datetime, location_ids: Collection[int] | None = None) -> list[PeriodAccount]:
     """One account per month (of the organization's time zone) in which something was recorded up to ``until``, oldest first.
 
-    Months are those of recording, so that a month that was closed stays as it was: what comes late counts where it was written.
+    Months are those of recording, so that a month that was closed stays as it was: what comes late counts where it was
+    written. Closed months are read, those after them are added up.
 
     Args:
-        location_ids: those whose sales may be seen in what is deferred of them; all of them for ``None``. Points are of no location.
+        location_ids: those whose sales may be seen in what is deferred of them; all of them for ``None``. Points are of no
+            location. Months are closed for all locations together, so all of them are added up for some.
     """
     zone = current_organization().time_zone
-    rows = _fetch(_MONTHS, {"organization": current_organization_id(), "program": program_id, "until": until, "zone": zone})
-    deferred = deferred_by_month(program_id=program_id, until=until, location_ids=location_ids)
+    closed = closed_months(program_id=program_id, zone=zone, until=until) if location_ids is None else []
+    since = end_of_month(closed[-1].starts_on, zone) if closed else None
+    recorded = recorded_months(program_id=program_id, zone=zone, since=since, until=until, location_ids=location_ids)
     accounts: list[PeriodAccount] = []
-    for starts_on, issued, redeemed, expired, taken in rows:
-        opening = accounts[-1].closing if accounts else 0
-        accounts.append(PeriodAccount(starts_on, opening, int(issued), int(redeemed), int(expired), int(taken), deferred.get(starts_on, 0)))
+    for month in [*closed, *recorded]:
+        accounts.append(PeriodAccount(opening=accounts[-1].closing if accounts else 0, **asdict(month)))
     return accounts
 
 
-def deferred_by_month(*, program_id: int, until: datetime, location_ids: Collection[int] | None = None) -> dict[Any, int]:
-    """Minor units of each month's sales that belong to the points that came with them, less what refunds took back in it.
+def closed_months(*, program_id: int, zone: str, until: datetime) -> list[MonthFigures]:
+    """The closed months that were over by ``until``, oldest first."""
+    months = ClosedMonth.objects.filter(program_id=program_id, time_zone=zone).order_by("starts_on")
+    figures = [MonthFigures(*row) for row in months.values_list(*(field.name for field in fields(MonthFigures)))]
+    return [month for month in figures if end_of_month(month.starts_on, zone) <= until]
+
+
+def recorded_months(
+    *, program_id: int, zone: str, since: datetime | None, until: datetime, location_ids: Collection[int] | None = None
+) -> list[MonthFigures]:
+    """Months with what was recorded in them from ``since`` up to and with ``until``, added up from the postings, oldest first.
 
     Each sale is divided as ``rules.liability.split_sale`` does. Of its points' part as much is left as of its points, in
     whole minor units: the parts of all refunds together are exactly that of one.
     """
-    about = {"organization": current_organization_id(), "program": program_id, "until": until, "zone": current_organization().time_zone}
-    rows = _fetch(_DEFERRED, about | {"locations": None if location_ids is None else list(location_ids)})
-    return {month: int(minor) for month, minor in rows}
+    locations = None if location_ids is None else list(location_ids)
+    about = {"organization": current_organization_id(), "program": program_id, "zone": zone, "since": since, "until": until}
+    deferred = dict(_fetch(_DEFERRED, about | {"locations": locations}))
+    return [
+        MonthFigures(month, int(issued), int(redeemed), int(expired), int(taken), int(deferred.get(month, 0)))
+        for month, issued, redeemed, expired, taken in _fetch(_MONTHS, about)
+    ]
+
+
+def month_of(moment: datetime, zone: str) -> datetime:
+    """The moment in which a moment's month began."""
+    return datetime.combine(moment.astimezone(ZoneInfo(zone)).date().replace(day=1), time(), ZoneInfo(zone))
+
+
+def end_of_month(starts_on: date, zone: str) -> datetime:
+    """The moment in which the next month begins."""
+    return datetime.combine((starts_on + timedelta(days=31)).replace(day=1), time(), ZoneInfo(zone))
 
 
 def outstanding_points(program_id: int) -> int:
@@ -66,24 +106,42 @@ select date_trunc('month', e.recorded_at at time zone %(zone)s)::date,
     coalesce(sum(p.amount) filter (where p.account = 'reversed'), 0)
 from loyalty_entry as e
 join loyalty_posting as p on p.organization_id = e.organization_id and p.entry_id = e.id
-where e.organization_id = %(organization)s and e.program_id = %(program)s and e.recorded_at <= %(until)s
+where e.organization_id = %(organization)s and e.program_id = %(program)s
+    and e.recorded_at between coalesce(%(since)s::timestamptz, '-infinity') and %(until)s
 group by 1 order by 1
 """
-# numeric ``div`` is exact: half a unit is added before what is less than one is cut off.
+# Sales of these months, and older ones of which something was taken back in them. numeric ``div`` is exact: half a unit is
+# added before what is less than one is cut off.
 _DEFERRED: Final = """
-with terms as materialized (
+with span as materialized (
+    select coalesce(%(since)s::timestamptz, '-infinity') as since, %(until)s::timestamptz as until
+),
+answered as materialized (
+    select distinct origin_id from loyalty_entry
+    where organization_id = %(organization)s and program_id = %(program)s and kind in ('clawback', 'restore', 'cancel')
+        and origin_id is not null and recorded_at between (select since from span) and (select until from span)
+),
+terms as materialized (
     select id, (document #>> '{redemption,points}')::numeric * 100 as parts,
         (document #>> '{redemption,minor}')::numeric * (document ->> 'redeemed_share')::numeric as point
     from loyalty_terms
     where organization_id = %(organization)s and program_id = %(program)s and document -> 'redemption' is not null
 ),
+earnings as (
+    select id, recorded_at, amount, purchase_id, terms_id from loyalty_entry
+    where organization_id = %(organization)s and program_id = %(program)s and kind = 'earn'
+        and recorded_at between (select since from span) and (select until from span)
+    union all
+    select id, recorded_at, amount, purchase_id, terms_id from loyalty_entry
+    where organization_id = %(organization)s and program_id = %(program)s and kind = 'earn'
+        and recorded_at < (select since from span) and id in (select origin_id from answered)
+),
 priced as (
     select e.id, e.recorded_at, e.amount::numeric as points, s.total_minor::numeric as sale, e.amount * t.point as price, t.parts
-    from loyalty_entry as e
-    join crm_purchase as s on s.organization_id = e.organization_id and s.id = e.purchase_id
+    from earnings as e
+    join crm_purchase as s on s.organization_id = %(organization)s and s.id = e.purchase_id
     join terms as t on t.id = e.terms_id
-    where e.organization_id = %(organization)s and e.program_id = %(program)s and e.kind = 'earn' and e.recorded_at <= %(until)s
-        and s.total_minor > 0 and (%(locations)s::bigint[] is null or s.location_id = any(%(locations)s::bigint[]))
+    where s.total_minor > 0 and (%(locations)s::bigint[] is null or s.location_id = any(%(locations)s::bigint[]))
 ),
 earned as (
     select id, recorded_at, points, div(2 * sale * price + sale * parts + price, 2 * (sale * parts + price)) as minor from priced
@@ -93,8 +151,8 @@ taken as (
         earned.points - sum(t.change) over (partition by t.origin_id order by t.id) as points_left
     from (
         select id, origin_id, recorded_at, case kind when 'restore' then -amount else amount end as change from loyalty_entry
-        where organization_id = %(organization)s and kind in ('clawback', 'restore', 'cancel') and origin_id is not null
-            and recorded_at <= %(until)s
+        where organization_id = %(organization)s and kind in ('clawback', 'restore', 'cancel')
+            and origin_id in (select origin_id from answered) and recorded_at <= %(until)s
     ) as t
     join earned on earned.id = t.origin_id
 ),
@@ -104,5 +162,6 @@ changes as (
     select recorded_at, div(2 * minor * points_left + points, 2 * points)
         - div(2 * minor * (points_left + change) + points, 2 * points) from taken
 )
-select date_trunc('month', recorded_at at time zone %(zone)s)::date, sum(minor) from changes group by 1
+select date_trunc('month', recorded_at at time zone %(zone)s)::date, sum(minor) from changes
+where recorded_at >= (select since from span) group by 1
 """

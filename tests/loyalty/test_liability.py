@@ -1,16 +1,21 @@
 """What points owe."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.audit import SYSTEM
+from accounts.models import Organization
+from accounts.tenancy import tenant
+from loyalty.actions.closing import close_months
 from loyalty.actions.points import cancel_pending
-from loyalty.models import Entry, Program
+from loyalty.models import ClosedMonth, Entry, Program
+from loyalty.queries.closing_checks import CHECK, wrong_closings
 from loyalty.queries.liability import liability_by_month, outstanding_points
-from loyalty.rules.liability import Split, Worth, split_sale
+from loyalty.rules.liability import PeriodAccount, Split, Worth, split_sale
+from loyalty.tasks import close_months as close_months_of_all
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import DAY, NOW, Stage
 from tests.loyalty.program_stage import SALES, Shop, open_program
@@ -93,3 +98,69 @@ def test_sales_are_divided_in_the_database_as_the_rule_divides_them(in_saffron: 
         shop.buy(amount)
     earned = Entry.objects.filter(kind="earn").values_list("purchase__total_minor", "amount")
     assert deferred(program) == [sum(split_sale(sale_minor=sale, points=points, worth=WORTH).points_minor for sale, points in earned)]
+
+
+class Year:
+    """A program that sells, takes back and redeems over months, the last of which is not over."""
+
+    def __init__(self) -> None:
+        self.program = open_program(redemption={"points": 1_000, "minor": 1_200}, redeemed_share=80)
+        self.shop = Shop(self.program)
+        sale = self.shop.buy(2_000_000)
+        stage = Stage(self.shop.member)
+        stage.now = self.shop.now = NOW + 45 * DAY
+        stage.redeem(600)
+        self.shop.refund(sale, 500_000)
+        self.shop.now = NOW + 80 * DAY
+        self.shop.refund(sale, 300_000)
+        self.shop.buy(700_000)
+        self.now = self.shop.now
+
+    def accounts(self) -> list[PeriodAccount]:
+        return liability_by_month(program_id=self.program.pk, until=self.now)
+
+
+def test_closed_months_are_read_and_change_nothing_in_the_report(in_saffron: Cast) -> None:
+    year = Year()
+    before = year.accounts()
+    assert close_months(now=year.now) == 2
+    closed = list(ClosedMonth.objects.order_by("starts_on").values_list("starts_on", "issued", "redeemed", "reversed", "deferred_minor"))
+    assert closed == [(month.starts_on, month.issued, month.redeemed, month.reversed, month.deferred_minor) for month in before[:2]]
+    assert [str(month.starts_on) for month in before] == ["2026-03-01", "2026-04-01", "2026-05-01"]
+    assert year.accounts() == before
+    assert (close_months(now=year.now), ClosedMonth.objects.count()) == (0, 2)
+    assert wrong_closings() == []
+    # The report of a day before they were closed, and one by another clock, are added up.
+    assert liability_by_month(program_id=year.program.pk, until=NOW) == [
+        PeriodAccount(before[0].starts_on, 0, 2_000, 0, 0, 0, 1_918),
+    ]
+    Organization.objects.update(time_zone="Asia/Tehran")
+    assert [month.closing for month in year.accounts()] == [month.closing for month in before]
+
+
+def test_a_month_is_closed_when_it_has_been_over_for_a_day(in_saffron: Cast) -> None:
+    year = Year()
+    april = datetime(2026, 4, 1, 4, tzinfo=UTC)  # midnight in New York
+    assert close_months(now=april + DAY - timedelta(microseconds=1)) == 0
+    assert close_months(now=april + DAY) == 1
+    assert ClosedMonth.objects.get().program == year.program
+
+
+def test_a_closed_month_that_is_not_what_was_posted_is_told(in_saffron: Cast) -> None:
+    year = Year()
+    close_months(now=year.now)
+    ClosedMonth.objects.filter(starts_on="2026-04-01").update(redeemed=1)
+    assert [(promise.check, promise.ids) for promise in wrong_closings()] == [(CHECK, (year.program.pk,))]
+
+
+def test_closing_leaves_other_organizations_alone(cast: Cast) -> None:
+    with tenant(cast.saffron.pk):
+        year = Year()
+    with tenant(cast.rival.pk):
+        assert close_months(now=year.now) == 0
+        assert ClosedMonth.objects.count() == 0
+    close_months_of_all()
+    with tenant(cast.saffron.pk):
+        assert ClosedMonth.objects.count() == 3
+    with tenant(cast.rival.pk):
+        assert ClosedMonth.objects.count() == 0

@@ -9,6 +9,8 @@ from accounts.queries import organization_id_by_slug, organization_ids
 from accounts.tenancy import tenant
 from loyalty.ledger.replay import Findings
 from loyalty.ledger.verification import verify_ledger
+from loyalty.queries import closing_checks
+from loyalty.queries.closing_checks import wrong_closings
 from loyalty.queries.reward_checks import CHECKS, BrokenPromise, broken_promises
 
 
@@ -28,9 +30,9 @@ class Command(BaseCommand):
                 with connection.cursor() as cursor:
                     cursor.execute("set transaction isolation level repeatable read, read only")
                 with tenant(organization_id):
-                    findings, promises = verify_ledger(), broken_promises()
+                    findings, promises = verify_ledger(), [*broken_promises(), *wrong_closings()]
             self._report(organization_id, findings)
-            self._report_rewards(promises)
+            self._report_promises(promises)
             broken += sum(verdict.failed > 0 for verdict in findings.values()) + len(promises)
         if broken:
             raise CommandError(f"{broken} promises are broken; the first wrong entry of each stands above.")
@@ -41,9 +43,9 @@ class Command(BaseCommand):
             state = f"BROKEN {verdict.failed:,} times, first {verdict.first}" if verdict.failed else "ok"
             self.stdout.write(f"{verdict.made:>13,}  {check}: {state}")
 
-    def _report_rewards(self, promises: Sequence[BrokenPromise]) -> None:
+    def _report_promises(self, promises: Sequence[BrokenPromise]) -> None:
         broken = {promise.check: promise.ids for promise in promises}
-        for check in CHECKS:
+        for check in (*CHECKS, closing_checks.CHECK):
             ids = broken.get(check, ())
             self.stdout.write(f"{'':13}  {check}: {f'BROKEN, first {ids[0]}' if ids else 'ok'}")
 
