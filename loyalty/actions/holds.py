@@ -76,15 +76,14 @@ def capture_hold(
     def entry(wallet: OpenWallet) -> NewEntry:
         lapsed = _lapsed_since(wallet, hold_id, occurred_at)
         held = lapsed.amount if lapsed else _held(member_id, hold_id)
-        captured = held if amount is None else amount
+        captured, at = held if amount is None else amount, occurred_at or wallet.now
         if not 0 < captured <= held:
             raise CaptureError(captured)
         if lapsed:
-            legs, at, details = spent_as_of(wallet, captured, occurred_at), occurred_at or wallet.now, {"hold": hold_id}
+            legs, details = spent_as_of(wallet, captured, occurred_at), {"hold": hold_id}
             return NewEntry(EntryKind.REDEEM, captured, legs, at, actor, purchase_id=purchase_id, reason=reason, details=details)
         then = issue_reserved(hold_id, captured=captured, held=held, at=wallet.now, actor=actor)
-        resolved = _resolve(wallet, hold_id, captured, occurred_at or wallet.now, actor)
-        return replace(resolved, purchase_id=purchase_id, reason=reason, then=then)
+        return replace(_resolve(wallet, hold_id, captured, at, actor), purchase_id=purchase_id, reason=reason, then=then)
 
     body = {"kind": EntryKind.CAPTURE, "hold": hold_id, "amount": amount, "purchase": purchase_id}
     return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
