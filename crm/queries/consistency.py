@@ -7,10 +7,12 @@ from accounts.tenancy import current_organization_id
 _WRONG_FACTS = """
 with bought as (
     select customer_id, count(*) filter (where kind = 'sale') as sales, count(*) filter (where kind = 'refund') as refunds,
-        sum(total_minor) as spent, max(purchased_at) filter (where kind = 'sale') as last_at
+        sum(total_minor) as spent, min(purchased_at) filter (where kind = 'sale') as first_at,
+        max(purchased_at) filter (where kind = 'sale') as last_at
     from crm_purchase where organization_id = %(org)s and customer_id is not null group by customer_id
 ), came as (
-    select customer_id, count(*) filter (where state = 'completed') as visits, count(*) filter (where state = 'no_show') as missed
+    select customer_id, count(*) filter (where state = 'completed') as visits, count(*) filter (where state = 'no_show') as missed,
+        min(starts_at) filter (where state = 'completed') as first_at, max(starts_at) filter (where state = 'completed') as last_at
     from crm_visit where organization_id = %(org)s group by customer_id
 )
 select facts.customer_id
@@ -18,10 +20,12 @@ from crm_customerfacts as facts
 left join bought on bought.customer_id = facts.customer_id
 left join came on came.customer_id = facts.customer_id
 where facts.organization_id = %(org)s and (
-    facts.purchase_count, facts.refund_count, facts.spent_minor, facts.visit_count, facts.no_show_count
+    facts.purchase_count, facts.refund_count, facts.spent_minor, facts.first_purchase_at, facts.last_purchase_at,
+    facts.visit_count, facts.no_show_count, facts.first_visit_at, facts.last_visit_at
 ) is distinct from (
-    coalesce(bought.sales, 0), coalesce(bought.refunds, 0), coalesce(bought.spent, 0), coalesce(came.visits, 0), coalesce(came.missed, 0)
-) or facts.last_purchase_at is distinct from bought.last_at
+    coalesce(bought.sales, 0), coalesce(bought.refunds, 0), coalesce(bought.spent, 0), bought.first_at, bought.last_at,
+    coalesce(came.visits, 0), coalesce(came.missed, 0), came.first_at, came.last_at
+)
 order by facts.customer_id limit %(limit)s
 """
 
