@@ -1,6 +1,7 @@
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
 
 from accounts.tenancy import current_organization_id
@@ -33,6 +34,10 @@ class TenantModel(models.Model):
         self.clean_fields(exclude={"organization", *trusted})
         self.clean()
         self.validate_constraints()
+
+    def unique_error_message(self, model_class: type[models.Model], unique_check: Sequence[str]) -> ValidationError:
+        """What says that a value is taken; that it is so within the organization goes without saying."""
+        return super().unique_error_message(model_class, [name for name in unique_check if name != "organization"] or unique_check)
 
     @contextmanager
     def refusing_late_duplicates(self) -> Iterator[None]:

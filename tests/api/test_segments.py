@@ -56,6 +56,14 @@ def test_a_segment_lives_from_creation_to_deletion(cast: Cast, till: Caller, ass
     assert actions == ["segment.created", "segment.changed", "segment.deleted"]
 
 
+@pytest.mark.parametrize("language", ["en", "fa"])
+def test_a_name_that_is_taken_is_told_without_the_organization(till: Caller, language: str) -> None:
+    till.post("segments/", {"name": "Spenders", "rules": SPENDERS})
+    told = till.post("segments/", {"name": "Spenders", "rules": SPENDERS}, HTTP_ACCEPT_LANGUAGE=language).json()
+    assert told["detail"] == {"en": "Segment with this Name already exists.", "fa": "گروه با این نام از قبل موجود است."}[language]
+    assert [row["name"] for row in till.get("segments/").json()["results"]] == ["Spenders"]
+
+
 @pytest.mark.parametrize(
     ("rules", "place"),
     [
