@@ -1,6 +1,7 @@
 """The cast and the stage of every test: Alice owns Saffron, Bob works there, Charlie belongs to another organization."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,7 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     create_database(name, TEMPLATE)
     with django_db_blocker.unblock():
         use_database(name)
+        _gather()
     yield
     with django_db_blocker.unblock():
         use_database("postgres")
@@ -101,12 +103,14 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 
 @pytest.fixture
 def committed_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A database whose commits are real, for tests with several connections or processes; emptied afterwards."""
+    """An empty database whose commits are real, for tests with several connections or processes."""
     with django_db_blocker.unblock():
+        truncate_all()
         try:
             yield
         finally:
             truncate_all()
+            _gather()
 
 
 @pytest.fixture
@@ -162,9 +166,17 @@ def make_cast() -> Cast:
     return Cast(saffron, rival, alice, bob, charlie, downtown, uptown)
 
 
+_on_stage: list[Cast] = []
+
+
+def _gather() -> None:
+    """Commit the cast, once for all tests whose own rows are taken back."""
+    _on_stage[:] = [make_cast()]
+
+
 @pytest.fixture
 def cast(db: None) -> Cast:
-    return make_cast()
+    return deepcopy(_on_stage[0])
 
 
 @pytest.fixture
