@@ -1,6 +1,7 @@
 """The cast and the stage of every test: Alice owns Saffron, Bob works there, Charlie belongs to another organization."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,13 +105,8 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 @pytest.fixture
 def committed_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """An empty database whose commits are real, for tests with several connections or processes."""
-    with django_db_blocker.unblock():
-        truncate_all()
-        try:
-            yield
-        finally:
-            truncate_all()
-            _gather()
+    with django_db_blocker.unblock(), empty_stage():
+        yield
 
 
 @pytest.fixture
@@ -172,6 +168,17 @@ _on_stage: list[Cast] = []
 def _gather() -> None:
     """Commit the cast, once for all tests whose own rows are taken back."""
     _on_stage[:] = [make_cast()]
+
+
+@contextmanager
+def empty_stage() -> Iterator[None]:
+    """No row of anybody; afterwards the cast is back."""
+    truncate_all()
+    try:
+        yield
+    finally:
+        truncate_all()
+        _gather()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from crm.models import (
     VisitState,
 )
 from crm.normalisation.phones import normalise_phone
+from tests.conftest import empty_stage
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 COUNT = 120
@@ -36,7 +37,7 @@ COUNT = 120
 @pytest.fixture(scope="module")
 def saffron(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[int]:
     """Filled once; nobody here changes anything."""
-    with django_db_blocker.unblock(), transaction.atomic():
+    with django_db_blocker.unblock(), empty_stage(), transaction.atomic():
         organization_id = open_business()
         fill_business(organization_id, now=NOW, progress=lambda _line: None, count=COUNT)
         yield organization_id
