@@ -54,7 +54,7 @@ LINT = Step("lint", tool("ruff", "check", "--quiet", "."))
 FLOORS = Step("floors (import-linter)", tool("lint-imports"))
 TYPES = Step("types (mypy)", tool("mypy", "--no-error-summary", "."))
 TEMPLATES = Step("templates (djlint)", tool("djlint", "--quiet", "--lint", "."))
-TESTS = Step("tests", python("-m", "pytest", "-q", "-p", "tests.own_servers", "-n", "2", "--maxschedchunk=1", "--durations=10"))
+TESTS = Step("tests", python("-m", "pytest", "-q", "-p", "tests.own_servers", "-n", "3", "--maxschedchunk=1", "--durations=10"))
 RULES = Step("tests of the rules", python("-m", "pytest", "-q", *rule_tests()))
 CRASH = Step("chaos", python("-m", "pytest", "-q", "-s", "-m", "chaos", "--timeout=0"), (("CHAOS", "full"),), minutes=300)
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final
 
 from django.core.files import File
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.audit import Actor, record_audit
@@ -37,6 +38,7 @@ from crm.statistics import MANY_ROWS, refresh_statistics
 
 EMAIL_TEMPLATE: Final = re.compile(r"[A-Za-z0-9._+\-]*\{id\}[A-Za-z0-9._+\-]*@[A-Za-z0-9.\-]+")
 PREVIEW_ROWS: Final = 200
+MOST_READINGS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +267,18 @@ def _enter(run: Run, state: ImportJobState) -> None:
     ImportJob.objects.filter(pk=run.job_id).update(state=state, counts=run.counts, started_at=run.now)
 
 
+def _enter_reading(job: ImportJob, run: Run) -> None:
+    """Count the attempt before it begins: a file whose reading ends its process would be tried for ever."""
+    if job.readings >= MOST_READINGS:
+        raise UnreadableFileError("broke_off", "Reading the file broke off %(count)s times; cut it into smaller ones.", count=MOST_READINGS)
+    _enter(run, ImportJobState.READING)
+    ImportJob.objects.filter(pk=run.job_id).update(readings=F("readings") + 1)
+
+
 def _read(job: ImportJob, run: Run) -> list[int]:
     """Fill the staging table; answers which rows may name a person that another row names too."""
     with tenant(run.organization_id):
-        _enter(run, ImportJobState.READING)
+        _enter_reading(job, run)
     options = ImportOptions(**job.options)
     with tenant(run.organization_id):
         ImportFinding.objects.filter(job_id=run.job_id).delete()

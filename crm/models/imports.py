@@ -53,6 +53,7 @@ class ImportJob(TenantModel):
     delimiter = models.CharField(_("delimiter"), max_length=1, blank=True)
     options = models.JSONField(_("options"), default=dict)
     plan = models.JSONField(default=dict, editable=False)
+    readings = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     progress = models.FloatField(_("progress"), default=0.0)
     row_count = models.BigIntegerField(_("rows"), default=0)
     counts = models.JSONField(_("counts"), default=dict)

@@ -51,6 +51,11 @@ def chunks_written(cast: Cast, job: ImportJob) -> int:
         return ImportChunk.objects.filter(job=job).count()
 
 
+def readings(cast: Cast, job: ImportJob) -> int:
+    with tenant(cast.saffron.pk):
+        return ImportJob.objects.get(pk=job.pk).readings
+
+
 def somebody_waits() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
@@ -75,6 +80,26 @@ def test_an_import_killed_while_it_writes_goes_on_where_it_was(committed_cast: C
     assert (done.state, counts(done)) == ("done", {"read": 12_000, "created": 12_000})
     with tenant(cast.saffron.pk):
         assert (Customer.objects.count(), CustomerFacts.objects.count()) == (12_000, 12_000)
+        assert waiting_imports() == []
+
+
+def test_a_file_whose_reading_breaks_off_again_and_again_is_given_up(committed_cast: Cast) -> None:
+    cast = committed_cast
+    job = start(cast.saffron, cast.alice_acts, many(100))
+    with tenant(cast.saffron.pk):
+        ImportJob.objects.filter(pk=job.pk).update(state="reading", readings=4)
+    killed = process(cast, job)  # the fifth attempt begins, and says so before it reads
+    wait_until(lambda: readings(cast, job) == 5, "the import did not begin in a minute")
+    killed.wait()
+    with tenant(cast.saffron.pk):
+        assert Customer.objects.count() == 100  # it came through
+    again = start(cast.saffron, cast.alice_acts, many(100))
+    with tenant(cast.saffron.pk):
+        ImportJob.objects.filter(pk=again.pk).update(state="reading", readings=5)
+    ended = run_import(organization_id=cast.saffron.pk, job_id=again.pk)
+    assert ended is not None
+    assert (ended.state, ended.refusal) == ("failed", "Reading the file broke off 5 times; cut it into smaller ones.")
+    with tenant(cast.saffron.pk):
         assert waiting_imports() == []
 
 
