@@ -62,14 +62,9 @@ def record_purchase(
             future, or a number that exists.
     """
     home = current_organization().currency
-    if not 1 <= len(lines) <= MAX_LINES:
-        raise ValidationError({"lines": _("Give between 1 and %(most)s lines.") % {"most": format_number(MAX_LINES)}})
     if currency not in ("", home):
         raise ValidationError({"currency": _("Purchases of this organization are in %(currency)s.") % {"currency": home}})
-    if lies_ahead(purchased_at, now):
-        raise ValidationError({"purchased_at": _("A sale cannot lie in the future.")})
-    if (total := sum(line.amount_minor for line in lines)) < 0:
-        raise ValidationError({"lines": _("A sale cannot come to less than nothing; goods that come back are a refund.")})
+    _check_sale(lines, purchased_at, now)
     purchase = Purchase(
         customer=customer,
         location=location,
@@ -77,11 +72,20 @@ def record_purchase(
         number=number,
         purchased_at=purchased_at,
         currency=home,
-        total_minor=total,
+        total_minor=sum(line.amount_minor for line in lines),
         payment_method=payment_method,
         source=source,
     )
     return _save(purchase, lines, actor)
+
+
+def _check_sale(lines: Sequence[NewLine], purchased_at: datetime, now: datetime) -> None:
+    if not 1 <= len(lines) <= MAX_LINES:
+        raise ValidationError({"lines": _("Give between 1 and %(most)s lines.") % {"most": format_number(MAX_LINES)}})
+    if lies_ahead(purchased_at, now):
+        raise ValidationError({"purchased_at": _("A sale cannot lie in the future.")})
+    if sum(line.amount_minor for line in lines) < 0:
+        raise ValidationError({"lines": _("A sale cannot come to less than nothing; goods that come back are a refund.")})
 
 
 def refund_moment(sale: Purchase, at: datetime) -> datetime:

@@ -150,9 +150,8 @@ def refund_sale(
     sold = list(sale.lines.order_by("pk"))
     paying = next((line for line in sold if line.product_code == POINTS_CODE), None)
     bought = [line for line in sold if line is not paying]
-    back = [*goods, *(_line_back(bought, one) for one in lines)]
-    if amount_minor:
-        back.append(NewLine(-amount_minor, description=_("Refund of %(number)s") % {"number": sale}))
+    unnamed = [NewLine(-amount_minor, description=_("Refund of %(number)s") % {"number": sale})] if amount_minor else []
+    back = [*goods, *(_line_back(bought, one) for one in lines), *unnamed]
     goods_minor = sum(line.amount_minor for line in bought)
     back_minor = goods_back(sale, paying) - sum(line.amount_minor for line in back)
     if paying and (due := share_back(-paying.amount_minor, back_minor=back_minor, goods_minor=goods_minor) - _discount_back(paying)) > 0:

@@ -11,7 +11,6 @@ from accounts.models import AuditEntry
 from accounts.tenancy import tenant
 from crm.models import Event
 from loyalty.actions.catalogue import change_reward
-from loyalty.actions.counter import undo_at_counter
 from loyalty.actions.points import NotUndoableError
 from loyalty.actions.programs import write_terms
 from loyalty.ledger.bought import PriceError, VoucherNotOpenError
@@ -19,7 +18,6 @@ from loyalty.ledger.posting import KeyReusedError
 from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.store import UnknownMemberError
 from loyalty.models import Entry, EntryKind, Member, Program, Reward, Voucher, VoucherState
-from loyalty.queries.members import history, history_lines
 from loyalty.queries.reward_checks import broken_promises
 from loyalty.queries.rewards import catalogue_for
 from loyalty.rules.postings import InsufficientPointsError
@@ -368,34 +366,3 @@ def test_verification_names_what_does_not_hold(stage: RewardStage) -> None:
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def test_the_history_offers_to_undo_what_was_held_at_a_till_and_then_redeemed(stage: RewardStage) -> None:
-    stage.earn(100)
-    stage.capture(stage.hold(60)[1])
-
-    def offered() -> list[tuple[str, bool]]:
-        member = Member.objects.select_related("wallet").get(pk=stage.member.pk)
-        return [(line.entry.kind, line.undoable) for line in history_lines(member, list(history(member)))]
-
-    assert offered() == [("capture", True), ("hold", False), ("earn", False)]
-    captured = Entry.objects.get(kind=EntryKind.CAPTURE)
-    undo_at_counter(member=stage.member, entry_id=captured.pk, token="a-token-of-a-form-0001", now=stage.now, actor=SYSTEM, role=None)
-    assert (stage.wallet(), offered()[1]) == ((100, 0, 0, 0), ("capture", False))
-
-
-def test_the_history_offers_to_undo_a_redemption_only_while_its_voucher_can_still_be_used(stage: RewardStage) -> None:
-    stage.earn(100)
-    voucher = stage.buy(stage.reward(60)).voucher
-
-    def offered() -> list[bool]:
-        return [
-            line.undoable
-            for line in history_lines(Member.objects.select_related("wallet").get(pk=stage.member.pk), list(history(stage.member)))
-        ]
-
-    before = offered()
-    stage.use(voucher)
-    used = offered()
-    stage.undo_use(voucher)
-    assert (before, used, offered()) == ([True, False], [False, False], [True, False])
