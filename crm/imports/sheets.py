@@ -4,6 +4,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from python_calamine import CalamineError, CalamineWorkbook
@@ -19,6 +20,12 @@ _PLACE_BYTES: Final = 32
 _PLACE: Final = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})(\d{1,10})""")
 # Cells of the first 26 columns and 999,999 rows fit in any case: only of a part that has others all are looked at.
 _FAR_PLACE: Final = re.compile(rb"""r\s*=\s*["'](?:[A-Za-z]{2,3}\d|[A-Za-z]?\d{7})""")
+# A text that many cells share stands once in the file, and once for each of them in the parser's table.
+_SHARED_TEXTS: Final = "xl/sharedStrings.xml"
+_SHARED_TEXT: Final = re.compile(rb"<(?:\w+:)?si[\s/>]")
+_SHARING_CELL: Final = re.compile(rb"""\st\s*=\s*["']s["'][^>]*>\s*<(?:\w+:)?v[^>]*>\s*(\d{1,9})""")
+_SHARING: Final = re.compile(rb"""\st\s*=\s*["']s["']""")
+_SHORTEST_CELL: Final = 16
 # What makes a workbook one of OpenDocument, or a binary one; the parser would take those too.
 _OTHER_KINDS: Final = frozenset({"content.xml", "xl/workbook.bin"})
 
@@ -75,6 +82,7 @@ def _refuse_bombs(source: Source) -> None:
                 raise UnreadableFileError("other_workbook", "This is a workbook of another kind; save it as .xlsx or CSV.")
             for part in archive.infolist():
                 limit -= _measure(archive, part, limit)
+            _refuse_shared_bombs(archive)
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         if isinstance(error, UnreadableFileError):
             raise
@@ -92,6 +100,39 @@ def _measure(archive: zipfile.ZipFile, part: zipfile.ZipInfo, limit: int) -> int
     if is_far and _table_bytes(archive, part) > MAX_SHEET_BYTES:
         raise _too_large()
     return size
+
+
+def _refuse_shared_bombs(archive: zipfile.ZipFile) -> None:
+    """Add up the texts that cells share, as often as they are shared, where a sheet has room for too many of them."""
+    if _SHARED_TEXTS not in archive.namelist():
+        return
+    sizes = _shared_sizes(archive)
+    for part in archive.infolist():
+        if (
+            part.file_size // _SHORTEST_CELL * max(sizes, default=0) > MAX_SHEET_BYTES
+            and _shared_bytes(archive, part, sizes) > MAX_SHEET_BYTES
+        ):
+            raise _too_large()
+
+
+def _shared_sizes(archive: zipfile.ZipFile) -> list[int]:
+    """The bytes of each shared text with its tags."""
+    starts, passed = list[int](), 0
+    for new, text in _texts(archive, archive.getinfo(_SHARED_TEXTS)):
+        passed += new
+        starts += [passed - len(text) + found.start() for found in _SHARED_TEXT.finditer(text)]
+    starts = sorted(set(starts))  # one that began before a cut is found on both sides of it
+    return [end - start for start, end in pairwise([*starts, passed])] if starts else []
+
+
+def _shared_bytes(archive: zipfile.ZipFile, part: zipfile.ZipInfo, sizes: list[int]) -> int:
+    """What the shared texts of a sheet take; a cell whose text is not plainly named has the longest."""
+    total = 0
+    for _, text in _texts(archive, part):
+        named = [int(found) for found in _SHARING_CELL.findall(text)]
+        total += sum(sizes[index] for index in named if index < len(sizes))
+        total += (len(_SHARING.findall(text)) - len(named)) * max(sizes)
+    return total
 
 
 def _texts(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[tuple[int, bytes]]:

@@ -140,6 +140,24 @@ def test_a_workbook_with_a_cell_behind_the_others_is_read(tmp_path: Path) -> Non
     assert table.header == ["A1"]
 
 
+@pytest.mark.parametrize(("sharing", "is_taken"), [(1, True), (400, False)])
+def test_a_long_text_that_many_cells_share_is_refused_before_each_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sharing: int, is_taken: bool
+) -> None:
+    monkeypatch.setattr("crm.imports.sheets.MAX_SHEET_BYTES", 1 << 20)
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        sheet = book.add_worksheet("people")
+        for row in range(401):
+            sheet.write_row(row, 0, ["n", "x" * 30_000 if 0 < row <= sharing else "short"])
+    path = kept(tmp_path, buffer.getvalue(), "book.xlsx")
+    if is_taken:
+        assert open_table(path).header == ["n", "short"]
+    else:
+        with pytest.raises(UnreadableFileError, match="unpacks to more"):
+            open_table(path)
+
+
 def _workbook_with(*places: str) -> bytes:
     """A workbook whose cells hold their own places."""
     buffer = io.BytesIO()
