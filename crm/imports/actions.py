@@ -263,16 +263,15 @@ def _take_steps(job: ImportJob, run: Run) -> None:
     _finish(run, actor)
 
 
-def _enter(run: Run, state: ImportJobState) -> None:
-    ImportJob.objects.filter(pk=run.job_id).update(state=state, counts=run.counts, started_at=run.now)
+def _enter(run: Run, state: ImportJobState, **more: Any) -> None:
+    ImportJob.objects.filter(pk=run.job_id).update(state=state, counts=run.counts, started_at=run.now, **more)
 
 
 def _enter_reading(job: ImportJob, run: Run) -> None:
     """Count the attempt before it begins: a file whose reading ends its process would be tried for ever."""
     if job.readings >= MOST_READINGS:
         raise UnreadableFileError("broke_off", "Reading the file broke off %(count)s times; cut it into smaller ones.", count=MOST_READINGS)
-    _enter(run, ImportJobState.READING)
-    ImportJob.objects.filter(pk=run.job_id).update(readings=F("readings") + 1)
+    _enter(run, ImportJobState.READING, readings=F("readings") + 1)
 
 
 def _read(job: ImportJob, run: Run) -> list[int]:

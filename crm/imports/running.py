@@ -20,8 +20,7 @@ TICK_SECONDS: Final = 0.5
 # Whole tables are read and joined here, and just filled ones have no statistics yet (of staged rows the planner expects few,
 # since it cannot see through the wall): without them it likes loops and short cuts through indexes.
 WHOLE_TABLES: Final = "".join(
-    f"set local {setting};"
-    for setting in ("work_mem = '128MB'", "enable_nestloop = off", "enable_bitmapscan = off", "cursor_tuple_fraction = 1")
+    f"set local {setting};" for setting in ("work_mem = '128MB'", "enable_nestloop = off", "enable_bitmapscan = off")
 )
 # A range and the note that it is written are lost together or not at all, and the last transaction of a run waits for all.
 NOT_WAITING: Final = "set local synchronous_commit = off"

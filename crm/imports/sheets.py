@@ -23,8 +23,7 @@ _FAR_PLACE: Final = re.compile(rb"""r\s*=\s*["'](?:[A-Za-z]{2,3}\d|[A-Za-z]?\d{7
 # A text that many cells share stands once in the file, and once for each of them in the parser's table.
 _SHARED_TEXTS: Final = "xl/sharedStrings.xml"
 _SHARED_TEXT: Final = re.compile(rb"<(?:\w+:)?si[\s/>]")
-_SHARING_CELL: Final = re.compile(rb"""\st\s*=\s*["']s["'][^>]*>\s*<(?:\w+:)?v[^>]*>\s*(\d{1,9})""")
-_SHARING: Final = re.compile(rb"""\st\s*=\s*["']s["']""")
+_SHARING_CELL: Final = re.compile(rb"""\st\s*=\s*["']s["'](?:[^>]*>\s*<(?:\w+:)?v[^>]*>\s*(\d{1,9}))?""")
 _SHORTEST_CELL: Final = 16
 # What makes a workbook one of OpenDocument, or a binary one; the parser would take those too.
 _OTHER_KINDS: Final = frozenset({"content.xml", "xl/workbook.bin"})
@@ -127,11 +126,10 @@ def _shared_sizes(archive: zipfile.ZipFile) -> list[int]:
 
 def _shared_bytes(archive: zipfile.ZipFile, part: zipfile.ZipInfo, sizes: list[int]) -> int:
     """What the shared texts of a sheet take; a cell whose text is not plainly named has the longest."""
-    total = 0
+    total, longest = 0, max(sizes)
     for _, text in _texts(archive, part):
-        named = [int(found) for found in _SHARING_CELL.findall(text)]
-        total += sum(sizes[index] for index in named if index < len(sizes))
-        total += (len(_SHARING.findall(text)) - len(named)) * max(sizes)
+        for number in _SHARING_CELL.findall(text):
+            total += longest if not number else sizes[int(number)] if int(number) < len(sizes) else 0
     return total
 
 

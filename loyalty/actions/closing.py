@@ -6,7 +6,7 @@ from typing import Final
 
 from accounts.queries import current_organization
 from loyalty.models import ClosedMonth, Program
-from loyalty.queries.liability import closed_months, end_of_month, month_of, recorded_months
+from loyalty.queries.liability import closed_months, end_of_closed, month_of, recorded_months
 
 # An entry is recorded as of the moment its request began, which may be a while before it is seen.
 SETTLED_AFTER: Final = timedelta(days=1)
@@ -19,7 +19,7 @@ def close_months(*, now: datetime) -> int:
     written = 0
     for program in Program.objects.order_by("pk"):
         closed = closed_months(program_id=program.pk, zone=zone, until=ended)
-        since = end_of_month(closed[-1].starts_on, zone) if closed else None
+        since = end_of_closed(closed, zone)
         months = recorded_months(program_id=program.pk, zone=zone, since=since, until=ended - timedelta(microseconds=1))
         rows = [ClosedMonth(program=program, time_zone=zone, closed_at=now, **asdict(month)) for month in months]
         written += len(ClosedMonth.objects.bulk_create(rows, ignore_conflicts=True))

@@ -1,6 +1,6 @@
 """The liability report: a program's points month by month, from the postings alone."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -38,7 +38,7 @@ def liability_by_month(*, program_id: int, until: datetime, location_ids: Collec
     """
     zone = current_organization().time_zone
     closed = closed_months(program_id=program_id, zone=zone, until=until) if location_ids is None else []
-    since = end_of_month(closed[-1].starts_on, zone) if closed else None
+    since = end_of_closed(closed, zone)
     recorded = recorded_months(program_id=program_id, zone=zone, since=since, until=until, location_ids=location_ids)
     accounts: list[PeriodAccount] = []
     for month in [*closed, *recorded]:
@@ -51,6 +51,11 @@ def closed_months(*, program_id: int, zone: str, until: datetime) -> list[MonthF
     months = ClosedMonth.objects.filter(program_id=program_id, time_zone=zone).order_by("starts_on")
     figures = [MonthFigures(*row) for row in months.values_list(*(field.name for field in fields(MonthFigures)))]
     return [month for month in figures if end_of_month(month.starts_on, zone) <= until]
+
+
+def end_of_closed(closed: Sequence[MonthFigures], zone: str) -> datetime | None:
+    """The moment up to which months are closed."""
+    return end_of_month(closed[-1].starts_on, zone) if closed else None
 
 
 def recorded_months(
