@@ -3,10 +3,13 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from accounts.queries import current_organization
 from loyalty.models import ClosedMonth, Program
-from loyalty.queries.liability import closed_months, end_of_closed, month_of, recorded_months
+from loyalty.queries.liability import closed_months, end_of_closed, recorded_months
+from loyalty.rules.rewards import period_of
+from loyalty.rules.terms import CapPer
 
 # An entry is recorded as of the moment its request began, which may be a while before it is seen.
 SETTLED_AFTER: Final = timedelta(days=1)
@@ -15,7 +18,7 @@ SETTLED_AFTER: Final = timedelta(days=1)
 def close_months(*, now: datetime) -> int:
     """Close every program's months that were over a day ago; returns how many rows that wrote."""
     zone = current_organization().time_zone
-    ended = month_of(now - SETTLED_AFTER, zone)
+    ended = period_of(CapPer.MONTH, now - SETTLED_AFTER, ZoneInfo(zone))[0]
     written = 0
     for program in Program.objects.order_by("pk"):
         closed = closed_months(program_id=program.pk, zone=zone, until=ended)

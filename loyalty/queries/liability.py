@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,8 @@ from accounts.queries import current_organization
 from accounts.tenancy import current_organization_id
 from loyalty.models import ClosedMonth
 from loyalty.rules.liability import PeriodAccount
+from loyalty.rules.rewards import period_of
+from loyalty.rules.terms import CapPer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,10 @@ def recorded_months(
     ]
 
 
-def month_of(moment: datetime, zone: str) -> datetime:
-    """The moment in which a moment's month began."""
-    return datetime.combine(moment.astimezone(ZoneInfo(zone)).date().replace(day=1), time(), ZoneInfo(zone))
-
-
 def end_of_month(starts_on: date, zone: str) -> datetime:
     """The moment in which the next month begins."""
-    return datetime.combine((starts_on + timedelta(days=31)).replace(day=1), time(), ZoneInfo(zone))
+    there = ZoneInfo(zone)
+    return period_of(CapPer.MONTH, datetime.combine(starts_on, time(), there), there)[1]
 
 
 def outstanding_points(program_id: int) -> int:
