@@ -251,6 +251,7 @@ CELERY_TASK_ROUTES = {"messaging.tasks.work_on_dispatch": {"queue": "sending"}, 
 # A lost worker's messages wait this long before another worker takes them over.
 SENDING_LEASE_SECONDS = env.float("SENDING_LEASE_SECONDS", default=30.0)
 SENDING_RUN_SECONDS = env.float("SENDING_RUN_SECONDS", default=60.0)
+SENDING_ASK_AGAIN_SECONDS = 5.0  # what was read longer ago is asked for again before it is sent: consent, suppression, address
 SENDING_WORKERS = env.int("SENDING_WORKERS", default=2)  # processes that send one dispatch at the same time
 SENDING_RETRY_SECONDS = env.float("SENDING_RETRY_SECONDS", default=60.0)  # the first pause; each next is three times as long
 SENDING_ATTEMPTS = env.int("SENDING_ATTEMPTS", default=8)

@@ -1,6 +1,6 @@
 """The thread beside the engine: it does all database work that the engine need not wait for.
 
-It keeps the queue of rows filled, writes "sent" back in bulk, closes finished chunks, extends the lease, hears
+It keeps the queue of rows filled, asks again for those that grew old in it, writes "sent" back in bulk, closes finished chunks, extends the lease, hears
 pause and cancel, and takes the rate limit's permits.
 """
 
@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
@@ -36,6 +37,15 @@ class FeederLimits:
     idle_seconds: float = 0.05
     run_seconds: float = 300.0
     give_up_seconds: float = 60.0
+    ask_again_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of some rows in one go, and until when nobody is asked about them again (of `time.monotonic`)."""
+
+    contexts: Contexts
+    good_until: float
 
 
 class Feeder(threading.Thread):
@@ -43,7 +53,8 @@ class Feeder(threading.Thread):
 
     def __init__(self, ledger: Ledger, composer: Composer, pace: Pace, limits: FeederLimits, wake: Callable[[], None]) -> None:
         super().__init__(name="feeder", daemon=True)
-        self.ready: deque[tuple[ChunkProgress, Row, Contexts]] = deque()
+        self.ready: deque[tuple[ChunkProgress, Row, Reading]] = deque()
+        self.overdue: deque[tuple[ChunkProgress, Row]] = deque()
         self.sent: deque[tuple[int, float]] = deque()
         self.complete: deque[ChunkProgress] = deque()
         self.allowance = 0
@@ -65,10 +76,15 @@ class Feeder(threading.Thread):
         self._lost_since: float | None = None
         self._unwritten: list[tuple[int, float]] = []
         self._closing: list[ChunkProgress] = []
-        self._claimed: tuple[ClaimedChunk, list[Row]] | None = None
+        self._claimed: tuple[float, ClaimedChunk, list[Row]] | None = None
         self._parting = threading.Event()
 
     # --- called from the engine's thread ---------------------------------------------------------
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is left to be taken, now or after it was asked for again."""
+        return not self.overdue and not self.ready  # in this order: rows leave the one when they are in the other
 
     def close(self) -> None:
         """Write everything that is known, let go of the rest, end the thread."""
@@ -120,6 +136,8 @@ class Feeder(threading.Thread):
             self._stop()
         if self.is_limited and not self.has_stopped:
             self._take_permits()
+        if self.overdue and not self.has_stopped:
+            self._ask_again()
         if not self.has_stopped and not self.is_dry and len(self.ready) < self._limits.rows_ahead:
             self._read()
 
@@ -152,25 +170,39 @@ class Feeder(threading.Thread):
         if self._claimed is None:
             self._run_dry()
             return
-        chunk, rows = self._claimed
-        with tenant(self._ledger.organization_id):
-            contexts = self._composer.contexts(rows)
-        self._claimed = None
+        asked_at, chunk, rows = self._claimed
         held_back = [row.delivery_id for row in rows if row.delivery_id <= chunk.sending_through]
         through = max(chunk.sending_through, chunk.first_id - 1)
         progress = ChunkProgress(chunk.id, total=len(rows), sending_through=through, held_back=held_back)
-        if rows:
-            self.ready.extend((progress, row, contexts) for row in rows)
-            self._wake()
-        else:
+        self._offer([(progress, row) for row in rows], asked_at)
+        self._claimed = None
+        if not rows:
             self.complete.append(progress)
         self.bell.set()
 
-    def _claim(self) -> tuple[ClaimedChunk, list[Row]] | None:
+    def _ask_again(self) -> None:
+        """Somebody may have withdrawn, been suppressed or moved while these rows waited for their turn."""
+        asked_at, count = time.monotonic(), len(self.overdue)
+        owners = {row.delivery_id: progress for progress, row in islice(self.overdue, count)}
+        chunk_ids = {progress.chunk_id for progress in owners.values()}
+        rows = self._ledger.read_again(list(chunk_ids), list(owners))
+        self._offer([(owners[row.delivery_id], row) for row in rows], asked_at)
+        for _ in range(count):
+            self.overdue.popleft()
+
+    def _offer(self, rows: list[tuple[ChunkProgress, Row]], asked_at: float) -> None:
+        with tenant(self._ledger.organization_id):
+            contexts = self._composer.contexts([row for _, row in rows])
+        reading = Reading(contexts, asked_at + self._limits.ask_again_seconds)
+        self.ready.extend((progress, row, reading) for progress, row in rows)
+        self._wake()
+
+    def _claim(self) -> tuple[float, ClaimedChunk, list[Row]] | None:
+        asked_at = time.monotonic()
         claimed = self._ledger.claim_chunk()
         if claimed is None and self._ledger.gather_retries():
             claimed = self._ledger.claim_chunk()
-        return claimed
+        return (asked_at, *claimed) if claimed else None
 
     def _run_dry(self) -> None:
         self.is_dry = True

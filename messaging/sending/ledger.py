@@ -1,4 +1,4 @@
-"""The ledger's statements: claim a chunk, find out what a lost worker left, read, write back, finish.
+"""The ledger's statements: claim a chunk, find out what a lost worker left, read, read again, write back, finish.
 
 Each opens its own short transaction in the organization's scope.
 """
@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from accounts.tenancy import tenant
+from messaging.channels.base import LeaseLostError
 from messaging.sending.mark_log import GIVE_UP_SECONDS
 
 RETRY_CHUNK_SIZE = 1_000
 
-# The deliveries of a chunk whose fate is open, of a range and of a list of retries. A retry that was put off once
-# more has a time again, and is not this chunk's any longer.
+# The deliveries whose fate is open: of a chunk that is a range or a list of retries, and of those named, of whatever chunk.
+# A retry that was put off once more has a time again, and is not this chunk's any longer.
 #
 # A plan writes a million rows in a second, long before their statistics are gathered, and a planner that takes the
 # table for nearly empty reads all of it for every chunk. So the statements here name rows by a range of the primary
@@ -28,6 +29,9 @@ _OPEN_IN_RANGE = """delivery.organization_id = %(org)s and delivery.dispatch_id 
 _OPEN_IN_LIST = """delivery.organization_id = %(org)s and delivery.id between %(first)s and %(last)s
     and delivery.id + 0 = any(%(retries)s)
     and delivery.state = 'retrying' and delivery.next_attempt_at is null"""
+_OPEN_AND_NAMED = """delivery.organization_id = %(org)s and delivery.id between %(first)s and %(last)s
+    and delivery.id + 0 = any(%(ids)s::bigint[])
+    and (delivery.state = 'planned' or delivery.state = 'retrying' and delivery.next_attempt_at is null)"""
 
 # A lease that ran out while PostgreSQL was away says nothing about its holder, who is given time to come back; unless
 # that is so long ago that the holder has given up (`mark_log`).
@@ -98,27 +102,12 @@ select id, customer_id, address, attempts, case
 from meant order by id
 """
 
+_SETTLE_RANGE, _SETTLE_LIST = (_SETTLE.format(open=each) for each in (_OPEN_IN_RANGE, _OPEN_IN_LIST))
+_READ_RANGE, _READ_LIST, _READ_NAMED = (_READ.format(open=each) for each in (_OPEN_IN_RANGE, _OPEN_IN_LIST, _OPEN_AND_NAMED))
 
-def _for_open(statement: str) -> tuple[str, str]:
-    return statement.format(open=_OPEN_IN_RANGE), statement.format(open=_OPEN_IN_LIST)
-
-
-_SETTLE_RANGE, _SETTLE_LIST = _for_open(_SETTLE)
-_READ_RANGE, _READ_LIST = _for_open(_READ)
-
-_LEAVE_OUT = """
-with left_out as (
-    update messaging_delivery as delivery set state = 'skipped', reason = given.reason, next_attempt_at = null
-    from unnest(%(ids)s::bigint[], %(reasons)s::text[]) as given (id, reason)
-    where delivery.organization_id = %(org)s and delivery.id = given.id
-    returning delivery.reason
-), counted as (select reason, count(*) as number from left_out group by reason)
-update messaging_dispatch as dispatch set
-    planned_count = planned_count - (select count(*) from left_out),
-    skipped_count = skipped_count + (select count(*) from left_out),
-    skipped_by_reason = skipped_by_reason || (
-        select jsonb_object_agg(reason, coalesce((dispatch.skipped_by_reason ->> reason)::bigint, 0) + number) from counted)
-where organization_id = %(org)s and id = %(dispatch)s
+# Marks go on meanwhile; nobody takes the chunks over before this transaction ends.
+_HOLD = """
+select from messaging_chunk where organization_id = %(org)s and id = any(%(chunks)s) and lease = %(lease)s for key share
 """
 
 _READDRESS = """
@@ -127,19 +116,18 @@ from unnest(%(ids)s::bigint[], %(addresses)s::text[]) as given (id, address)
 where delivery.organization_id = %(org)s and delivery.id = given.id
 """
 
-_WRITE_SENT = """
+_SENT = """
 with sent as (
     update messaging_delivery as delivery
     set state = 'sent', sent_at = to_timestamp(%(at)s), attempts = delivery.attempts + 1, reason = '', detail = '',
         next_attempt_at = null
-    where delivery.organization_id = %(org)s and delivery.id between %(first)s and %(last)s
-        and delivery.id + 0 = any(%(ids)s::bigint[])
-        and (delivery.state = 'planned' or delivery.state = 'retrying' and delivery.next_attempt_at is null)
+    where {open}
     returning 1
 )
 update messaging_dispatch set sent_count = sent_count + (select count(*) from sent)
 where organization_id = %(org)s and id = %(dispatch)s
 """
+_WRITE_SENT = _SENT.format(open=_OPEN_AND_NAMED)
 
 # A chunk is finished once, and with it what its customers got is counted once: in a range by the first attempt, in a
 # list of retries by a later one (a retry may end before the range it came from does).
@@ -234,9 +222,9 @@ class Ledger:
     lease_seconds: float
 
     def claim_chunk(self, *, whatever_state: bool = False) -> tuple[ClaimedChunk, list[Row]] | None:
-        """Claim the next free chunk, settle what a lost worker left of it, and read what is still to be sent.
+        """Claim the next free chunk, settle what a lost worker left of it, and read what is still open.
 
-        Whoever may not be written to any more is left out, with the reason; whose address was corrected gets it there.
+        Whoever may not be written to any more has a reason; whose address was corrected gets it there.
         """
         with tenant(self.organization_id), connection.cursor() as cursor:
             cursor.execute(_CLAIM, self._values(seconds=self.lease_seconds, patience=GIVE_UP_SECONDS, whatever_state=whatever_state))
@@ -248,27 +236,34 @@ class Ledger:
             if chunk.sending_through >= chunk.first_id:
                 through = {"through": chunk.sending_through, "in_flight": chunk.in_flight, "held_back": chunk.held_back}
                 cursor.execute(_SETTLE_RANGE if chunk.retry_ids is None else _SETTLE_LIST, values | through)
-            cursor.execute(_READ_RANGE if chunk.retry_ids is None else _READ_LIST, values)
-            rows = list(starmap(Row, cursor.fetchall()))
-            left_out = [row for row in rows if row.reason]
-            if left_out:
-                ids, reasons = [row.delivery_id for row in left_out], [row.reason for row in left_out]
-                cursor.execute(_LEAVE_OUT, self._values(ids=ids, reasons=reasons))
-            to_send = [row for row in rows if not row.reason]
-            if moved := [row for row in to_send if row.is_moved]:
-                ids, addresses = [row.delivery_id for row in moved], [row.address for row in moved]
-                cursor.execute(_READDRESS, self._values(ids=ids, addresses=addresses))
-            return chunk, to_send
+            return chunk, self._read(cursor, _READ_RANGE if chunk.retry_ids is None else _READ_LIST, values)
+
+    def read_again(self, chunk_ids: Sequence[int], delivery_ids: Sequence[int]) -> list[Row]:
+        """Read deliveries of our chunks once more, as claiming did.
+
+        Raises:
+            LeaseLostError: one of the chunks is another worker's now.
+        """
+        with tenant(self.organization_id), connection.cursor() as cursor:
+            cursor.execute(_HOLD, self._values(chunks=list(chunk_ids)))
+            if cursor.rowcount < len(chunk_ids):
+                raise LeaseLostError("a chunk that was waiting here belongs to another worker")
+            return self._read(cursor, _READ_NAMED, self._named(delivery_ids))
+
+    def _read(self, cursor: Any, statement: str, values: dict[str, Any]) -> list[Row]:
+        cursor.execute(statement, values)
+        rows = list(starmap(Row, cursor.fetchall()))
+        if moved := [row for row in rows if row.is_moved and not row.reason]:
+            ids, addresses = [row.delivery_id for row in moved], [row.address for row in moved]
+            cursor.execute(_READDRESS, self._values(ids=ids, addresses=addresses))
+        return rows
 
     def write_sent(self, sent: Sequence[tuple[int, float]]) -> None:
         """Write (delivery id, Unix time) of messages that the other side took."""
         if not sent:
             return
-        ids = [delivery_id for delivery_id, _ in sent]
-        # One text and one moment, the first of the batch's (of a second at most): a list is adapted item by item, which
-        # costs more than all the rest here.
-        texts = "{" + ",".join(map(str, ids)) + "}"
-        values = self._values(ids=texts, first=min(ids), last=max(ids), at=min(at for _, at in sent))
+        # One moment, the first of the batch's (of a second at most).
+        values = self._named([delivery_id for delivery_id, _ in sent]) | {"at": min(at for _, at in sent)}
         self._execute(_WRITE_SENT, values)
 
     def finish_chunks(self, chunk_ids: Sequence[int]) -> None:
@@ -295,6 +290,11 @@ class Ledger:
         with tenant(self.organization_id), connection.cursor() as cursor:
             cursor.execute(statement, values)
             return int(cursor.rowcount)
+
+    def _named(self, delivery_ids: Sequence[int]) -> dict[str, Any]:
+        # One text: a list is adapted item by item, which costs more than all the rest.
+        text = "{" + ",".join(map(str, delivery_ids)) + "}"
+        return self._values(ids=text, first=min(delivery_ids), last=max(delivery_ids))
 
     def _values(self, **more: Any) -> dict[str, Any]:
         return {"org": self.organization_id, "dispatch": self.dispatch_id, "lease": self.lease, **more}

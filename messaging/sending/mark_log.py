@@ -53,7 +53,7 @@ MARK_WITH_FATES = (
     from fates
     where delivery.organization_id = $1::bigint and delivery.id = any($9::bigint[]) and delivery.id = fates.id
         and (delivery.state = 'planned' or delivery.state = 'retrying' and delivery.next_attempt_at is null)
-    returning delivery.id, delivery.customer_id, delivery.dispatch_id, lower(delivery.address) as address, delivery.state, delivery.detail
+    returning delivery.id, delivery.customer_id, delivery.dispatch_id, lower(delivery.address) as address, delivery.state, delivery.reason, delivery.detail
 ), suppressed as (
     insert into messaging_suppression (organization_id, channel, address, reason, detail, created_at)
     select distinct on (written.address) $1::bigint, dispatch.channel, written.address, 'bounce', written.detail, now()
@@ -71,14 +71,22 @@ MARK_WITH_FATES = (
     select $1::bigint, customer_id, 'message.bounced', now(), 'message',
         jsonb_build_object('delivery', id, 'dispatch', dispatch_id, 'permanent', true)
     from written where state = 'bounced'
+), left_out as (
+    select dispatch_id, reason, count(*) as number from written where state = 'skipped' group by dispatch_id, reason
 ), counted as (
     update messaging_dispatch as dispatch
     set failed_count = dispatch.failed_count + tally.failed,
-        ambiguous_count = dispatch.ambiguous_count + tally.ambiguous
+        ambiguous_count = dispatch.ambiguous_count + tally.ambiguous,
+        planned_count = dispatch.planned_count - tally.skipped,
+        skipped_count = dispatch.skipped_count + tally.skipped,
+        skipped_by_reason = dispatch.skipped_by_reason || coalesce((
+            select jsonb_object_agg(reason, coalesce((dispatch.skipped_by_reason ->> reason)::bigint, 0) + number)
+            from left_out where left_out.dispatch_id = dispatch.id), '{}')
     from (select dispatch_id, count(*) filter (where state in ('failed', 'bounced')) as failed,
-                 count(*) filter (where state = 'ambiguous') as ambiguous from written group by dispatch_id) as tally
+                 count(*) filter (where state = 'ambiguous') as ambiguous,
+                 count(*) filter (where state = 'skipped') as skipped from written group by dispatch_id) as tally
     where dispatch.organization_id = $1::bigint and dispatch.id = tally.dispatch_id
-        and tally.failed + tally.ambiguous > 0
+        and tally.failed + tally.ambiguous + tally.skipped > 0
 )
 select id from marked"""
 )

@@ -136,7 +136,10 @@ def _run(organization_id: int, dispatch: Dispatch, composer: Composer, messenger
     """Let the messenger work on the store; None if the lease was lost on the way."""
     lease, seconds = str(uuid.uuid4()), settings.SENDING_LEASE_SECONDS
     account = dispatch.account
-    limits = FeederLimits(run_seconds=TRIAL_SECONDS if is_trial else settings.SENDING_RUN_SECONDS)
+    limits = FeederLimits(
+        run_seconds=TRIAL_SECONDS if is_trial else settings.SENDING_RUN_SECONDS,
+        ask_again_seconds=settings.SENDING_ASK_AGAIN_SECONDS,
+    )
     store = PostgresStore(
         ledger=Ledger(organization_id, dispatch.pk, lease, seconds),
         composer=composer,

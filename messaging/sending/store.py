@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from messaging.channels.base import Fate, Outcome, Outgoing, Stage
-from messaging.sending.composer import Composer, NotComposedError
+from messaging.sending.composer import Composer, Contexts, NotComposedError
 from messaging.sending.feeder import Feeder, FeederLimits
-from messaging.sending.ledger import Ledger
+from messaging.sending.ledger import Ledger, Row
 from messaging.sending.mark_log import LedgerFate, MarkLog
 from messaging.sending.pace import Pace
 from messaging.sending.progress import ChunkProgress
@@ -47,24 +47,38 @@ class PostgresStore:
     def take(self) -> Outgoing | None:
         """Return the next message, rendered."""
         feeder = self._feeder
-        while feeder.ready and (not feeder.is_limited or feeder.allowance > 0):
-            try:
-                progress, row, contexts = feeder.ready.popleft()
-            except IndexError:
-                return None
-            if len(feeder.ready) == feeder.low_water:
-                feeder.bell.set()
+        while (found := self._next()) is not None:
+            progress, row, contexts = found
             self._chunks[progress.chunk_id] = progress
             progress.take(row.delivery_id)
+            if row.reason:
+                self._note(progress, LedgerFate(row.delivery_id, "skipped", row.reason, is_attempt=False))
+                continue
             try:
                 outgoing = self._composer.compose(row, contexts)
             except NotComposedError as error:
-                self._note(progress, row.delivery_id, Outcome(Fate.FAILED, Stage.RENDER, text=str(error)), row.attempts)
+                self._note(progress, self._fate(row.delivery_id, Outcome(Fate.FAILED, Stage.RENDER, text=str(error)), row.attempts))
                 continue
             outgoing.chunk_id = progress.chunk_id
             outgoing.attempts = row.attempts
             feeder.allowance -= feeder.is_limited
             return outgoing
+        return None
+
+    def _next(self) -> tuple[ChunkProgress, Row, Contexts] | None:
+        """Return the next row that was asked for lately; older ones go back to the feeder on the way."""
+        feeder = self._feeder
+        while feeder.ready and (not feeder.is_limited or feeder.allowance > 0):
+            try:
+                progress, row, reading = feeder.ready.popleft()
+            except IndexError:
+                return None
+            if len(feeder.ready) == feeder.low_water:
+                feeder.bell.set()
+            if time.monotonic() < reading.good_until:
+                return progress, row, reading.contexts
+            feeder.overdue.append((progress, row))
+            feeder.bell.set()
         return None
 
     def backlog(self) -> int:
@@ -75,7 +89,7 @@ class PostgresStore:
     def exhausted(self) -> bool:
         """Tell whether nothing will come any more in this run."""
         feeder = self._feeder
-        return feeder.has_stopped or (feeder.is_dry and not feeder.ready)
+        return feeder.has_stopped or (feeder.is_dry and feeder.is_empty)
 
     def record(self, outgoing: Outgoing, outcome: Outcome) -> None:
         """Note a fate."""
@@ -85,12 +99,15 @@ class PostgresStore:
             self._feeder.sent.append((outgoing.delivery_id, time.time()))
             self._dirty.add(progress)
         else:
-            self._note(progress, outgoing.delivery_id, outcome, outgoing.attempts)
+            self._note(progress, self._fate(outgoing.delivery_id, outcome, outgoing.attempts))
 
-    def _note(self, progress: ChunkProgress, delivery_id: int, outcome: Outcome, attempts: int) -> None:
-        progress.finish(delivery_id)
+    def _fate(self, delivery_id: int, outcome: Outcome, attempts: int) -> LedgerFate:
+        return ledger_fate(delivery_id, outcome, attempts=attempts, plan=self._retries, now=time.time(), chance=random.random)
+
+    def _note(self, progress: ChunkProgress, fate: LedgerFate) -> None:
+        progress.finish(fate.delivery_id)
         self._dirty.add(progress)
-        self._fates.append(ledger_fate(delivery_id, outcome, attempts=attempts, plan=self._retries, now=time.time(), chance=random.random))
+        self._fates.append(fate)
 
     def give_back(self, outgoing: Outgoing) -> None:
         """A message that did not leave stays in its chunk, for another run."""

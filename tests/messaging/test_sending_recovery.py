@@ -246,14 +246,19 @@ def test_fates_are_written_with_the_mark_and_only_once(stage: Stage) -> None:
         LedgerFate(ids[1], "ambiguous", "line_lost", ""),
         LedgerFate(ids[2], "failed", "refused", "554"),
         LedgerFate(ids[3], "retrying", "temporary", "450", time.time() + 60),
+        LedgerFate(ids[4], "skipped", "withdrawn", is_attempt=False),
+        LedgerFate(ids[5], "skipped", "withdrawn", is_attempt=False),
+        LedgerFate(ids[6], "skipped", "suppressed", is_attempt=False),
     ]
     log = open_log(ledger)
     for _ in range(2):
-        log.write([Mark(chunk.id, ids[3], ids[3], (), ())], fates)
+        log.write([Mark(chunk.id, ids[6], ids[6], (), ())], fates)
         finish(log)
     log.close()
-    assert stage.states() == {"bounced": 1, "ambiguous": 1, "failed": 1, "retrying": 1, "planned": 16}
+    assert stage.states() == {"bounced": 1, "ambiguous": 1, "failed": 1, "retrying": 1, "skipped": 3, "planned": 13}
     assert stage.counts() == (0, 2, 1)
+    dispatch = stage.dispatch()
+    assert (dispatch.planned_count, dispatch.skipped_count, dispatch.skipped_by_reason) == (17, 3, {"withdrawn": 2, "suppressed": 1})
     assert stage.delivery(1).detail == 'said "no" \\ {finally}, here'
     assert stage.delivery(4).attempts == 1
     with tenant(stage.organization_id):
