@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -59,11 +60,7 @@ def book_visit(
     )
     visit.validate(trusted=["customer", "location", "staff"])
     visit.save(force_insert=True)
-    count_visit(visit)
-    record_audit(
-        action=f"visit.{state}", subject=visit, actor=actor, after={"customer": customer.pk, "starts_at": starts_at, "service": service}
-    )
-    record_event(_event(visit, now if state == VisitState.BOOKED else starts_at, source))
+    _tell(visit, actor, now, source, after={"customer": customer.pk, "starts_at": starts_at, "service": service})
     return visit
 
 
@@ -88,17 +85,21 @@ def change_visit_state(*, visit: Visit, state: VisitState, actor: Actor, now: da
         raise ValidationError({"state": _("A visit cannot end before its time.")})
     before, visit.state = visit.state, state
     visit.save(update_fields=["state"])
-    count_visit(visit)
-    record_audit(action=f"visit.{state}", subject=visit, actor=actor, before={"state": before}, after={"state": state})
-    record_event(_event(visit, now, source))
+    _tell(visit, actor, now, source, before={"state": before}, after={"state": state})
     return visit
 
 
-def _event(visit: Visit, occurred_at: datetime, source: str) -> NewEvent:
+def _tell(visit: Visit, actor: Actor, now: datetime, source: str, *, after: dict[str, Any], before: dict[str, Any] | None = None) -> None:
+    """Count the visit as it now stands, and record the change and the event."""
+    count_visit(visit)
+    action = f"visit.{visit.state}"
+    record_audit(action=action, subject=visit, actor=actor, before=before, after=after)
     properties = {
         "visit": visit.pk,
         "service": clean_text(visit.service),
         "location": visit.location_id,
         "amount_minor": visit.amount_minor,
     }
-    return NewEvent(f"visit.{visit.state}", occurred_at, visit.customer_id, source, properties)
+    # What was done about an appointment happened now; a visit happened when it took place, whenever somebody says so.
+    occurred_at = now if visit.state in AHEAD else min(visit.starts_at, now)
+    record_event(NewEvent(action, occurred_at, visit.customer_id, source, properties))

@@ -284,3 +284,32 @@ def test_a_visit_moves_only_forward_and_counts_when_it_ends(in_saffron: Cast) ->
     facts = CustomerFacts.objects.get(customer=customer)
     assert (facts.visit_count, facts.no_show_count, facts.last_visit_at) == (1, 0, NOW)
     assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["visit.booked", "visit.arrived", "visit.completed"]
+
+
+@pytest.mark.parametrize("state", [VisitState.COMPLETED, VisitState.NO_SHOW])
+def test_a_visit_of_long_ago_that_is_closed_today_happened_then(in_saffron: Cast, state: VisitState) -> None:
+    customer, then = CustomerFactory.create(), NOW - timedelta(days=400)
+    visit = book_visit(customer=customer, starts_at=then, actor=in_saffron.bob_acts, now=then - timedelta(days=1))
+    change_visit_state(visit=visit, state=state, actor=in_saffron.bob_acts, now=NOW)
+    event, facts = Event.objects.get(kind=f"visit.{state}"), CustomerFacts.objects.get(customer=customer)
+    assert (event.occurred_at, facts.last_visit_at) == (then, then if state == VisitState.COMPLETED else None)
+
+    def within(days: int) -> list[Customer]:
+        rules = {"all": [{"event": f"visit.{state}", "count": {"op": "at_least", "value": 1}, "when": {"last": {"days": days}}}]}
+        return list(rules_customers(rules, now=NOW))
+
+    assert (within(30), within(500)) == ([], [customer])
+
+
+def test_what_is_done_about_an_appointment_happened_when_it_was_done(in_saffron: Cast) -> None:
+    book = partial(book_visit, customer=CustomerFactory.create(), actor=in_saffron.bob_acts, now=NOW)
+    cancelled = book(starts_at=NOW - timedelta(days=400))
+    change_visit_state(visit=cancelled, state=VisitState.CANCELLED, actor=in_saffron.bob_acts, now=NOW)
+    book(starts_at=NOW + timedelta(days=7), state=VisitState.CANCELLED)
+    assert set(Event.objects.values_list("kind", "occurred_at")) == {("visit.booked", NOW), ("visit.cancelled", NOW)}
+
+
+def test_whoever_came_before_their_time_was_here_by_now(in_saffron: Cast) -> None:
+    visit = book_visit(customer=CustomerFactory.create(), starts_at=NOW + timedelta(hours=3), actor=in_saffron.bob_acts, now=NOW)
+    change_visit_state(visit=visit, state=VisitState.COMPLETED, actor=in_saffron.bob_acts, now=NOW)
+    assert Event.objects.get(kind="visit.completed").occurred_at == NOW

@@ -8,8 +8,9 @@ import pytest
 
 from accounts.audit import SYSTEM
 from config.reactions import react
+from crm.actions import book_visit, change_visit_state
 from crm.events import NewEvent, record_event
-from crm.models import Event
+from crm.models import Event, VisitState
 from loyalty.actions.awards import award_points
 from loyalty.actions.following import follow_events
 from loyalty.actions.members import enrol_member
@@ -88,6 +89,16 @@ def test_an_event_of_another_system_earns_what_its_rule_says() -> None:
     follow_events(events)
     follow_events(events)
     assert shop.wallet()[0] == 20
+
+
+def test_a_visit_closed_late_is_judged_by_when_it_took_place(in_saffron: Cast) -> None:
+    program = open_program(earn=[rule("event", 10, event="visit.completed")], enrol="by_hand")
+    member = enrol(program)  # at NOW
+    for starts_at in (NOW - 400 * DAY, NOW + DAY):
+        visit = book_visit(customer=member.customer, starts_at=starts_at, actor=in_saffron.bob_acts, now=NOW - 401 * DAY)
+        change_visit_state(visit=visit, state=VisitState.COMPLETED, actor=in_saffron.bob_acts, now=NOW + 2 * DAY)
+    follow_events(list(Event.objects.filter(kind="visit.completed")))
+    assert list(Entry.objects.values_list("amount", "occurred_at")) == [(10, NOW + DAY)]
 
 
 @pytest.mark.parametrize("on", [EarnOn.REVIEW, EarnOn.REFERRAL])
