@@ -6,12 +6,13 @@ import os
 import random
 import select
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
 from messaging.channels.base import Fate, Outcome, Outgoing, Stage
-from messaging.sending.composer import Composer, Contexts, NotComposedError
-from messaging.sending.feeder import Feeder, FeederLimits
+from messaging.sending.composer import Composer, NotComposedError
+from messaging.sending.feeder import Feeder, FeederLimits, Reading
 from messaging.sending.ledger import Ledger, Row
 from messaging.sending.mark_log import LedgerFate, MarkLog
 from messaging.sending.pace import Pace
@@ -19,6 +20,7 @@ from messaging.sending.progress import ChunkProgress
 from messaging.sending.rules import RetryPlan, ledger_fate
 
 CLOSING_SECONDS = 10.0
+MADE_AHEAD = 64
 
 
 class PostgresStore:
@@ -31,6 +33,7 @@ class PostgresStore:
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK)
         log.events.register(self._wakeup, select.EPOLLIN)
         self._woken = False
+        self._made: deque[tuple[ChunkProgress, Row, Reading, Outgoing | LedgerFate]] = deque()
         self._feeder = Feeder(ledger, composer, pace, limits, self._wake)
         self._chunks: dict[int, ChunkProgress] = {}
         self._dirty: set[ChunkProgress] = set()
@@ -45,51 +48,59 @@ class PostgresStore:
         return self._log.events.fileno()
 
     def take(self) -> Outgoing | None:
-        """Return the next message, rendered."""
+        """Return the next message, rendered; rows that were asked for too long ago go back to the feeder on the way."""
         feeder = self._feeder
-        while (found := self._next()) is not None:
-            progress, row, contexts = found
-            self._chunks[progress.chunk_id] = progress
-            progress.take(row.delivery_id)
-            if row.reason:
-                self._note(progress, LedgerFate(row.delivery_id, "skipped", row.reason, is_attempt=False))
-                continue
-            try:
-                outgoing = self._composer.compose(row, contexts)
-            except NotComposedError as error:
-                self._note(progress, self._fate(row.delivery_id, Outcome(Fate.FAILED, Stage.RENDER, text=str(error)), row.attempts))
-                continue
-            outgoing.chunk_id = progress.chunk_id
-            outgoing.attempts = row.attempts
-            feeder.allowance -= feeder.is_limited
-            return outgoing
+        while not feeder.has_stopped and (self._made or self._make_some()):
+            progress, row, reading, made = self._made.popleft()
+            progress.take(row.delivery_id)  # before it may go back: rows behind it may leave before it does
+            if time.monotonic() >= reading.good_until:
+                feeder.overdue.append((progress, row))
+                feeder.bell.set()
+            elif isinstance(made, LedgerFate):
+                self._note(progress, made)
+            else:
+                feeder.allowance -= feeder.is_limited
+                return made
         return None
 
-    def _next(self) -> tuple[ChunkProgress, Row, Contexts] | None:
-        """Return the next row that was asked for lately; older ones go back to the feeder on the way."""
+    def _make_some(self) -> bool:
+        """Render the next messages one after the other; tell whether there are any.
+
+        Between the other steps of sending, rendering finds the processor's caches full of something else each time.
+        """
         feeder = self._feeder
-        while feeder.ready and (not feeder.is_limited or feeder.allowance > 0):
+        for _ in range(min(MADE_AHEAD, self.backlog())):
             try:
                 progress, row, reading = feeder.ready.popleft()
-            except IndexError:
-                return None
+            except IndexError:  # the feeder has stopped meanwhile
+                break
             if len(feeder.ready) == feeder.low_water:
                 feeder.bell.set()
-            if time.monotonic() < reading.good_until:
-                return progress, row, reading.contexts
-            feeder.overdue.append((progress, row))
-            feeder.bell.set()
-        return None
+            self._chunks[progress.chunk_id] = progress
+            self._made.append((progress, row, reading, self._make(progress, row, reading)))
+        return bool(self._made)
+
+    def _make(self, progress: ChunkProgress, row: Row, reading: Reading) -> Outgoing | LedgerFate:
+        if row.reason:
+            return LedgerFate(row.delivery_id, "skipped", row.reason, is_attempt=False)
+        try:
+            outgoing = self._composer.compose(row, reading.contexts)
+        except NotComposedError as error:
+            return self._fate(row.delivery_id, Outcome(Fate.FAILED, Stage.RENDER, text=str(error)), row.attempts)
+        outgoing.chunk_id = progress.chunk_id
+        outgoing.attempts = row.attempts
+        return outgoing
 
     def backlog(self) -> int:
         """Return how many messages could be taken at once."""
         feeder = self._feeder
-        return min(len(feeder.ready), feeder.allowance) if feeder.is_limited else len(feeder.ready)
+        waiting = len(self._made) + len(feeder.ready)
+        return min(waiting, feeder.allowance) if feeder.is_limited else waiting
 
     def exhausted(self) -> bool:
         """Tell whether nothing will come any more in this run."""
         feeder = self._feeder
-        return feeder.has_stopped or (feeder.is_dry and feeder.is_empty)
+        return feeder.has_stopped or (feeder.is_dry and not self._made and feeder.is_empty)
 
     def record(self, outgoing: Outgoing, outcome: Outcome) -> None:
         """Note a fate."""
