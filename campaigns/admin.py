@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline, TenantModelAdmin, actor_of
 from accounts.audit import Actor
 from accounts.permissions import Permission, access_of
@@ -38,7 +38,7 @@ class CampaignAdmin(TenantModelAdmin):
     add_permission = change_permission = Permission.CAMPAIGNS_CHANGE
     list_display = ("name", "state", "purpose", "template", "account", "scheduled_at", "launched_at", "completed_at")
     list_select_related = ("template", "account")
-    list_filter = ("state", "purpose", ("launched_at", RangeDateTimeFilter))
+    list_filter = ("state", "purpose", ("launched_at", MomentRangeFilter))
     list_filter_submit = True
     search_fields = ("name",)
     fields = (

@@ -7,8 +7,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin
 from accounts.audit_words import told_action, told_field, told_kind
 from accounts.models import AuditEntry
@@ -21,7 +21,7 @@ class AuditEntryAdmin(ReadOnlyTenantAdmin):
 
     view_permission = Permission.AUDIT_VIEW
     list_display = ("at", "actor_label", "what", "subject_label", "kind")
-    list_filter = ("actor_kind", ("at", RangeDateTimeFilter))
+    list_filter = ("actor_kind", ("at", MomentRangeFilter))
     list_filter_submit = True
     search_fields = ("action__startswith", "actor_label__istartswith", "subject_label__istartswith")
     ordering = ("-at", "-id")

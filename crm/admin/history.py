@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin
 from accounts.permissions import Permission, access_of
 from crm.admin.searching import CustomerSearchMixin
@@ -20,7 +20,7 @@ class EventAdmin(ReadOnlyTenantAdmin):
 
     view_permission = Permission.EVENTS_VIEW
     list_display = ("occurred_at", "kind", "customer", "source", "recorded_at")
-    list_filter = (("occurred_at", RangeDateTimeFilter),)
+    list_filter = (("occurred_at", MomentRangeFilter),)
     list_filter_submit = True
     list_select_related = ("customer",)
     search_fields = ("kind__collated_prefix",)

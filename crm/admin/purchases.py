@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline
 from accounts.permissions import Permission
 from crm.admin.searching import CustomerSearchMixin
@@ -21,7 +21,7 @@ class PurchaseAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
     view_permission = Permission.PURCHASES_VIEW
     location_lookup = "location"
     list_display = ("__str__", "purchased_at", "kind", "customer", "total_minor", "payment_method", "location", "source")
-    list_filter = ("kind", "payment_method", "location", ("purchased_at", RangeDateTimeFilter))
+    list_filter = ("kind", "payment_method", "location", ("purchased_at", MomentRangeFilter))
     list_filter_submit = True
     list_select_related = ("customer", "location")
     search_help_text = _("A receipt number, or the beginning of a customer's name")

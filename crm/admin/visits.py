@@ -5,8 +5,8 @@ from django.contrib import admin
 from django.db.models import ForeignKey, Model
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import TenantModelAdmin
 from accounts.audit import Actor
 from accounts.permissions import Permission, access_of
@@ -24,7 +24,7 @@ class VisitAdmin(CustomerSearchMixin, TenantModelAdmin):
     add_permission = change_permission = Permission.VISITS_CHANGE
     location_lookup = "location"
     list_display = ("starts_at", "customer", "service", "state", "location", "staff", "amount_minor")
-    list_filter = ("state", "location", ("starts_at", RangeDateTimeFilter))
+    list_filter = ("state", "location", ("starts_at", MomentRangeFilter))
     list_filter_submit = True
     list_select_related = ("customer", "location", "staff__user")
     autocomplete_fields = ("customer",)

@@ -2,9 +2,9 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline
 from accounts.formats import format_moment, format_number
 from accounts.permissions import Permission
@@ -78,7 +78,7 @@ class EntryAdmin(_OfMember):
     """The points ledger, entry by entry, with the postings of each."""
 
     list_display = ("occurred_at", "kind", "amount", "member", "customer", "reason", "actor_label")
-    list_filter = ("kind", ("recorded_at", RangeDateTimeFilter))
+    list_filter = ("kind", ("recorded_at", MomentRangeFilter))
     list_filter_submit = True
     ordering = ("-id",)
     inlines = (PostingInline,)

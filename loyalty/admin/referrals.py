@@ -1,6 +1,6 @@
 from django.contrib import admin
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin
 from accounts.permissions import Permission
 from crm.admin.searching import CustomerSearchMixin
@@ -13,7 +13,7 @@ class ReferralAdmin(CustomerSearchMixin, ReadOnlyTenantAdmin):
 
     view_permission = Permission.LOYALTY_VIEW
     list_display = ("referrer", "customer", "state", "rejection", "flags", "joined_at", "referrer_points", "referee_points")
-    list_filter = ("state", "rejection", "program", ("joined_at", RangeDateTimeFilter))
+    list_filter = ("state", "rejection", "program", ("joined_at", MomentRangeFilter))
     list_filter_submit = True
     list_select_related = ("referrer", "customer")
     ordering = ("-id",)

@@ -5,8 +5,8 @@ from django.contrib import admin
 from django.db.models import Model
 from django.forms import Form
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin, TenantModelAdmin
 from accounts.audit import Actor
 from accounts.permissions import Permission
@@ -54,7 +54,7 @@ class VoucherAdmin(ReadOnlyTenantAdmin):
 
     view_permission = Permission.POINTS_CHANGE
     list_display = ("code", "reward", "member", "state", "points", "cash_minor", "issued_at", "expires_at", "used_at", "used_location")
-    list_filter = ("state", "reward", ("issued_at", RangeDateTimeFilter))
+    list_filter = ("state", "reward", ("issued_at", MomentRangeFilter))
     list_filter_submit = True
     list_select_related = ("reward", "member", "used_location")
     search_fields = ("code__exact", "member__number__exact")

@@ -5,8 +5,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.forms import Form
 from django.utils.translation import gettext as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin, ReadOnlyTenantInline, TenantModelAdmin
 from accounts.audit import Actor
 from accounts.permissions import Permission
@@ -70,7 +70,7 @@ class StampAdmin(ReadOnlyTenantAdmin):
 
     view_permission = Permission.LOYALTY_VIEW
     list_display = ("stamped_at", "member_card", "key", "count")
-    list_filter = (("stamped_at", RangeDateTimeFilter),)
+    list_filter = (("stamped_at", MomentRangeFilter),)
     list_filter_submit = True
     list_select_related = ("member_card",)
     search_fields = ("key__exact",)

@@ -3,8 +3,8 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin
 from accounts.permissions import Permission
 from loyalty.models import OperationState, Till, TillOperation
@@ -41,7 +41,7 @@ class TillOperationAdmin(ReadOnlyTenantAdmin):
 
     view_permission = Permission.LOYALTY_VIEW
     list_display = ("till", "sequence", "kind", "state", "occurred_at", "received_at")
-    list_filter = ("state", "till", ("received_at", RangeDateTimeFilter))
+    list_filter = ("state", "till", ("received_at", MomentRangeFilter))
     list_filter_submit = True
     list_select_related = ("till",)
     search_fields = ("key__exact",)

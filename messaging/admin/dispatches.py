@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from accounts.admin_filters import MomentRangeFilter
 from accounts.admin_site import ReadOnlyTenantAdmin
 from accounts.permissions import Permission
 from crm.admin.searching import CustomerSearchMixin
@@ -18,7 +18,7 @@ class DispatchAdmin(ReadOnlyTenantAdmin):
         "label", "channel", "purpose", "state", "planned_count", "sent_count", "failed_count", "skipped_count", "ambiguous_count",
         "created_at", "completed_at",
     )  # fmt: skip
-    list_filter = ("state", "channel", "purpose", ("created_at", RangeDateTimeFilter))
+    list_filter = ("state", "channel", "purpose", ("created_at", MomentRangeFilter))
     list_filter_submit = True
     search_fields = ("label",)
 
