@@ -17,6 +17,8 @@ from rest_framework.exceptions import PermissionDenied as ApiPermissionDenied
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from accounts.api.constraints import taken_meanwhile, told_at_members
+
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:regulars:problem:"
 # The same for every problem of a status, as RFC 9457 wants it; ``detail`` tells of this one.
@@ -74,11 +76,16 @@ class ParameterError(ValidationError):
 
 
 def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """The answer to an exception of a view, or ``None`` for one that nobody foresaw."""
+    """The answer to an exception of a view, or ``None`` for one that nobody foresaw.
+
+    ``context`` has the request, or for one that is none the ``body`` alone.
+    """
+    request: Any = context.get("request")
+    if isinstance(exc, IntegrityError):
+        exc = taken_meanwhile(exc, context.get("body", getattr(request, "data", {}))) or exc
     known = _as_api_exception(exc)
     if known is None:
         return None
-    request = context.get("request")
     body = problem(known, instance=request.path if request else "")
     return Response(body, status=known.status_code, headers=_headers(known), content_type=CONTENT_TYPE)
 
@@ -173,12 +180,8 @@ def _as_api_exception(exc: Exception) -> APIException | None:
 
 def _details(exc: ModelValidationError) -> Any:
     if hasattr(exc, "error_dict"):
-        return {name: [_detail(item) for item in items] for name, items in exc.error_dict.items()}
-    return [_detail(item) for item in exc.error_list]
-
-
-def _detail(item: ModelValidationError) -> ErrorDetail:
-    return ErrorDetail(" ".join(item.messages), code=item.code or "invalid")
+        return {name: [ErrorDetail(text, code) for code, text in items] for name, items in told_at_members(exc).items()}
+    return [ErrorDetail(" ".join(item.messages), code=item.code or "invalid") for item in exc.error_list]
 
 
 def _busy(exc: OperationalError) -> APIException | None:

@@ -190,7 +190,7 @@ class TillOperationViewSet(ApiViewSet):
             raise
         except Exception as error:
             # What the API answers with a problem is refused with it; anything else is a fault of ours.
-            response = problem_response(error, {})
+            response = problem_response(error, {"body": operation.body})
             if response is None or response.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
                 raise
             raise OperationRefusedError(response.data) from error

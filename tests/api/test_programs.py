@@ -72,7 +72,7 @@ def test_a_name_that_makes_no_slug_gets_one(till: Caller, program: Program) -> N
         ({"name": "n" * 121}, "#/name", "max_length"),
         ({"slug": "two words"}, "#/slug", "invalid"),
         ({"slug": "s" * 61}, "#/slug", "max_length"),
-        ({"slug": "points"}, "#", "slug"),
+        ({"slug": "points"}, "#/slug", "unique"),
         ({"points_name": ""}, "#/points_name", "blank"),
         ({"points_name": "p" * 41}, "#/points_name", "max_length"),
         ({"state": "active"}, "#/state", "unknown_field"),

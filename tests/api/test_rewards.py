@@ -82,7 +82,7 @@ def test_a_reward_needs_no_more_than_its_program_name_and_price(till: Caller, pr
 def test_a_stock_below_what_is_sold_is_refused(cast: Cast, till: Caller, wax: Reward, assert_problem: Problem) -> None:
     before = traces(cast)
     refused = assert_problem(till.patch(f"rewards/{wax.pk}/", {"stock": 0}), 400, "invalid")
-    assert errors_of(refused) == {"#": "stock"}
+    assert errors_of(refused) == {"#/stock": "stock"}
     assert traces(cast) == before
     left = till.patch(f"rewards/{wax.pk}/", {"stock": 1, "points": 900}).json()
     assert (left["stock"], left["sold"], left["points"]) == (1, 1, 900)
