@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.audit import Actor, changed_fields, record_audit
+from accounts.refusals import StandingError
 from accounts.tenancy import current_organization_id
 from crm.events import NewEvent, record_event
 from crm.models import Customer
@@ -63,13 +64,13 @@ def delete_segment(*, segment: Segment, actor: Actor, now: datetime) -> None:
     """Delete a segment that nothing uses.
 
     Raises:
-        ValidationError: other segments, campaigns or programs use it.
+        StandingError: other segments, campaigns or programs use it.
     """
     if users := References().users_of(segment.pk):
         names = ", ".join(Segment.objects.filter(pk__in=users[:5]).values_list("name", flat=True))
-        raise ValidationError(_("These segments use it: %(names)s. Change them first.") % {"names": names})
+        raise StandingError(_("These segments use it: %(names)s. Change them first.") % {"names": names}, code="in_use")
     if programs := uses_elsewhere(segment.pk):
-        raise ValidationError(_("It is in use by: %(names)s. Change them first.") % {"names": ", ".join(programs[:5])})
+        raise StandingError(_("It is in use by: %(names)s. Change them first.") % {"names": ", ".join(programs[:5])}, code="in_use")
     before = {"name": segment.name, "kind": segment.kind, "rules": segment.rules}
     _tell("segment.deleted", segment, actor, now, before=before)
     try:
@@ -77,7 +78,8 @@ def delete_segment(*, segment: Segment, actor: Actor, now: datetime) -> None:
             segment.delete()
     except ProtectedError as error:
         names = ", ".join(sorted({str(user) for user in error.protected_objects})[:5])
-        raise ValidationError(_("It is in use by: %(names)s. What was sent stays explained, so it is kept.") % {"names": names}) from error
+        message = _("It is in use by: %(names)s. What was sent stays explained, so it is kept.") % {"names": names}
+        raise StandingError(message, code="in_use") from error
 
 
 @transaction.atomic
@@ -109,7 +111,8 @@ def add_members(*, segment: Segment, customer_ids: Iterable[int], actor: Actor, 
     """Put customers on a fixed list; those on it already stay. Gives how many were added.
 
     Raises:
-        ValidationError: the segment follows rules, or a customer does not exist.
+        StandingError: the segment follows rules.
+        ValidationError: a customer does not exist.
     """
     wanted = _listed(segment, customer_ids)
     present = set(SegmentMember.objects.filter(segment=segment, customer_id__in=wanted).values_list("customer_id", flat=True))
@@ -124,7 +127,8 @@ def remove_members(*, segment: Segment, customer_ids: Iterable[int], actor: Acto
     """Take customers off a fixed list. Gives how many were on it.
 
     Raises:
-        ValidationError: the segment follows rules, or a customer does not exist.
+        StandingError: the segment follows rules.
+        ValidationError: a customer does not exist.
     """
     wanted = _listed(segment, customer_ids)
     rows = SegmentMember.objects.filter(segment=segment, customer_id__in=wanted)
@@ -141,7 +145,8 @@ def note_size(*, segment: Segment, customers: int, now: datetime) -> None:
 def _listed(segment: Segment, customer_ids: Iterable[int]) -> set[int]:
     Segment.objects.select_for_update(of=("self",)).only("pk").get(pk=segment.pk)
     if segment.kind != SegmentKind.STATIC:
-        raise ValidationError(_("The customers of this segment follow from its rules; only a fixed list is changed by hand."))
+        message = _("The customers of this segment follow from its rules; only a fixed list is changed by hand.")
+        raise StandingError(message, code="wrong_kind", kind=segment.kind)
     wanted = set(customer_ids)
     if missing := wanted - set(Customer.objects.filter(pk__in=wanted).values_list("pk", flat=True)):
         message = ngettext("Customer %(keys)s does not exist.", "Customers %(keys)s do not exist.", len(missing))

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from accounts.api.constraints import taken_meanwhile, told_at_members
+from accounts.refusals import StandingError
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:regulars:problem:"
@@ -156,6 +157,8 @@ def _as_api_exception(exc: Exception) -> APIException | None:
     match exc:
         case APIException():
             return exc
+        case StandingError():
+            return Conflict(" ".join(exc.messages), code=exc.code, facts=exc.facts)
         case ModelValidationError():
             return ValidationError(_details(exc))
         case Http404():

@@ -91,7 +91,7 @@ class CampaignViewSet(ApiViewSet):
     @extend_schema(summary="Change a draft", request=CampaignInput, responses=CampaignOutput)
     def partial_update(self, request: Request, pk: int) -> Response:
         campaign, values = self.found(pk), self.parsed(CampaignInput, partial=True)
-        with refusals_told():
+        with refusals_told(campaign):
             update_campaign(campaign=campaign, actor=self.actor, **values)
         return self.rendered(CampaignOutput, self.found(pk))
 
@@ -104,7 +104,7 @@ class CampaignViewSet(ApiViewSet):
         campaign = self.found(pk)
         if campaign.state == CampaignState.SCHEDULED:
             self._needs(LAUNCH)  # deleted, it does not start
-        with refusals_told():
+        with refusals_told(campaign):
             delete_campaign(campaign=campaign, actor=self.actor, now=self.now)
         return Response(status=204)
 
@@ -124,7 +124,7 @@ class CampaignViewSet(ApiViewSet):
     @action(detail=True)
     def reach(self, request: Request, pk: int) -> Response:
         campaign = self.found(pk)
-        with refusals_told():
+        with refusals_told(campaign):
             reach = reach_of(audience_of(campaign, now=self.now), now=self.now)
         skipped = {str(reason): count for reason, count in reach.skipped.items()}
         return self.rendered(ReachOutput, {"total": reach.total, "planned": reach.planned, "skipped": skipped})
@@ -133,7 +133,7 @@ class CampaignViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def preview(self, request: Request, pk: int) -> Response:
         campaign, customer = self.found(pk), self.parsed(CampaignPreviewInput).get("customer")
-        with refusals_told():
+        with refusals_told(campaign):
             if (version := current_version(campaign)) is None:
                 raise CampaignNotReadyError([CampaignProblem("no_template", _("Choose a template."), "message")])
             seen = preview_message(
@@ -148,7 +148,7 @@ class CampaignViewSet(ApiViewSet):
         campaign, values = self.found(pk), self.parsed(TestInput)
         if values.get("customer"):
             self._needs(Permission.CUSTOMERS_VIEW)  # their data leaves in the message
-        with refusals_told():
+        with refusals_told(campaign):
             trial = send_test(campaign=campaign, actor=self.actor, now=self.now, **values)
         return self.rendered(TestOutput, {"sent": len(trial.sent), "refused": trial.refused})
 
@@ -203,6 +203,6 @@ class CampaignViewSet(ApiViewSet):
     def _step(self, pk: int, step: Callable[..., Campaign], asked: type[Input] | None = None) -> Response:
         campaign = self.found(pk)
         values = self.parsed(asked) if asked else {}
-        with refusals_told():
+        with refusals_told(campaign):
             step(campaign=campaign, actor=self.actor, now=self.now, **values)
         return self.rendered(CampaignOutput, self.found(pk))

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.api.errors import Conflict, Unavailable
+from campaigns.models import Campaign
 from campaigns.refusals import CampaignNotReadyError, CampaignRefusedError, CampaignStateError
 from messaging.content.problems import MessageRejectedError, RenderError
 from segmentation.queries import SegmentTooSlow
@@ -13,14 +15,15 @@ from segmentation.rules import RulesError
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
-    """Answer 409 where the campaign is not in the state or not ready for what was asked."""
+def refusals_told(campaign: Campaign) -> Iterator[None]:
+    """Answer 409 where the campaign is not in the state or not ready for what was asked, 404 where it is gone meanwhile."""
     try:
         yield
     except CampaignNotReadyError as error:
         raise Conflict(str(error), code="not_ready", problems=[problem.as_dict() for problem in error.problems]) from error
     except CampaignStateError as error:
-        raise Conflict(str(error), code="wrong_state") from error
+        now = get_object_or_404(Campaign.objects.all(), pk=campaign.pk)
+        raise Conflict(str(error), code="wrong_state", facts={"state": now.state}) from error
     except CampaignRefusedError as error:
         raise Conflict(str(error), code="refused") from error
     except MessageRejectedError as error:

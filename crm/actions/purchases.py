@@ -12,6 +12,7 @@ from accounts.audit import Actor, record_audit
 from accounts.formats import format_number
 from accounts.models import Location, Membership
 from accounts.queries import current_organization
+from accounts.refusals import StandingError
 from crm.actions.moments import lies_ahead
 from crm.events import NewEvent, append_event
 from crm.facts import count_purchase
@@ -100,7 +101,8 @@ def refund_purchase(
     """Give back a part of a sale or all of it, as a receipt of its own.
 
     Raises:
-        ValidationError: not a sale, before it was made, or more than is left of it.
+        StandingError: not a sale.
+        ValidationError: before it was made, or more than is left of it.
     """
     line = NewLine(unit_price_minor=-amount_minor, description=_("Refund of %(number)s") % {"number": purchase})
     return _refund(purchase, [line], "amount_minor", least=1, refunded_at=refunded_at, actor=actor, number=number, source=source)
@@ -113,7 +115,8 @@ def refund_lines(
     """Give back lines of a sale: goods with a negative quantity, amounts, and discounts that come back with them.
 
     Raises:
-        ValidationError: not a sale, before it was made, or more than is left of it or of a line.
+        StandingError: not a sale.
+        ValidationError: before it was made, or more than is left of it or of a line.
     """
     return _refund(purchase, lines, "lines", least=0, refunded_at=refunded_at, actor=actor, number=number, source=source)
 
@@ -123,7 +126,7 @@ def _refund(
 ) -> Purchase:
     purchase = Purchase.objects.select_for_update(of=("self",)).get(pk=purchase.pk)
     if purchase.kind != PurchaseKind.SALE:
-        raise ValidationError({"purchase": _("Only a sale can be refunded.")})
+        raise StandingError(_("Only a sale can be refunded."), code="wrong_kind", kind=purchase.kind)
     if refunded_at < purchase.purchased_at:
         raise ValidationError({"refunded_at": _("A sale cannot be refunded before it was made.")})
     amount = -sum(line.amount_minor for line in lines)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, record_audit
 from accounts.models import Location, Membership
+from accounts.refusals import StandingError
 from crm.actions.moments import lies_ahead
 from crm.events import NewEvent, record_event
 from crm.facts import count_visit
@@ -69,20 +70,16 @@ def change_visit_state(*, visit: Visit, state: VisitState, actor: Actor, now: da
     """Move a visit on: booked → arrived → completed, or no-show, or cancelled. Repeating the last step changes nothing.
 
     Raises:
-        ValidationError: the step is not possible from where the visit is, or before its time.
+        StandingError: the step is not possible from where the visit is, or before its time.
     """
     visit = Visit.objects.select_for_update(of=("self",)).get(pk=visit.pk)
     if visit.state == state:
         return visit
     if state not in NEXT_STATES[VisitState(visit.state)]:
-        raise ValidationError(
-            {
-                "state": _("A visit that is “%(now)s” cannot become “%(then)s”.")
-                % {"now": visit.get_state_display(), "then": VisitState(state).label}
-            }
-        )
+        message = _("A visit that is “%(now)s” cannot become “%(then)s”.")
+        raise StandingError(message % {"now": visit.get_state_display(), "then": VisitState(state).label}, state=visit.state)
     if state in COUNTED and lies_ahead(visit.starts_at, now):
-        raise ValidationError({"state": _("A visit cannot end before its time.")})
+        raise StandingError(_("A visit cannot end before its time."), code="not_yet", state=visit.state)
     before, visit.state = visit.state, state
     visit.save(update_fields=["state"])
     _tell(visit, actor, now, source, before={"state": before}, after={"state": state})

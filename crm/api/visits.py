@@ -44,7 +44,7 @@ class VisitViewSet(ApiViewSet):
 
     @extend_schema(
         summary="Move a visit on",
-        description="booked → arrived → completed, or no_show, or cancelled. Repeating the last step changes nothing.",
+        description="booked → arrived → completed, or no_show, or cancelled; other steps are 409. Repeating the last step changes nothing.",
         request=VisitStateInput,
         responses=VisitOutput,
     )

@@ -125,7 +125,7 @@ class ProgramViewSet(ApiViewSet):
         try:
             return self.rendered(ProgramOutput, move(program=program, actor=self.actor, **options))
         except ProgramStateError as error:
-            raise Conflict(" ".join(error.messages), code=error.code) from error
+            raise Conflict(" ".join(error.messages), code=error.code, facts={"state": self.found(pk).state}) from error
 
 
 @extend_schema(parameters=[OpenApiParameter("program_id", PATH_ID, OpenApiParameter.PATH)])

@@ -119,7 +119,7 @@ def test_a_fixed_list_is_changed_by_hand(cast: Cast, till: Caller, shoppers: lis
         "#/remove": "ambiguous"
     }
     ruled = till.post("segments/", {"name": "Spenders", "rules": SPENDERS}).json()["id"]
-    assert_problem(till.post(f"segments/{ruled}/members/", {"add": [bo]}), 400, "invalid")
+    assert_problem(till.post(f"segments/{ruled}/members/", {"add": [bo]}), 409, "wrong_kind")
     with tenant(cast.saffron.pk):
         assert SegmentMember.objects.count() == 2
 
@@ -127,7 +127,7 @@ def test_a_fixed_list_is_changed_by_hand(cast: Cast, till: Caller, shoppers: lis
 def test_a_segment_that_another_uses_stays(cast: Cast, till: Caller, assert_problem: Problem) -> None:
     inner = till.post("segments/", {"name": "Spenders", "rules": SPENDERS}).json()["id"]
     till.post("segments/", {"name": "Outer", "rules": {"all": [{"segment": inner}]}})
-    body = assert_problem(till.delete(f"segments/{inner}/"), 400, "invalid")
+    body = assert_problem(till.delete(f"segments/{inner}/"), 409, "in_use")
     assert "Outer" in body["detail"]
     with tenant(cast.saffron.pk):
         assert Segment.objects.count() == 2

@@ -1,0 +1,16 @@
+"""Refusals that every floor tells alike."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+
+class StandingError(ValidationError):
+    """How a thing stands does not allow what was asked of it, whatever was sent along.
+
+    People are told the message; programs the ``code`` and how it stands (``facts``), as a conflict.
+    """
+
+    def __init__(self, message: str, *, code: str = "wrong_state", **facts: Any) -> None:
+        super().__init__(message, code=code)
+        self.facts = facts
