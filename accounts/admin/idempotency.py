@@ -7,11 +7,11 @@ from accounts.permissions import Permission
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyTenantAdmin):
-    """What the API was asked with an ``Idempotency-Key``, and answered, in the last two days."""
+    """What the API was asked with an ``Idempotency-Key``, and answered, in the last two days; what recorded purchases and visits stays."""
 
     view_permission = Permission.API_KEYS_CHANGE
-    list_display = ("key", "status", "created_at")
+    list_display = ("key", "status", "created_at", "is_lasting")
     search_fields = ("key__startswith",)
     ordering = ("-created_at", "-id")
-    fields = ("key", "status", "created_at", "body")
+    fields = ("key", "status", "created_at", "is_lasting", "body")
     readonly_fields = fields

@@ -27,10 +27,10 @@ _CLAIM: Final = """
 insert into accounts_idempotencykey as known (organization_id, key, request_hash, created_at, body, location)
 values (%(organization)s, %(key)s, %(digest)s, %(now)s, '', '') on conflict (organization_id, key) do update
 set request_hash = excluded.request_hash, created_at = excluded.created_at, status = null, body = '', location = ''
-where known.created_at < %(forgotten)s returning id
+where known.created_at < %(forgotten)s and not known.is_lasting returning id
 """
 _KEEP: Final = """
-update accounts_idempotencykey set status = %(status)s, body = %(body)s, location = %(location)s
+update accounts_idempotencykey set status = %(status)s, body = %(body)s, location = %(location)s, is_lasting = %(lasting)s
 where organization_id = %(organization)s and id = %(id)s
 """
 
@@ -66,15 +66,15 @@ def claim(request: Request, access: Access, now: datetime) -> int | None:
     raise Replayed(_answer(known))
 
 
-def keep_answer(claimed: int, response: Response) -> None:
-    """Store what was answered, in the transaction of what was done."""
+def keep_answer(claimed: int, response: Response, *, lasting: bool) -> None:
+    """Store what was answered, in the transaction of what was done; for ever where it is ``lasting``."""
     answer = {"status": response.status_code, "body": response.content.decode(), "location": response.headers.get("Location", "")}
-    run_prepared(_KEEP, {"organization": current_organization_id(), "id": claimed, **answer})
+    run_prepared(_KEEP, {"organization": current_organization_id(), "id": claimed, "lasting": lasting, **answer})
 
 
 def sweep_idempotency_keys(*, now: datetime) -> int:
-    """Forget answers of the current organization that are older than ``KEPT_FOR``; returns how many."""
-    return IdempotencyKey.objects.filter(created_at__lt=now - KEPT_FOR).delete()[0]
+    """Forget answers of the current organization that are older than ``KEPT_FOR`` and not lasting; returns how many."""
+    return IdempotencyKey.objects.filter(created_at__lt=now - KEPT_FOR, is_lasting=False).delete()[0]
 
 
 def _checked(key: str) -> str:

@@ -35,11 +35,13 @@ class ApiViewSet(GenericViewSet[Any]):
     """Parse, authorise, call one action or query, render.
 
     ``permissions`` says per action of the viewset what the caller needs; an action that is missing there is shut.
+    Keys of ``lasting`` actions are never forgotten: what they record earns, and nothing else may tell that it was recorded.
     ``queryset`` rows are found by ``pk`` inside the caller's organization, and at the caller's locations where
     ``location_lookup`` names the way to the location.
     """
 
     permissions: ClassVar[Mapping[str, Permission | tuple[Permission, ...]]] = {}
+    lasting: ClassVar[frozenset[str]] = frozenset()
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
     lookup_value_regex = ID
@@ -54,7 +56,7 @@ class ApiViewSet(GenericViewSet[Any]):
                 response = cast(Response, super().dispatch(request, *args, **kwargs))
                 response.render()
                 if response.status_code < status.HTTP_400_BAD_REQUEST and self.claimed is not None:
-                    keep_answer(self.claimed, response)
+                    keep_answer(self.claimed, response, lasting=self.action in self.lasting)
                 elif response.status_code >= status.HTTP_400_BAD_REQUEST and isinstance(self.request.auth, Access):
                     transaction.set_rollback(True)
                 return response

@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.tenant import TenantModel
@@ -13,12 +14,13 @@ class IdempotencyKey(TenantModel):
     body = models.TextField(blank=True)
     location = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(_("created"))
+    is_lasting = models.BooleanField(_("never forgotten"), db_default=False)
 
     class Meta:
         verbose_name = _("idempotency key")
         verbose_name_plural = _("idempotency keys")
         constraints = [models.UniqueConstraint(fields=["organization", "key"], name="idempotency_key_once")]
-        indexes = [models.Index(fields=["organization", "created_at"], name="idempotency_key_age")]
+        indexes = [models.Index(fields=["organization", "created_at"], name="idempotency_key_due", condition=Q(is_lasting=False))]
 
     def __str__(self) -> str:
         return self.key

@@ -28,6 +28,7 @@ class PurchaseViewSet(ApiViewSet):
         "create": Permission.PURCHASES_CHANGE,
         "refund": Permission.PURCHASES_CHANGE,
     }
+    lasting = frozenset({"create", "refund"})
 
     @extend_schema(summary="List purchases", description="Latest first, without their lines.", responses=PurchaseOutput(many=True))
     def list(self, request: Request) -> Response:

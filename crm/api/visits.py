@@ -27,6 +27,7 @@ class VisitViewSet(ApiViewSet):
         "create": Permission.VISITS_CHANGE,
         "state": Permission.VISITS_CHANGE,
     }
+    lasting = frozenset({"create"})
 
     @extend_schema(summary="List visits", description="Latest first.", responses=VisitOutput(many=True))
     def list(self, request: Request) -> Response:

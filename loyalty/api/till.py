@@ -58,7 +58,7 @@ class TillViewSet(PerformingViewSet):
 
     queryset = TillOperation.objects.all()
     permissions = {"quote": Permission.LOYALTY_VIEW, "sales": SELL, "refunds": SELL}
-    keyed = frozenset({"sales", "refunds"})
+    keyed = lasting = frozenset({"sales", "refunds"})
 
     @extend_schema(
         summary="Work out a cart",

@@ -14,9 +14,10 @@ from accounts.models import IdempotencyKey
 from accounts.permissions import API_SCOPES, Permission
 from accounts.tasks import forget_idempotency_keys
 from accounts.tenancy import tenant
-from crm.models import Customer, Purchase
+from crm.models import Customer, Purchase, Visit
 from tests.api.conftest import Caller, caller_of, errors_of
 from tests.conftest import Cast
+from tests.factories import CustomerFactory
 
 Problem = Callable[..., dict[str, Any]]
 SALE = {"lines": [{"unit_price_minor": 100}]}
@@ -72,6 +73,33 @@ def test_an_old_answer_gives_its_key_away(cast: Cast, till: Caller) -> None:
     with tenant(cast.saffron.pk):
         IdempotencyKey.objects.update(created_at=timezone.now() - KEPT_FOR - timedelta(minutes=1))
     assert till.post("customers/", {"first_name": "B"}, idempotency_key="k").json()["first_name"] == "B"
+
+
+def test_purchases_refunds_and_visits_are_recorded_once_however_late_they_are_told_again(
+    cast: Cast, till: Caller, assert_problem: Problem
+) -> None:
+    with tenant(cast.saffron.pk):
+        customer = CustomerFactory.create().pk
+    sale = till.post("purchases/", SALE, idempotency_key="sale")
+    refund = f"purchases/{sale.json()['id']}/refund/"
+    calls: dict[str, tuple[str, dict[str, Any]]] = {
+        "sale": ("purchases/", SALE),
+        "refund": (refund, {"amount_minor": 40}),
+        "visit": ("visits/", {"customer": customer, "starts_at": "2026-03-01T10:00:00Z"}),
+    }
+    first = {key: till.post(path, body, idempotency_key=key) for key, (path, body) in calls.items()}
+    assert [answer.status_code for answer in first.values()] == [201, 201, 201]
+    with tenant(cast.saffron.pk):
+        IdempotencyKey.objects.update(created_at=timezone.now() - 500 * KEPT_FOR)
+    for _ in range(2):  # before the sweep and after it
+        for key, (path, body) in calls.items():
+            again = till.post(path, body, idempotency_key=key)
+            assert (again.content, again["Idempotency-Replayed"]) == (first[key].content, "true")
+            assert_problem(till.post(path, {**body, "x": 1}, idempotency_key=key), 409, "idempotency_key_reused")
+        forget_idempotency_keys()
+    with tenant(cast.saffron.pk):
+        assert sorted(Purchase.objects.values_list("total_minor", flat=True)) == [-40, 100]
+        assert Visit.objects.count() == 1
 
 
 def test_old_answers_are_swept(cast: Cast, till: Caller, rival: Caller) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.audit import SYSTEM
 from accounts.models import IdempotencyKey
 from accounts.permissions import Permission
+from accounts.tasks import forget_idempotency_keys
 from accounts.tenancy import tenant
 from crm.models import Purchase
 from loyalty.actions.catalogue import create_reward
@@ -21,7 +22,7 @@ from loyalty.models import Entry, Member, Wallet
 from tests.api.conftest import Caller, errors_of
 from tests.conftest import Cast, signed_in
 from tests.factories import CustomerFactory
-from tests.loyalty.ledger_stage import NOW
+from tests.loyalty.ledger_stage import DAY, NOW
 from tests.loyalty.program_stage import SALES, open_program
 
 # Queries of one call, with the savepoint of the test around it and the end of the scope.
@@ -226,6 +227,25 @@ def test_a_key_is_known_to_the_ledger_when_its_answer_is_forgotten(
         IdempotencyKey.objects.all().delete()
     assert_problem(till.post(path, {"points": 151}, idempotency_key="k"), 409, "idempotency_key_reused")
     assert wallet_of(cast, member) == (250, 0, 0, 0)
+
+
+def test_a_sale_without_a_number_earns_once_and_its_refund_takes_back_once_however_late_they_are_told_again(
+    cast: Cast, till: Caller, member: Member, assert_problem: Problem
+) -> None:
+    sale = {"member": member.pk, "points": 100, "lines": [CUT, WAX]}
+    sold = till.post("till/sales/", sale, idempotency_key="s").json()
+    back = {"purchase": sold["purchase"]["id"], "lines": [{"line": 2, "quantity": 1}]}
+    refunded = till.post("till/refunds/", back, idempotency_key="b").json()
+    assert wallet_of(cast, member) == (400 - 100 + 22 - 6 + 12, 0, 0, 0)
+    with tenant(cast.saffron.pk):
+        IdempotencyKey.objects.update(created_at=NOW - 100 * DAY)
+    forget_idempotency_keys()
+    assert till.post("till/refunds/", back, idempotency_key="b").json() == refunded
+    assert till.post("till/sales/", sale, idempotency_key="s").json() == sold
+    assert_problem(till.post("till/sales/", {**sale, "points": 0}, idempotency_key="s"), 409, "idempotency_key_reused")
+    assert wallet_of(cast, member) == (328, 0, 0, 0)
+    with tenant(cast.saffron.pk):
+        assert sorted(Purchase.objects.values_list("total_minor", flat=True)) == [-875, 7_000]
 
 
 def test_a_reserved_reward_is_captured_with_a_sale(cast: Cast, till: Caller, member: Member) -> None:
