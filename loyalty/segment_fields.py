@@ -1,6 +1,7 @@
 """What segments may ask about loyalty: points, tier, membership, and what happened to points.
 
 Who is a member of several programs counts with the points of all of them, and with the tier of the first that is active.
+A closed program's points and memberships stay their members'; its tiers are nobody's.
 """
 
 from django.db.models import BigIntegerField, CharField, DateTimeField, Expression, ExpressionWrapper, Min, OuterRef, Subquery, Sum
@@ -48,11 +49,14 @@ def _member_since(clock: Clock) -> Expression:
 
 
 def _tiers() -> list[tuple[str, str]]:
+    """Those there are, then those there were: a rule that names one holds on when its program closes or new terms leave it out."""
     book, now = TermsBook(), timezone.now()
+    there_are = [level for program in book.active for level in book.levels(program.pk, now)]
+    begun = [one for one in book.versions.values() if one.valid_from <= now and book.programs[one.program_id].state != ProgramState.DRAFT]
+    there_were = [level for one in begun if one.terms.tiers for level in one.terms.tiers.levels]
     found: dict[str, str] = {}
-    for program in book.active:
-        for level in book.levels(program.pk, now):
-            found.setdefault(level.key, level.name or level.key)
+    for level in [*there_are, *there_were]:
+        found.setdefault(level.key, level.name or level.key)
     return list(found.items())
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.utils import timezone
 
 from accounts.audit import SYSTEM
 from accounts.models import AuditEntry
@@ -17,13 +18,16 @@ from crm.models import Event, Purchase
 from crm.timeline import tell
 from loyalty import tasks
 from loyalty.actions import tiers
-from loyalty.actions.programs import write_terms
+from loyalty.actions.programs import close_program, write_terms
 from loyalty.actions.tiers import follow_tiers, sweep_tiers, update_tier
 from loyalty.models import Member, Program, ProgramState, Terms
 from loyalty.queries.programs import TermsBook
 from loyalty.queries.tiers import benefits_of, members_by_tier
 from messaging.variables import load_contexts
-from segmentation.queries import rules_customers
+from segmentation.actions import create_segment
+from segmentation.fields import registered_fields
+from segmentation.queries import rules_customers, segment_customers
+from segmentation.words import Words
 from tests.conftest import Cast
 from tests.loyalty.ledger_stage import DAY, NOW, Stage, make_member, make_program
 from tests.loyalty.program_stage import SALES, Shop, open_program
@@ -252,3 +256,31 @@ def test_the_tier_of_a_closed_program_is_nobodys_segment(member: Member) -> None
     assert rules_customers(gold, now=NOW + DAY).count() == 0
     Program.objects.filter(pk=member.program_id).update(state=ProgramState.ACTIVE)
     assert rules_customers(gold, now=NOW + DAY).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "operator", "value", "count"),
+    [
+        ("loyalty_tier", "is", "gold", 0),
+        ("loyalty_tier", "is_not", "gold", 1),
+        ("points_balance", "at_least", 120, 1),
+        ("member_since", "known", None, 1),
+    ],
+)
+def test_segments_answer_at_once_when_the_only_program_closes(member: Member, field: str, operator: str, value: object, count: int) -> None:
+    buy(member, 500_00)
+    tier_of(member, days_later=1)
+    Stage(member).earn(120)
+    condition = {"field": field, "op": operator} | ({} if value is None else {"value": value})
+    segment = create_segment(name="Asked", rules={"all": [condition]}, actor=SYSTEM, now=NOW)
+    close_program(program=member.program, actor=SYSTEM)
+    assert segment_customers(segment, now=NOW + DAY).count() == count
+
+
+def test_a_segment_of_a_tier_goes_on_working_when_new_terms_leave_the_tier_out(member: Member) -> None:
+    gold = {"all": [{"field": "loyalty_tier", "op": "is", "value": "gold"}]}
+    segment = create_segment(name="Gold", rules=gold, actor=SYSTEM, now=NOW)
+    levels = [{"key": "platinum", "name": "Platinum", "threshold": 900_00}]
+    write_terms(program=member.program, document={"tiers": TIERS | {"levels": levels}}, actor=SYSTEM, now=timezone.now())
+    assert segment_customers(segment, now=timezone.now()).count() == 0
+    assert Words().choices(registered_fields()["loyalty_tier"]) == [("platinum", "Platinum"), ("silver", "Silver"), ("gold", "Gold")]
