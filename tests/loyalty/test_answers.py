@@ -1,16 +1,18 @@
 """What a purchase earned stands in the answer to the call itself."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from accounts.audit import SYSTEM
+from accounts.models import Role
 from accounts.permissions import API_SCOPES
 from accounts.tenancy import tenant
 from config.reactions import react
 from crm.actions import NewLine, refund_purchase
 from crm.answers import act_on_purchase
-from crm.models import Purchase
+from crm.models import Customer, Purchase
+from loyalty.actions.counter import undo_at_counter
 from loyalty.actions.members import enrol_member
 from loyalty.actions.moving import move_member
 from loyalty.actions.till import refund_sale, sell
@@ -139,3 +141,20 @@ def test_imported_receipts_earn_by_the_event_log(committed_cast: Cast) -> None:
         react(organization_id=cast.saffron.pk)
         with tenant(cast.saffron.pk):
             assert Wallet.objects.get().balance == 12
+
+
+def test_a_refund_out_of_a_file_takes_back_what_was_earned_and_leaves_the_points_that_had_paid_to_the_counter(committed_cast: Cast) -> None:
+    cast, at = committed_cast, datetime(2026, 11, 1, tzinfo=UTC)
+    with tenant(cast.saffron.pk):
+        sale = paid_with_points(at)
+        Customer.objects.update(external_id="7")
+    table = "invoice,date,amount,customer id\nC3,2026-11-03,-20,7\n"
+    imported(cast.saffron, cast.alice_acts, table, kind="purchases")
+    for _again in range(2):
+        react(organization_id=cast.saffron.pk)
+        with tenant(cast.saffron.pk):
+            assert (Wallet.objects.get().balance, Entry.objects.filter(kind="undo").count()) == (200, 0)
+    with tenant(cast.saffron.pk):
+        redeemed = Entry.objects.select_related("member").get(purchase=sale, kind="redeem")
+        undo_at_counter(member=redeemed.member, entry_id=redeemed.pk, token="c" * 20, now=at, actor=cast.alice_acts, role=Role.OWNER)
+        assert Wallet.objects.get().balance == 500
