@@ -336,3 +336,18 @@ def test_a_segment_that_terms_ask_about_is_not_deleted_and_one_that_is_gone_hold
     delete_segment(segment=everybody, actor=SYSTEM, now=NOW)
     Shop(program).buy(10_000)
     assert list(Entry.objects.values_list("amount", flat=True)) == [10]
+
+
+@pytest.mark.parametrize("is_told_late", [False, True])
+def test_what_a_refund_took_back_stays_within_the_cap_whether_it_is_told_before_or_after_the_next_sale(
+    is_told_late: bool,
+) -> None:
+    shop = Shop(open_program(earn=[SALES | {"cap": {"points": 10, "per": "day"}}]))
+    first = shop.buy(10_000)
+    assert shop.wallet() == (10, 0, 0, 0)
+    for step in (1, 0) if is_told_late else (0, 1):
+        if step:
+            shop.buy(10_000, at=NOW + timedelta(hours=2))
+        else:
+            shop.refund(first, 10_000, at=NOW + timedelta(hours=1))
+    assert shop.wallet() == (0, 0, 0, 0)
