@@ -6,14 +6,16 @@ from zoneinfo import ZoneInfo
 
 from django.utils.dates import MONTHS_3
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import ngettext, pgettext
 
 from accounts.formats import JALALI_MONTHS, digits, format_number, format_percent, in_one_run, is_persian
 from loyalty.models import Entry, EntryKind
 from loyalty.queries.members import HistoryLine
+from loyalty.queries.programs import Version
 from loyalty.rules.months import last_day, read_day
 from loyalty.rules.rewards import Refusal
 from loyalty.rules.terms import Benefit, BenefitKind, Calendar
+from loyalty.rules.till import missing_points
 
 TONES = {
     EntryKind.EARN: "good",
@@ -43,6 +45,18 @@ def headline(entry: Entry) -> str:
     if entry.kind == EntryKind.UNDO:
         return _("Taking undone") if entry.origin and entry.origin.kind == EntryKind.TAKE else _("Redemption undone")
     return str(EntryKind(entry.kind).label)
+
+
+def missing_words(available: int, version: Version | None) -> str:
+    """That nothing can be paid with points yet, and how many are missing; empty where something can."""
+    if version is None or not (missing := missing_points(available, version.terms.redemption)):
+        return ""
+    words = ngettext(
+        "Nothing can be paid with points yet: it takes %(smallest)s of them, %(missing)s more is needed.",
+        "Nothing can be paid with points yet: it takes %(smallest)s of them, %(missing)s more are needed.",
+        missing,
+    )
+    return words % {"smallest": format_number(version.terms.redemption.smallest), "missing": format_number(missing)}
 
 
 def why(line: HistoryLine) -> list[str]:

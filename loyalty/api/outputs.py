@@ -269,6 +269,7 @@ class QuoteOutput(serializers.Serializer[Any]):
     rules = serializers.DictField(child=serializers.IntegerField(), help_text=_("Points by the key of the rule that would earn them."))
     spendable = serializers.IntegerField()
     redeemable = serializers.IntegerField(help_text=_("The most points that this cart can be paid with."))
+    missing = serializers.IntegerField(help_text=_("How many more it takes before any can pay."))
     worth_minor = serializers.IntegerField(help_text=_("What they pay."))
     paid_minor = serializers.IntegerField(help_text=_("What the points that were asked about pay."))
     rewards = OfferedOutput(many=True)

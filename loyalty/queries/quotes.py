@@ -18,7 +18,7 @@ from loyalty.queries.wallets import spendable
 from loyalty.rules.earning import ON_PURCHASE, Occasion, factor_of, rules_that_hold
 from loyalty.rules.receipts import Line
 from loyalty.rules.terms import Level
-from loyalty.rules.till import most_points, worth_minor
+from loyalty.rules.till import missing_points, most_points, worth_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Quote:
     """What a till shows before anything is done.
 
     ``rules`` are the points that the cart would earn, by rule. ``spendable`` can be spent in all, ``redeemable`` of it for
-    this cart, worth ``worth_minor``. ``paid_minor`` is what the points asked about would pay.
+    this cart, worth ``worth_minor``; ``missing`` more are needed before any can pay. ``paid_minor`` is what the points asked about would pay.
     """
 
     member: Member
@@ -34,6 +34,7 @@ class Quote:
     rules: Mapping[str, int]
     spendable: int
     redeemable: int
+    missing: int
     worth_minor: int
     paid_minor: int
     rewards: Sequence[Offered]
@@ -58,7 +59,7 @@ def quote_cart(
     version = terms_in_force(member.program_id, at)
     available, total = spendable(member.pk, now), sum(line.amount_minor for line in lines)
     if version is None:
-        return Quote(member, total, {}, available, 0, 0, 0, [], None)
+        return Quote(member, total, {}, available, 0, 0, 0, 0, [], None)
     rate = version.terms.redemption
     book = TermsBook()
     tier = tier_before(member, version, at=at, book=book)
@@ -69,6 +70,7 @@ def quote_cart(
         _earned(member, version, [*lines, NewLine(-paid)], at, location, now, tier),
         available,
         redeemable,
+        missing_points(available, rate),
         worth_minor(redeemable, rate),
         paid,
         catalogue_for(member, now=now),

@@ -13,6 +13,11 @@ def worth_minor(points: int, rate: Redemption) -> int:
     return points * rate.minor // rate.points
 
 
+def missing_points(available: int, rate: Redemption) -> int:
+    """How many more it takes before any can pay; none where points pay from the first on."""
+    return max(rate.smallest - available, 0) if rate.smallest > 1 else 0
+
+
 def most_points(total_minor: int, available: int, rate: Redemption) -> int:
     """The most points that a cart can be paid with, none of them in vain; nothing when that is less than may be redeemed."""
     points = min(available, max(total_minor, 0) * rate.points // rate.minor)

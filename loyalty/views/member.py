@@ -25,7 +25,7 @@ from loyalty.queries.vouchers import vouchers_of
 from loyalty.queries.wallets import spendable
 from loyalty.referring import referral_block
 from loyalty.rules.limits import limit_of, most_now
-from loyalty.words import expiry_chart, headline, refusal_words, signed, tone_of, why
+from loyalty.words import expiry_chart, headline, missing_words, refusal_words, signed, tone_of, why
 
 MOST_TEXT = 100
 PANEL_ENTRIES = 5
@@ -149,6 +149,7 @@ def _standing(member: Member, book: TermsBook) -> dict[str, Any]:
         "wallet": member.wallet,
         "spendable": available,
         "worth_minor": worth_minor(version, available),
+        "missing": missing_words(available, version),
         "tier": book.tier_name(member.program_id, member.tier, now),
         "token": new_token(),
     }

@@ -34,7 +34,7 @@ from loyalty.queries.tiers import standing_of
 from loyalty.queries.wallets import spendable
 from loyalty.referring import device_of, referral_block
 from loyalty.views.member import told_lines, worth_minor
-from loyalty.words import benefit_words
+from loyalty.words import benefit_words, missing_words
 from messaging.models import Delivery
 from messaging.tracking.keys import signer_for
 
@@ -115,6 +115,7 @@ def what_they_see(request: HttpRequest, member: Member) -> dict[str, Any]:
         "wallet": member.wallet,
         "spendable": available,
         "worth_minor": worth_minor(version, available),
+        "missing": missing_words(available, version),
         "expiring": next_expiry(member, now=now),
         "standing": standing,
         "basis": version.terms.tiers.basis.value if version and version.terms.tiers else "",

@@ -80,7 +80,10 @@ def test_a_quote_tells_everything_and_writes_nothing(cast: Cast, till: Caller, m
     with tenant(cast.saffron.pk):
         assert (Entry.objects.count(), Purchase.objects.count()) == before
     small = till.post("till/quote/", {"member": member.pk, "lines": [{"unit_price_minor": 999}]}).json()
-    assert (small["redeemable"], small["worth_minor"]) == (0, 0)
+    assert (small["redeemable"], small["worth_minor"], small["missing"]) == (0, 0, 0)
+    till.post(f"members/{member.pk}/redeem/", {"points": 302}, idempotency_key="r")
+    few = till.post("till/quote/", {"member": member.pk, "lines": [CUT]}).json()
+    assert (few["spendable"], few["redeemable"], few["missing"]) == (98, 0, 2)
 
 
 def test_a_sale_captures_its_hold_and_earns_in_one_call(cast: Cast, till: Caller, member: Member) -> None:

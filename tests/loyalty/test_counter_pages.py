@@ -16,6 +16,7 @@ from accounts.models import AuditEntry, Role, User
 from accounts.tenancy import tenant
 from crm.models import Customer, Event
 from loyalty.actions.programs import write_terms
+from loyalty.links import member_token
 from loyalty.models import Entry, Lot, Member, Wallet
 from loyalty.queries import members as queries
 from tests.conftest import PASSWORD, Cast, signed_in
@@ -332,3 +333,28 @@ def test_members_are_looked_for_among_all_whose_name_fits(
             CustomerFactory.create(first_name="Dana")
         make_member(member.program, customer=CustomerFactory.create(first_name="Dana"))
     assert as_bob.get(reverse("loyalty:members"), {"q": "dana"}).context["page"].paginator.count == 2
+
+
+@pytest.mark.parametrize(
+    ("points", "language", "words"),
+    [
+        (98, "en", "Nothing can be paid with points yet: it takes 100 of them, 2 more are needed."),
+        (99, "en", "Nothing can be paid with points yet: it takes 100 of them, 1 more is needed."),
+        (98, "fa", "هنوز چیزی با امتیاز پرداخت نمی‌شود: دست‌کم ۱۰۰ امتیاز لازم است و ۲ امتیاز دیگر کم است."),
+        (100, "en", "100 points can be spent."),
+    ],
+)
+def test_who_has_fewer_points_than_are_redeemed_is_told_how_many_are_missing(
+    cast: Cast, as_bob: Client, points: int, language: str, words: str
+) -> None:
+    with tenant(cast.saffron.pk):
+        member = make_member(make_program())
+        write_terms(program=member.program, document={"redemption": {"smallest": 100}}, actor=cast.alice_acts, now=timezone.now())
+        Stage(member, now=timezone.now()).earn(points)
+        own_page = reverse("member_page", args=[member_token(member.pk)])
+    User.objects.filter(pk=cast.bob.pk).update(language=language)
+    staff = as_bob.get(reverse("loyalty:member", args=[member.pk])).content.decode()
+    own = Client().get(own_page, {"lang": language}).content.decode()
+    assert words in staff
+    assert (words in own) is (points < 100)
+    assert (f"{points} points can be spent." in staff) is (points == 100)
