@@ -1,11 +1,15 @@
 """Why something was not done with points, in words for people."""
 
+from collections.abc import Callable
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.formats import format_number
 from loyalty.rules.limits import Limit
 from loyalty.rules.postings import InsufficientPointsError
+
+Counted = Callable[[int], str]
 
 
 class PointsRefusedError(Exception):
@@ -17,13 +21,18 @@ def points(count: int) -> str:
     return ngettext("%(count)s point", "%(count)s points", count) % {"count": format_number(count)}
 
 
+def stamps(count: int) -> str:
+    """``12 stamps``."""
+    return ngettext("%(count)s stamp", "%(count)s stamps", count) % {"count": format_number(count)}
+
+
 def too_few(error: InsufficientPointsError) -> PointsRefusedError:
     """More was asked for than is there."""
     words = _("There are %(available)s, and %(wanted)s were asked for. Nothing was changed.")
     return PointsRefusedError(words % {"available": points(error.available), "wanted": format_number(error.wanted)})
 
 
-def over_limit(limit: Limit, *, most: int) -> PointsRefusedError:
+def over_limit(limit: Limit, *, most: int, counted: Counted) -> PointsRefusedError:
     """More than the role may give or take."""
     if most <= 0:
         words = _(
@@ -33,7 +42,7 @@ def over_limit(limit: Limit, *, most: int) -> PointsRefusedError:
         words = _("Of the %(day)s that your role may give and take in a day, %(most)s are left. Nothing was changed.")
     else:
         words = _("Your role gives and takes %(action)s at a time at most. Nothing was changed; ask somebody who may do more.")
-    return PointsRefusedError(words % {"day": points(limit.per_day), "most": format_number(most), "action": points(limit.per_action)})
+    return PointsRefusedError(words % {"day": counted(limit.per_day), "most": format_number(most), "action": counted(limit.per_action)})
 
 
 class TillRefusedError(PointsRefusedError):

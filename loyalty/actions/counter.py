@@ -1,30 +1,30 @@
-"""What staff do with a member's points: within their role's limit, with a reason, and once for each form that is sent."""
+"""What staff do with a member's points and stamps: within their role's limit, with a reason, and once for each form that is sent."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, record_audit
-from accounts.models import Membership, Role
-from accounts.models.audit import ActorKind
-from accounts.queries import current_organization
+from accounts.models import Role
 from loyalty.actions.points import NotUndoableError, claw_back_points, earn_points, redeem_points, undo_redemption
 from loyalty.actions.rewards import Redemption, redeem_reward
+from loyalty.actions.role_limits import points_today, refuse_beyond, stamps_today, wait_for_own_turn
+from loyalty.actions.stamps import give_stamps, take_stamps_back
 from loyalty.ledger.bought import VoucherNotOpenError
 from loyalty.ledger.families import entry_of
 from loyalty.ledger.posting import KeyReusedError, Receipt
 from loyalty.ledger.stock import RewardRefusedError
 from loyalty.ledger.store import open_wallet
-from loyalty.models import Entry, EntryKind, LotRemainder, Member
+from loyalty.models import Entry, EntryKind, LotRemainder, Member, MemberCard, Stamp, StampCard
 from loyalty.queries.clocks import Clocks
 from loyalty.queries.programs import terms_in_force
-from loyalty.refusals import PointsRefusedError, over_limit, points, too_few
+from loyalty.queries.stamps import ever_stamped_by_hand
+from loyalty.refusals import PointsRefusedError, points, stamps, too_few
 from loyalty.rules.expiry import expires_at
-from loyalty.rules.limits import limit_of, most_now
+from loyalty.rules.limits import limit_of, stamp_limit_of
 from loyalty.rules.postings import InsufficientPointsError
+from loyalty.rules.stamps import BY_HAND
 from loyalty.words import refusal_words
 
 
@@ -120,9 +120,8 @@ def undo_at_counter(*, member: Member, entry_id: int, token: str, now: datetime,
     """
     entry = entry_of(member, entry_id)
     member = entry.member if entry else member
-    limit = limit_of(role)
-    if limit and entry and entry.kind in (EntryKind.GIVE, EntryKind.TAKE) and entry.amount > limit.per_action:
-        raise over_limit(limit, most=limit.per_action)
+    if entry and entry.kind in (EntryKind.GIVE, EntryKind.TAKE):
+        _check_limit(member, entry.amount, token=token, now=now, actor=actor, role=role)
     try:
         if entry is not None and entry.kind == EntryKind.GIVE:
             receipt = _undo_gift(entry, token=token, now=now, actor=actor)
@@ -135,32 +134,45 @@ def undo_at_counter(*, member: Member, entry_id: int, token: str, now: datetime,
     return _audited("points.undone", member, receipt, actor, undone=entry_id)
 
 
-def used_today(member: Member, *, now: datetime, actor: Actor) -> int:
-    """Points that somebody has given and taken since the day began where the organization is."""
-    local = now.astimezone(ZoneInfo(current_organization().time_zone))
-    done = Entry.objects.filter(
-        program_id=member.program_id,
-        recorded_at__gte=local.replace(hour=0, minute=0, second=0, microsecond=0),
-        kind__in=[EntryKind.GIVE, EntryKind.TAKE],
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-    )
-    return int(done.aggregate(sum=Sum("amount"))["sum"] or 0)
+@transaction.atomic
+def stamp_at_counter(
+    *, member: Member, card: StampCard, key: str, now: datetime, actor: Actor, role: Role | None, count: int = 1
+) -> MemberCard:
+    """Stamp a member's card by hand.
+
+    Raises:
+        PointsRefusedError: over the role's limit.
+        StampRefusedError, KeyReusedError: see ``give_stamps``.
+    """
+    if limit := stamp_limit_of(role):
+        wait_for_own_turn(actor)
+        if not ever_stamped_by_hand(member).filter(key=f"{BY_HAND}{key}").exists():
+            refuse_beyond(limit, count, used_today=stamps_today(member, now=now, actor=actor), counted=stamps)
+    return give_stamps(member=member, card=card, key=key, now=now, actor=actor, count=count)
+
+
+@transaction.atomic
+def take_stamps_at_counter(*, member: Member, stamp: Stamp, now: datetime, actor: Actor, role: Role | None) -> None:
+    """Take back what was stamped by hand; doing it again changes nothing.
+
+    Raises:
+        PointsRefusedError: over the role's limit.
+    """
+    if limit := stamp_limit_of(role):
+        wait_for_own_turn(actor)
+        stamp.refresh_from_db(fields=["count"])
+        if stamp.count:
+            refuse_beyond(limit, stamp.count, used_today=stamps_today(member, now=now, actor=actor), counted=stamps)
+    take_stamps_back(member=member, stamp=stamp, now=now, actor=actor)
 
 
 def _check_limit(member: Member, amount: int, *, token: str, now: datetime, actor: Actor, role: Role | None) -> None:
-    limit = limit_of(role)
-    if limit is None:
+    if (limit := limit_of(role)) is None:
         return
-    # One person's actions wait for each other: two windows at once give no more than a day's limit.
-    if actor.kind == ActorKind.USER and actor.id is not None:
-        Membership.objects.select_for_update().get(user_id=actor.id)
+    wait_for_own_turn(actor)
     _wallet, known = open_wallet(member.pk, now=now, key=_key(token))
-    if known:
-        return
-    most = most_now(limit, used_today=used_today(member, now=now, actor=actor))
-    if most is not None and amount > most:
-        raise over_limit(limit, most=most)
+    if not known:
+        refuse_beyond(limit, amount, used_today=points_today(member, now=now, actor=actor), counted=points)
 
 
 def _spend(member: Member, amount: int, kind: EntryKind, *, reason: str, token: str, now: datetime, actor: Actor) -> Receipt:

@@ -112,10 +112,12 @@ def give_stamps(*, member: Member, card: StampCard, key: str, now: datetime, act
 
 
 @transaction.atomic
-def take_stamps_back(*, member: Member, card: StampCard, key: str, now: datetime, actor: Actor) -> None:
+def take_stamps_back(*, member: Member, stamp: Stamp, now: datetime, actor: Actor) -> None:
     """Undo stamps given by hand; doing it again changes nothing."""
-    if set_stamps([StampCount(member.pk, card, f"{BY_HAND}{key}", 0, now, is_due=False)], now=now, actor=actor):
-        record_audit(action="stamp.taken_back", subject=card, actor=actor, after={"member": member.pk, "key": key})
+    card = stamp.member_card.card
+    if set_stamps([StampCount(member.pk, card, stamp.key, 0, now, is_due=False)], now=now, actor=actor):
+        after = {"card": card.pk, "member": member.pk, "key": stamp.key.removeprefix(BY_HAND), "stamps": stamp.count}
+        record_audit(action="stamp.taken_back", subject=card, actor=actor, after=after)
 
 
 @transaction.atomic

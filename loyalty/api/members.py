@@ -16,12 +16,11 @@ from accounts.api.filters import IdFilter, TextFilter
 from accounts.api.schema import PATH_ID
 from accounts.api.views import ApiViewSet
 from accounts.models import Role
-from accounts.permissions import Permission
-from loyalty.actions.counter import give_points, redeem_at_counter, take_points, undo_at_counter
+from accounts.permissions import Access, Permission
+from loyalty.actions.counter import give_points, redeem_at_counter, stamp_at_counter, take_points, undo_at_counter
 from loyalty.actions.members import enrol_member
 from loyalty.actions.referrals import code_of
 from loyalty.actions.rewards import redeem_reward
-from loyalty.actions.stamps import give_stamps
 from loyalty.api.inputs import EnrolInput, GiveInput, LookUpInput, RedeemInput, RedeemRewardInput, StampInput, UndoInput
 from loyalty.api.keys import KeyedViewSet
 from loyalty.api.outputs import (
@@ -125,7 +124,7 @@ class MemberViewSet(KeyedViewSet):
     )
     @action(detail=True, methods=["post"])
     def give(self, request: Request, pk: int) -> Response:
-        return self._moved(give_points, self.found(pk), self.parsed(GiveInput), role=self._role)
+        return self._moved(give_points, self.found(pk), self.parsed(GiveInput), role=role_of(self.access))
 
     @extend_schema(
         summary="Take points", description="With nothing in return; within what the caller's role may take.",
@@ -133,7 +132,7 @@ class MemberViewSet(KeyedViewSet):
     )  # fmt: skip
     @action(detail=True, methods=["post"])
     def take(self, request: Request, pk: int) -> Response:
-        return self._moved(take_points, self.found(pk), self.parsed(GiveInput), role=self._role)
+        return self._moved(take_points, self.found(pk), self.parsed(GiveInput), role=role_of(self.access))
 
     @extend_schema(summary="Redeem points", description="409 says how many are available.", request=RedeemInput,
                    responses={200: ReceiptOutput})  # fmt: skip
@@ -152,7 +151,7 @@ class MemberViewSet(KeyedViewSet):
         member, values = self.found(pk), self.parsed(UndoInput)
         with refusals_told():
             receipt = undo_at_counter(
-                member=member, entry_id=values["entry"], token=self.ledger_key, now=self.now, actor=self.actor, role=self._role
+                member=member, entry_id=values["entry"], token=self.ledger_key, now=self.now, actor=self.actor, role=role_of(self.access)
             )
         return self.rendered(ReceiptOutput, receipt)
 
@@ -186,8 +185,8 @@ class MemberViewSet(KeyedViewSet):
     @action(detail=True, methods=["post"])
     def stamp(self, request: Request, pk: int) -> Response:
         member, values, key = self.found(pk).holder, self.parsed(StampInput), self.ledger_key
-        with stamp_refusals_told():
-            give_stamps(member=member, key=key, now=self.now, actor=self.actor, **values)
+        with stamp_refusals_told(), refusals_told():
+            stamp_at_counter(member=member, key=key, now=self.now, actor=self.actor, role=role_of(self.access), **values)
         stamped = stamp_by_hand(member, card=values["card"], key=key)
         return self.rendered(StampedOutput, {"stamp": stamped, "card": card_of(member, values["card"], now=self.now)})
 
@@ -217,11 +216,6 @@ class MemberViewSet(KeyedViewSet):
         rows = super().all_rows()
         return rows if self.action in self.keyed else rows.select_related("wallet", "customer", "program")
 
-    @property
-    def _role(self) -> Role:
-        # Whoever made a key gave it the scope; how much its program gives is the program's own business.
-        return self.access.role or Role.OWNER
-
     def _moved(self, move: Callable[..., Receipt], member: Member, values: dict[str, Any], **options: Any) -> Response:
         with refusals_told():
             receipt = move(
@@ -234,6 +228,11 @@ class MemberViewSet(KeyedViewSet):
                 **options,
             )
         return self.rendered(ReceiptOutput, receipt)
+
+
+def role_of(access: Access) -> Role:
+    """Whose limits hold: whoever made a key gave it the scope, and how much its program gives is the program's own business."""
+    return access.role or Role.OWNER
 
 
 class OfMemberViewSet(ApiViewSet):

@@ -14,14 +14,14 @@ from accounts.api.filters import IdFilter
 from accounts.api.schema import PATH_ID
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
-from loyalty.actions.stamps import change_stamp_card, create_stamp_card, take_stamps_back
+from loyalty.actions.counter import take_stamps_at_counter
+from loyalty.actions.stamps import change_stamp_card, create_stamp_card
 from loyalty.api.inputs import NewStampCardInput, StampCardInput
-from loyalty.api.members import MEMBER_PATH, OfMemberViewSet
+from loyalty.api.members import MEMBER_PATH, OfMemberViewSet, role_of
 from loyalty.api.outputs import HandStampOutput, StampCardOutput, StampedOutput
-from loyalty.api.refusing import stamp_refusals_told
+from loyalty.api.refusing import refusals_told, stamp_refusals_told
 from loyalty.models import Stamp, StampCard
 from loyalty.queries.stamps import card_of, ever_stamped_by_hand, stamps_by_hand
-from loyalty.rules.stamps import BY_HAND
 
 STAMP_PATH = OpenApiParameter("stamp_id", PATH_ID, OpenApiParameter.PATH)
 
@@ -109,7 +109,8 @@ class HandStampViewSet(OfMemberViewSet):
     def undo(self, request: Request, member_id: int, stamp_id: int) -> Response:
         member, stamp = self.member.holder, get_object_or_404(ever_stamped_by_hand(self.member), pk=stamp_id)
         card = stamp.member_card.card
-        take_stamps_back(member=member, card=card, key=stamp.key.removeprefix(BY_HAND), now=self.now, actor=self.actor)
+        with refusals_told():
+            take_stamps_at_counter(member=member, stamp=stamp, now=self.now, actor=self.actor, role=role_of(self.access))
         stamp.refresh_from_db(fields=["count"])
         return self.rendered(StampedOutput, {"stamp": stamp, "card": card_of(member, card, now=self.now)})
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
 from crm.views.asking import asking, customer_or_404
-from loyalty.actions.counter import used_today
+from loyalty.actions.role_limits import points_today
 from loyalty.forms.counter import REASONS, ReasonForm, RedeemForm, TokenForm, new_token
 from loyalty.models import Member, Program, ProgramState
 from loyalty.queries.clocks import Clocks
@@ -123,7 +123,7 @@ def _action(request: HttpRequest, member: Member, action: str, form: TokenForm |
     """The form of what is to be done, and what the role allows."""
     action, access = action if action in ACTIONS else "redeem", asking(request)
     limit = limit_of(access.role)
-    used = used_today(member, now=timezone.now(), actor=access.actor) if limit else 0
+    used = points_today(member, now=timezone.now(), actor=access.actor) if limit else 0
     return {
         "action": action,
         "actions": [("redeem", _("Redeem")), ("give", _("Give")), ("take", _("Take"))],

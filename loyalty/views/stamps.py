@@ -13,13 +13,15 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.pagination import PAGE_SIZE, BoundedPaginator
 from accounts.permissions import Permission, requires
 from crm.views.asking import asking
-from loyalty.actions.stamps import StampRefusedError, give_stamps, take_stamps_back
+from loyalty.actions.counter import stamp_at_counter, take_stamps_at_counter
+from loyalty.actions.stamps import StampRefusedError
 from loyalty.forms.counter import TokenForm
 from loyalty.ledger.posting import KeyReusedError
 from loyalty.models import FilledCard, Member, MemberCard, Reward, StampCard
 from loyalty.queries.members import members
 from loyalty.queries.stamps import ever_stamped_by_hand
-from loyalty.rules.stamps import BY_HAND, is_stamped
+from loyalty.refusals import PointsRefusedError
+from loyalty.rules.stamps import is_stamped
 
 
 @require_safe
@@ -52,7 +54,16 @@ def give_stamp(request: HttpRequest, pk: int, card: int) -> HttpResponse:
         messages.error(request, " ".join(map(str, form.errors["token"])))
         return redirect("loyalty:member", pk=pk)
     try:
-        held = give_stamps(member=member, card=stamp_card, key=form.cleaned_data["token"], now=timezone.now(), actor=asking(request).actor)
+        held = stamp_at_counter(
+            member=member,
+            card=stamp_card,
+            key=form.cleaned_data["token"],
+            now=timezone.now(),
+            actor=asking(request).actor,
+            role=asking(request).role,
+        )
+    except PointsRefusedError as error:
+        messages.error(request, str(error))
     except (StampRefusedError, KeyReusedError):
         messages.error(request, _("Nothing was changed: the card takes no stamps now."))
     else:
@@ -67,9 +78,12 @@ def take_stamp(request: HttpRequest, pk: int, stamp: int) -> HttpResponse:
     """Take a stamp back that was given by hand."""
     member = _member(pk)
     found = get_object_or_404(ever_stamped_by_hand(member), pk=stamp)
-    key = found.key.removeprefix(BY_HAND)
-    take_stamps_back(member=member, card=found.member_card.card, key=key, now=timezone.now(), actor=asking(request).actor)
-    messages.success(request, _("The stamp is taken back."))
+    try:
+        take_stamps_at_counter(member=member, stamp=found, now=timezone.now(), actor=asking(request).actor, role=asking(request).role)
+    except PointsRefusedError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("The stamp is taken back."))
     return redirect("loyalty:member", pk=pk)
 
 

@@ -141,3 +141,35 @@ def test_members_see_their_stamps_and_cannot_stamp(cast: Cast, member: Member) -
     page = Client().get(url, {"lang": "en"}).content.decode()
     assert (page.count("is-stamped"), "4 of 10 stamps" in page, "/stamp/" in page) == (4, True, False)
     assert "۴ از ۱۰ مهر" in Client().get(url, {"lang": "fa"}).content.decode()
+
+
+def test_the_front_desk_stamps_and_takes_back_up_to_its_limit_and_the_owner_without_one(
+    cast: Cast, member: Member, as_bob: Client, as_alice: Client
+) -> None:
+    def stamp_many(client: Client, count: int, key: str) -> tuple[int, str]:
+        headers = {"Idempotency-Key": key}
+        body = {"card": card.pk, "count": count}
+        answer = client.post(f"/api/v1/members/{member.pk}/stamp/", body, content_type="application/json", headers=headers)
+        return answer.status_code, answer.json().get("detail", "")
+
+    with tenant(cast.saffron.pk):
+        card, other = coffee_card(member.program), coffee_card(open_program("other"))
+        in_other = make_member(other.program)
+    said = "Your role gives and takes 10 stamps at a time at most. Nothing was changed; ask somebody who may do more."
+    assert stamp_many(as_bob, 11, "much") == (409, said)
+    assert [stamp_many(as_bob, 10, f"k-{number}")[0] for number in range(19)] == [200] * 19
+    with tenant(cast.saffron.pk):
+        stamp = Stamp.objects.latest("pk").pk
+    _take(as_bob, member, stamp)
+    assert _stamps(cast) == [180]
+    used_up = "Your role gives and takes 200 stamps a day at most, and that is used up."
+    assert used_up in _stamp(as_bob, member, card).content.decode()
+    with tenant(cast.saffron.pk):
+        another = Stamp.objects.filter(count__gt=0).latest("pk").pk
+    assert used_up in _take(as_bob, member, another).content.decode()
+    assert "The stamp is taken back." in _take(as_bob, member, stamp).content.decode()  # again: nothing more happens
+    assert stamp_many(as_bob, 10, "k-0")[0] == 200
+    assert _stamps(cast) == [180]
+    assert "Stamped." in _stamp(as_bob, in_other, other).content.decode()
+    assert stamp_many(as_alice, 20, "owner")[0] == 200
+    assert sorted(_stamps(cast)) == [1, 200]
