@@ -130,6 +130,6 @@ def requires(permission: Permission) -> Callable[[View], View]:
 
 def _ask_to_log_in(request: HttpRequest) -> HttpResponse:
     if "HX-Request" in request.headers:
-        # A fragment must not be replaced by the login page: the whole page goes there.
-        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+        # A fragment must not be replaced by the login page: shell/session.js opens it over the page.
+        return HttpResponse(status=204, headers={"HX-Trigger": "loggedOut"})
     return redirect_to_login(request.get_full_path(), resolve_url(settings.LOGIN_URL))

@@ -46,3 +46,8 @@ def stylesheet(request: HttpRequest) -> str:
 def script(request: HttpRequest) -> str:
     """Our own script."""
     return static("shell/shell.js")
+
+
+def session_script(request: HttpRequest) -> str:
+    """Keeps a page whose session has ended."""
+    return static("shell/session.js")

@@ -7,10 +7,12 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.views import PasswordResetView
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
 
 from accounts.client_addresses import client_address
 from accounts.forms import ForgottenPasswordForm
@@ -35,6 +37,13 @@ def switch_organization(request: HttpRequest) -> HttpResponse:
     request.session[SESSION_KEY] = seat.organization_id
     request.session[ENTERED_KEY] = True
     return redirect("crm:today")
+
+
+@require_GET
+@never_cache
+def show_session(request: HttpRequest) -> JsonResponse:
+    """Tell a page that stands open who is logged in by now, and the token that its forms need."""
+    return JsonResponse({"user": request.user.pk, "token": get_token(request)})
 
 
 class ForgottenPasswordView(PasswordResetView):

@@ -32,7 +32,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "STYLES": ["accounts.shell.fonts", "accounts.shell.day_picker_style", "accounts.shell.stylesheet"],
-    "SCRIPTS": ["accounts.shell.day_picker", "accounts.shell.script"],
+    "SCRIPTS": ["accounts.shell.day_picker", "accounts.shell.script", "accounts.shell.session_script"],
     "SIDEBAR": {"navigation": "crm.panels.sidebar"},
     "GLOBAL_CALLBACK": "crm.panels.shell_context",
 }

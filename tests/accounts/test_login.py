@@ -82,10 +82,10 @@ def test_a_closed_account_cannot_log_in(cast: Cast) -> None:
     assert _log_in(Client(), "bob@example.com", PASSWORD) == 200
 
 
-def test_strangers_are_sent_to_the_login_and_fragments_reload_the_page(cast: Cast) -> None:
+def test_strangers_are_sent_to_the_login_and_fragments_leave_the_page_to_log_in_over_it(cast: Cast) -> None:
     assert Client().get("/customers/?q=a")["Location"] == "/admin/login/?next=/customers/%3Fq%3Da"
     response = Client().get("/customers/1/timeline/", headers={"HX-Request": "true"})
-    assert (response.status_code, response["HX-Refresh"]) == (204, "true")
+    assert (response.status_code, response["HX-Trigger"], response.content) == (204, "loggedOut", b"")
 
 
 def test_logging_out_needs_a_form_and_ends_the_session(as_alice: Client) -> None:

@@ -18,6 +18,7 @@ OPEN_ADDRESSES = {
     "set_language": "chooses a language before and after the login",
     "admin:login": "the login itself",
     "admin:logout": "whoever is not logged in is sent to the start page",
+    "accounts:session": "asked by pages whose session may have ended; tells nothing but who asks",
     "admin_password_reset": "for those who cannot log in",
     "password_reset_done": "for those who cannot log in",
     "password_reset_confirm": "its token is its key",
