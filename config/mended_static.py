@@ -4,6 +4,7 @@ Unfold's style sheet speaks of left and right, which mirrored pages get wrong: i
 instead. Its copy of htmx is older than the one of django-htmx: the newer stands in its place, so a page loads one.
 The Jalali day picker attaches itself to the fields that a page came with, opens over the edge of a phone and stays open
 behind whoever tabs on: it is made to attach when a field is entered, to stand within the page and to close when left.
+Unfold's script writes the name of a chosen file beside a field, and broke off where nothing stands beside it.
 """
 
 import re
@@ -18,6 +19,7 @@ from django.core.files.storage import FileSystemStorage
 STYLESHEET = "unfold/css/styles.css"
 HTMX = "unfold/js/htmx/htmx.js"
 NEWER_HTMX = "django_htmx/htmx-2.min.js"
+ADMIN_SCRIPT = "unfold/js/app.js"
 DAY_PICKER = "jalali_suite/js/jalali-datepicker.js"
 
 # Physical → logical. A value's side is turned only where the property is about text or floats.
@@ -67,11 +69,17 @@ def usable_everywhere(script: str) -> str:
     return script.replace(_AT_ONCE, _ON_FOCUS).replace(_AT_THE_LEFT, _WITHIN_THE_PAGE).replace(_LEFT_BY_CLICK, _LEFT_BY_FOCUS)
 
 
+def without_a_place_for_the_name(script: str) -> str:
+    """Unfold's script for file fields of pages too, which show the name of the file themselves."""
+    return script.replace('placeholder.setAttribute("value"', 'placeholder?.setAttribute("value"')
+
+
 # What is served: made from which file, and how.
 MENDED: dict[str, tuple[str, Callable[[str], str]]] = {
     STYLESHEET: (STYLESHEET, logical),
     HTMX: (NEWER_HTMX, str),
     DAY_PICKER: (DAY_PICKER, usable_everywhere),
+    ADMIN_SCRIPT: (ADMIN_SCRIPT, without_a_place_for_the_name),
 }
 
 
