@@ -81,7 +81,9 @@ def test_the_day_picker_stands_within_a_phones_page_and_closes_behind_whoever_ta
 def test_a_file_to_import_is_chosen_without_a_complaint_of_the_browser(visitor: Visitor, counter: Counter) -> None:
     visitor.log_in("alice@example.com")
     page = visitor.go("/imports/new/")
-    page.set_input_files("[name=file]", files=[{"name": "customers.csv", "mimeType": "text/csv", "buffer": b"name,email\nAda,ada@example.com\n"}])
+    page.set_input_files(
+        "[name=file]", files=[{"name": "customers.csv", "mimeType": "text/csv", "buffer": b"name,email\nAda,ada@example.com\n"}]
+    )
     page.click("text=Look at the columns")
     page.wait_for_url("**/imports/*/columns/")
     assert visitor.complaints == []
