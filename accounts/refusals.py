@@ -1,5 +1,7 @@
 """Refusals that every floor tells alike."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,3 +16,12 @@ class StandingError(ValidationError):
     def __init__(self, message: str, *, code: str = "wrong_state", **facts: Any) -> None:
         super().__init__(message, code=code)
         self.facts = facts
+
+
+@contextmanager
+def collected(refused: dict[str, Any]) -> Iterator[None]:
+    """Put what is refused inside beside what was refused before, by field, and go on."""
+    try:
+        yield
+    except ValidationError as error:
+        error.update_error_dict(refused)

@@ -1,9 +1,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
 
+from accounts.refusals import collected
 from accounts.tenancy import current_organization_id
 
 
@@ -29,11 +31,17 @@ class TenantModel(models.Model):
             trusted: references that were read in this scope and need no query to be known to exist.
 
         Raises:
-            ValidationError: per field, or for the whole row.
+            ValidationError: per field, or for the whole row; all of it at once.
         """
-        self.clean_fields(exclude={"organization", *trusted})
-        self.clean()
-        self.validate_constraints()
+        refused: dict[str, Any] = {}
+        with collected(refused):
+            self.clean_fields(exclude={"organization", *trusted})
+        with collected(refused):
+            self.clean()
+        with collected(refused):
+            self.validate_constraints(exclude=set(refused))
+        if refused:
+            raise ValidationError(refused)
 
     def unique_error_message(self, model_class: type[models.Model], unique_check: Sequence[str]) -> ValidationError:
         """What says that a value is taken; that it is so within the organization goes without saying."""

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import Actor, changed_fields, record_audit
 from accounts.queries import current_organization
+from accounts.refusals import collected
 from crm.attributes import validate_attributes
 from crm.events import NewEvent, record_event
 from crm.models import Customer, CustomerFacts
@@ -47,12 +48,9 @@ def create_customer(*, actor: Actor, now: datetime, source: str = "page", **valu
     Raises:
         ValidationError: per field, what cannot be kept; also when e-mail, phone or number is another customer's.
     """
-    kept = _normalised(values)
-    _check(kept, now)
-    customer = Customer(**kept)
-    customer.search_key = name_key(customer.first_name, customer.last_name)
+    customer = Customer()
+    _take(customer, values, now)
     with customer.refusing_late_duplicates(), transaction.atomic():
-        _validate(customer)
         customer.save(force_insert=True)
         CustomerFacts.objects.create(customer=customer)
         record_audit(action="customer.created", subject=customer, actor=actor, after=values)
@@ -67,43 +65,62 @@ def update_customer(*, customer: Customer, actor: Actor, now: datetime, source: 
         ValidationError: as ``create_customer``.
     """
     customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
-    before, after = changed_fields(customer, _normalised(values, customer.attributes))
+    before, after = _take(customer, values, now)
     if not after:
         return customer
-    _check(after, now)
-    customer.search_key = name_key(customer.first_name, customer.last_name)
     with customer.refusing_late_duplicates(), transaction.atomic():
-        _validate(customer)
         customer.save(update_fields=[*after, "search_key", "updated_at"])
         record_audit(action="customer.changed", subject=customer, actor=actor, before=before, after=after)
         record_event(NewEvent("customer.changed", now, customer.pk, source, {"fields": sorted(after)}))
     return customer
 
 
-def _normalised(values: dict[str, Any], attributes: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+def check_customer(*, customer: Customer | None = None, now: datetime, **values: Any) -> None:
+    """Refuse what ``create_customer`` would, or ``update_customer`` of this customer; nothing is written.
+
+    Raises:
+        ValidationError: as ``create_customer``.
+    """
+    _take(copy(customer) if customer else Customer(), values, now)
+
+
+def _take(customer: Customer, values: dict[str, Any], now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Set the values as they are kept; return what differed as (before, after). All that is refused is told at once."""
+    refused: dict[str, Any] = {}
+    before, after = changed_fields(customer, _normalised(values, customer.attributes, refused))
+    customer.search_key = name_key(customer.first_name, customer.last_name)
+    with collected(refused):  # what no customer can have: pages and sweeps read these values without asking again
+        _by_rules(PROFILE_RULES, after, now.date())
+    if after:
+        with collected(refused):
+            customer.validate(trusted=["preferred_location", "preferred_staff", *refused])
+    if refused:
+        raise ValidationError(refused)
+    return before, after
+
+
+def _normalised(values: dict[str, Any], attributes: Mapping[str, Any], refused: dict[str, Any]) -> dict[str, Any]:
+    """The values as they are kept, without those that cannot be."""
     if unknown := set(values) - WRITABLE:
         raise ValidationError(dict.fromkeys(sorted(unknown), _("This field cannot be set.")))
     done = dict(values)
     for name in TEXTS:
         if name in done:
             done[name] = clean_text(done[name] or "")
-    done |= _by_rules({"email": normalise_email, "phone": _normalise_phone}, done)
+    with collected(refused):
+        done |= _by_rules({"email": normalise_email, "phone": _normalise_phone}, done)
     if "country" in done:
         done["country"] = done["country"].upper()
     if "tags" in done:
         done["tags"] = sorted(split_tags(";".join(done["tags"])))
     if "attributes" in done:
-        done["attributes"] = validate_attributes(done["attributes"], attributes)
-    return done
+        with collected(refused):
+            done["attributes"] = validate_attributes(done["attributes"], attributes)
+    return {name: value for name, value in done.items() if name not in refused}
 
 
 def _normalise_phone(text: str) -> str:
     return normalise_phone(text, region=current_organization().region)
-
-
-def _check(values: dict[str, Any], now: datetime) -> None:
-    """Refuse what no customer can have: pages and sweeps read these values without asking again."""
-    _by_rules(PROFILE_RULES, values, now.date())
 
 
 def _by_rules(rules: Mapping[str, Callable[..., Any]], values: Mapping[str, Any], *beside: Any) -> dict[str, Any]:
@@ -118,7 +135,3 @@ def _by_rules(rules: Mapping[str, Callable[..., Any]], values: Mapping[str, Any]
     if errors:
         raise ValidationError(errors)
     return made
-
-
-def _validate(customer: Customer) -> None:
-    customer.validate(trusted=["preferred_location", "preferred_staff"])

@@ -100,7 +100,7 @@ class CustomerForm(ShownValuesMixin, forms.Form):
         values = {name: value for name, value in self.cleaned_data.items() if name in changed and not name.startswith(ATTRIBUTE_PREFIX)}
         if any(name.startswith(ATTRIBUTE_PREFIX) for name in changed):
             kept = dict(customer.attributes) if customer else {}
-            own = [item for item in self.definitions if ATTRIBUTE_PREFIX + item.key in changed]
+            own = [item for item in self.definitions if ATTRIBUTE_PREFIX + item.key in changed & set(self.cleaned_data)]
             values["attributes"] = kept | {item.key: self._attribute(item) for item in own}
         return values
 

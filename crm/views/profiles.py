@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.forms import add_refusal
 from accounts.permissions import Permission, requires
-from crm.actions import create_customer, set_consent, update_customer
+from crm.actions import check_customer, create_customer, set_consent, update_customer
 from crm.forms.consent import ConsentForm
 from crm.forms.customer import CustomerForm
 from crm.models import Channel, ConsentState, Purpose
@@ -20,14 +20,15 @@ from crm.views.asking import asking, customer_or_404
 def new_customer(request: HttpRequest) -> HttpResponse:
     """Write down a new customer."""
     form = CustomerForm(request.POST or None, initial=_typed_before(request))
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST":
         try:
-            customer = create_customer(actor=asking(request).actor, now=timezone.now(), **form.changed_values(None))
+            if form.is_valid():
+                customer = create_customer(actor=asking(request).actor, now=timezone.now(), **form.changed_values(None))
+                messages.success(request, _("%(name)s is now a customer.") % {"name": customer})
+                return redirect("crm:customer", pk=customer.pk)
+            check_customer(now=timezone.now(), **form.changed_values(None))
         except ValidationError as error:
             add_refusal(form, error)
-        else:
-            messages.success(request, _("%(name)s is now a customer.") % {"name": customer})
-            return redirect("crm:customer", pk=customer.pk)
     return render(request, "crm/customer_form.html", {"title": _("New customer"), "form": form})
 
 
@@ -37,15 +38,15 @@ def edit_customer(request: HttpRequest, pk: int) -> HttpResponse:
     # Who saves at the same time waits, and is compared with what the first one wrote.
     customer = customer_or_404(pk, lock=request.method == "POST")
     form = CustomerForm(request.POST or None, customer=customer)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST":
         try:
-            values = form.changed_values(customer)
-            update_customer(customer=customer, actor=asking(request).actor, now=timezone.now(), **values)
+            if form.is_valid():
+                update_customer(customer=customer, actor=asking(request).actor, now=timezone.now(), **form.changed_values(customer))
+                messages.success(request, _("The profile was saved."))
+                return redirect("crm:customer", pk=customer.pk)
+            check_customer(customer=customer, now=timezone.now(), **form.changed_values(customer))
         except ValidationError as error:
             add_refusal(form, error)
-        else:
-            messages.success(request, _("The profile was saved."))
-            return redirect("crm:customer", pk=customer.pk)
     title = _("Edit %(name)s") % {"name": customer}
     return render(request, "crm/customer_form.html", {"title": title, "form": form, "customer": customer})
 

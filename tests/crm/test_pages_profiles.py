@@ -119,6 +119,24 @@ def test_one_attribute_is_changed_without_the_others(as_alice: Client, cast: Cas
     assert kept(cast, customer, "attributes") == ({"milk": "soy", "wed": "2024-05-02"},)
 
 
+@pytest.mark.parametrize("path", ["/customers/new/", "/customers/{}/edit/"])
+def test_all_mistakes_of_a_profile_are_told_at_once(as_alice: Client, cast: Cast, path: str) -> None:
+    customer = dana(cast, external_id="D-1")
+    dana(cast, first_name="Kim", phone="+12025550199", external_id="K-1")
+    with tenant(cast.saffron.pk):
+        AttributeDefinition.objects.create(key="visits_wanted", label="Visits wanted", type=AttributeType.NUMBER)
+    typed = {
+        "first_name": "D" * 81, "phone": "12", "email": "dana@", "birthday": "soon", "language": "xx", "external_id": "K-1",
+        "attribute_visits_wanted": "many",
+    }  # fmt: skip
+    page = as_alice.post(path.format(customer.pk), typed)
+    assert set(page.context["form"].errors) == set(typed)
+    assert page.context["form"].errors["external_id"] == ["Another customer has this customer number."]
+    with tenant(cast.saffron.pk):
+        assert sorted(Customer.objects.values_list("first_name", "external_id")) == [("Dana", "D-1"), ("Kim", "K-1")]
+        assert Customer.objects.get(pk=customer.pk).phone == "+12025550123"
+
+
 def test_what_was_searched_for_in_vain_is_kept_of_the_new_customer(as_alice: Client, cast: Cast) -> None:
     url = "/customers/new/?typed=Zoe%20Park"
     as_alice.post(url, as_sent(as_alice.get(url).context["form"]) | {"city": "Boston"})
