@@ -1,6 +1,7 @@
 """The counter's jobs in a real browser, on a phone and in Persian."""
 
 import pytest
+from playwright.sync_api import FilePayload
 
 from accounts.tenancy import tenant
 from crm.models import Purchase
@@ -81,9 +82,8 @@ def test_the_day_picker_stands_within_a_phones_page_and_closes_behind_whoever_ta
 def test_a_file_to_import_is_chosen_without_a_complaint_of_the_browser(visitor: Visitor, counter: Counter) -> None:
     visitor.log_in("alice@example.com")
     page = visitor.go("/imports/new/")
-    page.set_input_files(
-        "[name=file]", files=[{"name": "customers.csv", "mimeType": "text/csv", "buffer": b"name,email\nAda,ada@example.com\n"}]
-    )
+    file = FilePayload(name="customers.csv", mimeType="text/csv", buffer=b"name,email\nAda,ada@example.com\n")
+    page.set_input_files("[name=file]", files=[file])
     page.click("text=Look at the columns")
     page.wait_for_url("**/imports/*/columns/")
     assert visitor.complaints == []
