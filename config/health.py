@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -19,6 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config.celery import app
+from config.outages import broker_outage, database_outage
 
 SOCKET_SECONDS = 2
 QUEUE_LIMIT = 10_000
@@ -34,13 +35,17 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; ``detail`` is for people, ``value`` for graphs."""
+    """One thing that was looked at; ``detail`` is for people, ``value`` for graphs.
+
+    ``outage`` names the machine that was tried, for administrators alone: everybody may ask for the health.
+    """
 
     name: str
     health: Health
     detail: str = ""
     value: float | None = None
     milliseconds: float = 0.0
+    outage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +72,15 @@ def _timed(look: Callable[[datetime], Check], now: datetime) -> Check:
     started = time.perf_counter()
     check = look(now)
     taken = round((time.perf_counter() - started) * 1_000, 1)
-    return Check(check.name, check.health, check.detail, check.value, taken)
+    return replace(check, milliseconds=taken)
 
 
 def _database(now: datetime) -> Check:
     try:
         with connection.cursor() as cursor:
             cursor.execute("select 1")
-    except DatabaseError:
-        return Check("database", Health.FAILING, "PostgreSQL cannot be reached.")
+    except DatabaseError as error:
+        return Check("database", Health.FAILING, "PostgreSQL cannot be reached.", outage=database_outage(str(error)))
     return Check("database", Health.OK)
 
 
@@ -83,8 +88,8 @@ def _valkey(now: datetime) -> Check:
     try:
         with _broker() as broker:
             broker.ping()
-    except (RedisError, OSError):
-        return Check("valkey", Health.FAILING, "Valkey cannot be reached.")
+    except (RedisError, OSError) as error:
+        return Check("valkey", Health.FAILING, "Valkey cannot be reached.", outage=broker_outage(str(error)))
     return Check("valkey", Health.OK)
 
 

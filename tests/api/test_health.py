@@ -70,6 +70,8 @@ def test_without_valkey_it_is_not_ready(beating: PeriodicTask, settings: Any) ->
         "failing",
         "ok",
     )
+    assert body["checks"]["valkey"]["detail"] == "Valkey cannot be reached."
+    assert "127.0.0.1" not in str(body), "everybody may ask, and learns of no machine"
 
 
 def test_without_its_database_it_is_not_ready(beating: PeriodicTask, monkeypatch: pytest.MonkeyPatch) -> None:

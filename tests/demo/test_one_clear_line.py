@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from config.embedded import start_embedded, stop_embedded
 from config.embedded.home import EmbeddedHome, EmbeddedServerError
@@ -45,6 +47,42 @@ def test_an_unreachable_database_is_named(tmp_path: Path) -> None:
         f"Cannot reach the database of DATABASE_URL (127.0.0.1:{port}/shop): Connection refused. "
         "Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL.\n"
     )
+
+
+def test_the_health_names_what_could_not_be_reached() -> None:
+    ports = {"database": free_port(), "broker": free_port()}
+    done = manage(
+        "check_health",
+        DATABASE_URL=f"postgres://u:secret@127.0.0.1:{ports['database']}/shop",
+        REDIS_URL=f"redis://:secret@127.0.0.1:{ports['broker']}/0",
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines() == [
+        f"FAIL  database    Cannot reach the database of DATABASE_URL (127.0.0.1:{ports['database']}/shop): Connection refused. "
+        "Start it, correct DATABASE_URL, or unset it to use the embedded PostgreSQL.",
+        f"FAIL  valkey      Cannot reach the broker of REDIS_URL (127.0.0.1:{ports['broker']}): "
+        f"Error 111 connecting to 127.0.0.1:{ports['broker']}. Connection refused. "
+        "Start it, correct REDIS_URL, or unset it to use the embedded Valkey.",
+        "look  queue       The queue cannot be seen.",
+        "look  beat        The schedule cannot be read.",
+    ]
+
+
+@pytest.mark.django_db
+def test_the_health_names_an_owner_s_database_that_could_not_be_reached() -> None:
+    here, port = connection.settings_dict, free_port()
+    done = manage(
+        "check_health",
+        DATABASE_URL=f"postgres://{here['USER']}:{here['PASSWORD']}@{quote(here['HOST'], safe='')}:{here['PORT'] or 5432}/{here['NAME']}",
+        DATABASE_OWNER_URL=f"postgres://owner:secret@127.0.0.1:{port}/shop",
+        REDIS_URL=settings.REDIS_URL,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines()[-2:] == [
+        f"FAIL  migrations  Cannot reach the database of DATABASE_OWNER_URL (127.0.0.1:{port}/shop): Connection refused. "
+        "Start it, correct DATABASE_OWNER_URL, or unset it to use the role of DATABASE_URL.",
+        "ok    wall",
+    ]
 
 
 @pytest.mark.parametrize("command", ["demo", "serve"])

@@ -1,13 +1,14 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.queries import organization_ids
 from accounts.tenancy import tenant
 from config.health import Check, Health, health_report
+from config.outages import database_outage
 from crm.queries.consistency import customers_with_wrong_facts
 
 MARKS = {Health.OK: "ok", Health.DEGRADED: "look", Health.FAILING: "FAIL"}
@@ -27,13 +28,16 @@ class Command(BaseCommand):
             if options["deep"]:
                 checks.append(_facts())
         for check in checks:
-            self.stdout.write(f"{MARKS[check.health]:<5} {check.name:<11} {check.detail}".rstrip())
+            self.stdout.write(f"{MARKS[check.health]:<5} {check.name:<11} {check.outage or check.detail}".rstrip())
         if any(check.health == Health.FAILING for check in checks):
             raise SystemExit(1)
 
 
 def _migrations() -> Check:
-    executor = MigrationExecutor(connections["owner"])
+    try:
+        executor = MigrationExecutor(connections["owner"])
+    except DatabaseError as error:
+        return Check("migrations", Health.FAILING, outage=database_outage(str(error), alias="owner"))
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         return Check("migrations", Health.FAILING, f"{len(missing)} are not applied: run manage.py migrate.")
