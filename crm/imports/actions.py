@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from accounts.audit import Actor, record_audit
 from accounts.models import Location
-from accounts.models.audit import ActorKind
 from accounts.queries import current_organization
 from accounts.tenancy import current_organization_id, tenant
 from crm.events import NewEvent, record_event
@@ -80,15 +79,11 @@ def start_import(
         file_name=Path(file_name).name[:200],
         is_dry_run=options.is_dry_run,
         options=asdict(options),
-        actor_kind=str(actor.kind),
-        actor_id=actor.id,
-        actor_label=actor.label[:160],
         state=ImportJobState.DRAFT if is_draft else ImportJobState.QUEUED,
     )
-    job.created_at = now
+    job.actor, job.created_at = actor, now
     job.file.save(_kept_name(file_name), File(file), save=False)
     try:
-        job.file_bytes = job.file.size
         _prepare(job, options, is_draft=is_draft)
     except BaseException:
         job.file.delete(save=False)
@@ -116,8 +111,7 @@ def choose_columns(*, job: ImportJob, options: ImportOptions, actor: Actor) -> I
         return job
     job.options, job.is_dry_run = asdict(options), options.is_dry_run
     _prepare(job, options, is_draft=False)
-    job.state = ImportJobState.QUEUED
-    job.actor_kind, job.actor_id, job.actor_label = str(actor.kind), actor.id, actor.label[:160]
+    job.state, job.actor = ImportJobState.QUEUED, actor
     job.save()
     _ring(job)
     return job
@@ -143,7 +137,7 @@ def _prepare(job: ImportJob, options: ImportOptions, *, is_draft: bool) -> None:
         raise UnreadableFileError("columns", missing)
     if options.email_template and (fault := _template_fault(options.email_template, mapping)):
         raise UnreadableFileError("email_template", fault)
-    job.encoding, job.delimiter = table.source.encoding, table.source.delimiter
+    job.file_bytes, job.encoding, job.delimiter = job.file.size, table.source.encoding, table.source.delimiter
     job.plan = {"header": table.header, "plan": make_plan(ImportKind(job.kind), table, mapping, options, today=job.created_at).as_json()}
 
 
@@ -248,19 +242,18 @@ def _one_at_a_time(organization_id: int, *, wait: bool) -> Iterator[bool]:
 
 def _take_steps(job: ImportJob, run: Run) -> None:
     run.counts = dict(job.counts)
-    actor = Actor(ActorKind(job.actor_kind), job.actor_id, job.actor_label)
     with tenant(run.organization_id):
         staged = staged_count(run)
     if job.state != ImportJobState.WRITING or staged != job.counts.get("staged"):
         repeated = _read(job, run)
         _compare(job, run, repeated)
     if job.is_dry_run:
-        _finish(run, actor)
+        _finish(run)
         return
     _write_chunks(run)
     if run.counts["read"] >= MANY_ROWS:
         refresh_statistics()
-    _finish(run, actor)
+    _finish(run)
 
 
 def _enter(run: Run, state: ImportJobState, **more: Any) -> None:
@@ -335,7 +328,7 @@ def _write_chunks(run: Run) -> None:
         run.progress.tell(0.6 + 0.4 * done / len(chunks), run.counts["read"])
 
 
-def _finish(run: Run, actor: Actor) -> None:
+def _finish(run: Run) -> None:
     """Close the books of an import: its counts, one audit entry, one event if anything changed."""
     with tenant(run.organization_id):
         job = ImportJob.objects.select_for_update().get(pk=run.job_id)
@@ -350,7 +343,7 @@ def _finish(run: Run, actor: Actor) -> None:
         drop_staging(run)
         if job.is_dry_run:
             return
-        record_audit(action=f"{job.kind}.imported", subject=job, actor=actor, after={"file": job.file_name, **job.counts})
+        record_audit(action=f"{job.kind}.imported", subject=job, actor=job.actor, after={"file": job.file_name, **job.counts})
         if any(job.counts.get(name) for name in CHANGES):
             record_event(NewEvent(f"{job.kind}.imported", run.now, None, "import", {"import": job.pk, **job.counts}))
 

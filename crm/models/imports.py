@@ -6,7 +6,9 @@ from django.core.files.storage import FileSystemStorage
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit import Actor
 from accounts.models import TenantModel
+from accounts.models.audit import ActorKind
 from crm.refusals import told
 
 
@@ -73,6 +75,15 @@ class ImportJob(TenantModel):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def actor(self) -> Actor:
+        """Who asked for it, and answers for what it writes."""
+        return Actor(ActorKind(self.actor_kind), self.actor_id, self.actor_label)
+
+    @actor.setter
+    def actor(self, actor: Actor) -> None:
+        self.actor_kind, self.actor_id, self.actor_label = str(actor.kind), actor.id, actor.label[:160]
 
     @property
     def format_is_workbook(self) -> bool:
