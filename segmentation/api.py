@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from accounts.api.errors import Conflict, Unavailable, placed
 from accounts.api.fields import BoundedListField, Input, Output
 from accounts.api.parsing import MAX_INTEGER
-from accounts.api.schema import PATH_ID
+from accounts.api.schema import PATH_ID, WrongKindProblemSerializer
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
 from crm.api.serializers import CustomerOutput
@@ -132,6 +132,7 @@ class SegmentViewSet(ApiViewSet):
 
     queryset = Segment.objects.all()
     serializer_class = SegmentOutput
+    conflicts = (WrongKindProblemSerializer,)
     permissions = {
         "list": Permission.SEGMENTS_VIEW,
         "retrieve": Permission.SEGMENTS_VIEW,

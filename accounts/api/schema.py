@@ -1,12 +1,13 @@
 """What the OpenAPI document says of every operation: its scope, its idempotency key and its problems."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from accounts.api.errors import CONTENT_TYPE
+from accounts.api.errors import CONTENT_TYPE, TYPE_PREFIX
 from accounts.api.idempotency import HEADER, MAX_KEY
 
 PATH_ID = {"type": "integer", "format": "int64", "minimum": 1}
@@ -14,11 +15,11 @@ ALWAYS = {
     "400": "The request is not valid.",
     "401": "No caller.",
     "403": "The caller may not.",
+    "409": "This contradicts how things stand.",
     "429": "Too many requests.",
     "503": "Busy.",
 }
 MISSING = {"404": "There is no such thing here."}
-WRITING = {"409": "This contradicts how things stand."}
 READING = {"413": "The body is too large.", "415": "The body is of the wrong kind."}
 
 
@@ -30,7 +31,7 @@ class ProblemErrorSerializer(serializers.Serializer[Any]):
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
-    """Problem details (RFC 9457). Some conflicts have further members that say how things stand; docs/api.md names them."""
+    """Problem details (RFC 9457)."""
 
     type = serializers.CharField(help_text="`urn:regulars:problem:` and a stable code.")
     title = serializers.CharField()
@@ -38,9 +39,44 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     instance = serializers.CharField()
     errors = ProblemErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # a field of this name, not what went wrong
-    problems = serializers.ListField(
-        child=serializers.DictField(), required=False, help_text="What has to be mended before this can be done."
-    )
+
+
+class ConflictSerializer(ProblemSerializer):
+    """A conflict with further members that say how things stand; ``codes`` are those that have them."""
+
+    codes: ClassVar[tuple[str, ...]] = ()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "type": ConflictTypeField(self.codes)}
+
+
+class ConflictTypeField(serializers.CharField):
+    def __init__(self, codes: tuple[str, ...]) -> None:
+        super().__init__()
+        self.types = [TYPE_PREFIX + code for code in codes]
+
+
+class ConflictTypeSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # registers itself
+    """Names the types, so that a program knows from the type which members there are."""
+
+    target_class = ConflictTypeField
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return {"type": "string", "oneOf": [{"const": known} for known in self.target.types]}
+
+
+class WrongStateProblemSerializer(ConflictSerializer):
+    """It cannot be moved so from the state it is in, or not before its time."""
+
+    codes = ("wrong_state", "not_yet")
+    state = serializers.CharField(help_text="The state it is in.")
+
+
+class WrongKindProblemSerializer(ConflictSerializer):
+    """This is done with things of another kind."""
+
+    codes = ("wrong_kind",)
+    kind = serializers.CharField(help_text="The kind it is of.")
 
 
 class OperationSchema(AutoSchema):
@@ -76,14 +112,16 @@ class OperationSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        component = self.resolve_serializer(ProblemSerializer, "response")
         problems = {**ALWAYS}
         if "{" in self.path:
             problems |= MISSING
-        if self.method != "GET":
-            problems |= WRITING
         if self.method in ("POST", "PATCH", "PUT"):
             problems |= READING
         for code, description in problems.items():
-            bodies.setdefault(code, {"content": {CONTENT_TYPE: {"schema": component.ref}}, "description": description})
+            bodies.setdefault(code, {"content": {CONTENT_TYPE: {"schema": self._problem(code)}}, "description": description})
         return dict(sorted(bodies.items()))
+
+    def _problem(self, code: str) -> dict[str, Any]:
+        kinds = getattr(self.view, "conflicts", ()) if code == "409" and self.method != "GET" else ()
+        known = [self.resolve_serializer(kind, "response").ref for kind in (*kinds, ProblemSerializer)]
+        return {"anyOf": known} if kinds else known[0]

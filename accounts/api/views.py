@@ -36,12 +36,14 @@ class ApiViewSet(GenericViewSet[Any]):
 
     ``permissions`` says per action of the viewset what the caller needs; an action that is missing there is shut.
     Keys of ``lasting`` actions are never forgotten: what they record earns, and nothing else may tell that it was recorded.
+    ``conflicts`` are the problems with members of their own that its writing actions may answer, for the document.
     ``queryset`` rows are found by ``pk`` inside the caller's organization, and at the caller's locations where
     ``location_lookup`` names the way to the location.
     """
 
     permissions: ClassVar[Mapping[str, Permission | tuple[Permission, ...]]] = {}
     lasting: ClassVar[frozenset[str]] = frozenset()
+    conflicts: ClassVar[tuple[type[Serializer[Any]], ...]] = ()
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
     lookup_value_regex = ID

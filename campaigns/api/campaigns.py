@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.fields import Input
+from accounts.api.schema import WrongStateProblemSerializer
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
 from accounts.queries import current_organization
@@ -35,6 +36,7 @@ from campaigns.api.serializers import (
     CampaignPreviewInput,
     CancelInput,
     DuplicateInput,
+    NotReadyProblemSerializer,
     ReachOutput,
     ReadinessOutput,
     ScheduleInput,
@@ -70,6 +72,7 @@ class CampaignViewSet(ApiViewSet):
     queryset = Campaign.objects.prefetch_related("audiences")
     serializer_class = CampaignOutput
     filterset_class = CampaignFilter
+    conflicts = (WrongStateProblemSerializer, NotReadyProblemSerializer)
     permissions = {
         "list": VIEW, "retrieve": VIEW, "readiness": VIEW, "reach": VIEW, "stats": VIEW, "timeline": VIEW, "preview": (VIEW, Permission.CUSTOMERS_VIEW),
         "create": CHANGE, "partial_update": CHANGE, "destroy": CHANGE, "duplicate": CHANGE, "test": CHANGE,

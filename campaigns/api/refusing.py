@@ -8,7 +8,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.api.errors import Conflict, Unavailable
 from campaigns.models import Campaign
-from campaigns.refusals import CampaignNotReadyError, CampaignRefusedError, CampaignStateError
+from campaigns.refusals import CampaignNotReadyError, CampaignProblem, CampaignRefusedError, CampaignStateError
 from messaging.content.problems import MessageRejectedError, RenderError
 from segmentation.queries import SegmentTooSlow
 from segmentation.rules import RulesError
@@ -27,7 +27,8 @@ def refusals_told(campaign: Campaign) -> Iterator[None]:
     except CampaignRefusedError as error:
         raise Conflict(str(error), code="refused") from error
     except MessageRejectedError as error:
-        raise Conflict(str(error), code="not_ready", problems=[problem.as_dict() for problem in error.problems]) from error
+        problems = [CampaignProblem(each.code, each.message, "message", line=each.line).as_dict() for each in error.problems]
+        raise Conflict(str(error), code="not_ready", problems=problems) from error
     except RenderError as error:
         raise ValidationError({"customer": [ErrorDetail(error.detail, code=error.reason)]}) from error
     except RulesError as error:

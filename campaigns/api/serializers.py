@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.fields import BoundedListField, Input, MomentField, Output, ReferenceField
+from accounts.api.schema import ConflictSerializer
 from campaigns.models import AudienceMode, Campaign
 from campaigns.refusals import Severity
 from crm.api.fields import CustomerField
@@ -116,6 +117,11 @@ class CampaignProblemOutput(serializers.Serializer[Any]):
     place = serializers.CharField(help_text="name, audience, message, sender or schedule.")
     severity = serializers.ChoiceField(choices=[(str(severity), str(severity)) for severity in Severity])
     line = serializers.IntegerField(allow_null=True)
+
+
+class NotReadyProblemSerializer(ConflictSerializer):
+    codes = ("not_ready",)
+    problems = CampaignProblemOutput(many=True, help_text="What has to be mended first.")
 
 
 class ReadinessOutput(serializers.Serializer[Any]):

@@ -5,6 +5,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.schema import WrongKindProblemSerializer
 from accounts.api.views import SOURCE, ApiViewSet
 from accounts.permissions import Permission
 from crm.actions import NewLine, record_purchase, refund_moment, refund_purchase
@@ -22,6 +23,7 @@ class PurchaseViewSet(ApiViewSet):
     filterset_class = PurchaseFilter
     ordering = ("-purchased_at", "-id")
     location_lookup = "location_id"
+    conflicts = (WrongKindProblemSerializer,)
     permissions = {
         "list": Permission.PURCHASES_VIEW,
         "retrieve": Permission.PURCHASES_VIEW,

@@ -5,6 +5,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.schema import WrongStateProblemSerializer
 from accounts.api.views import SOURCE, ApiViewSet
 from accounts.permissions import Permission
 from crm.actions import book_visit, change_visit_state
@@ -21,6 +22,7 @@ class VisitViewSet(ApiViewSet):
     filterset_class = VisitFilter
     ordering = ("-starts_at", "-id")
     location_lookup = "location_id"
+    conflicts = (WrongStateProblemSerializer,)
     permissions = {
         "list": Permission.VISITS_VIEW,
         "retrieve": Permission.VISITS_VIEW,

@@ -21,6 +21,7 @@ from loyalty.actions.counter import give_points, redeem_at_counter, stamp_at_cou
 from loyalty.actions.members import enrol_member
 from loyalty.actions.referrals import code_of
 from loyalty.actions.rewards import redeem_reward
+from loyalty.api.conflicts import OF_POINTS
 from loyalty.api.inputs import EnrolInput, GiveInput, LookUpInput, RedeemInput, RedeemRewardInput, StampInput, UndoInput
 from loyalty.api.keys import KeyedViewSet
 from loyalty.api.outputs import (
@@ -63,6 +64,7 @@ class MemberViewSet(KeyedViewSet):
 
     queryset = Member.objects.all()
     serializer_class = MemberOutput
+    conflicts = OF_POINTS
     filterset_class = MemberFilter
     permissions = {
         "list": VIEW,

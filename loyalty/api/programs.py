@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.errors import Conflict, placed
-from accounts.api.schema import PATH_ID
+from accounts.api.schema import PATH_ID, WrongStateProblemSerializer
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
 from loyalty.actions.programs import (
@@ -47,6 +47,7 @@ class ProgramViewSet(ApiViewSet):
 
     queryset = Program.objects.all()
     serializer_class = ProgramOutput
+    conflicts = (WrongStateProblemSerializer,)
     permissions = {
         "list": Permission.LOYALTY_VIEW,
         "retrieve": Permission.LOYALTY_VIEW,
@@ -125,7 +126,8 @@ class ProgramViewSet(ApiViewSet):
         try:
             return self.rendered(ProgramOutput, move(program=program, actor=self.actor, **options))
         except ProgramStateError as error:
-            raise Conflict(" ".join(error.messages), code=error.code, facts={"state": self.found(pk).state}) from error
+            facts = {"state": self.found(pk).state} if error.code == "wrong_state" else None
+            raise Conflict(" ".join(error.messages), code=error.code, facts=facts) from error
 
 
 @extend_schema(parameters=[OpenApiParameter("program_id", PATH_ID, OpenApiParameter.PATH)])

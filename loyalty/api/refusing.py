@@ -82,6 +82,8 @@ def _refused(error: PointsRefusedError) -> Conflict:
         return _insufficient(error.__cause__)
     if isinstance(error.__cause__, KeyReusedError):
         return Conflict(str(error), code="idempotency_key_reused")
+    if isinstance(error.__cause__, VoucherNotOpenError):
+        return Conflict(str(error), code="voucher_not_open", facts={"state": str(error.__cause__.state)})
     if isinstance(error.__cause__, NotUndoableError):
         return Conflict(str(error), code="not_undoable")
     return Conflict(str(error), code=error.code if isinstance(error, TillRefusedError) else "refused")

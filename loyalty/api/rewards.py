@@ -16,6 +16,7 @@ from accounts.api.views import ApiViewSet
 from accounts.permissions import Access, Permission
 from loyalty.actions.catalogue import change_reward, create_reward
 from loyalty.actions.vouchers import undo_use, use_voucher
+from loyalty.api.conflicts import OF_VOUCHERS
 from loyalty.api.inputs import NewRewardInput, RewardInput, UseVoucherInput, VoucherInput
 from loyalty.api.keys import KeyedViewSet
 from loyalty.api.outputs import RewardOutput, VoucherOutput
@@ -90,6 +91,7 @@ class VoucherViewSet(KeyedViewSet):
 
     queryset = Voucher.objects.all()
     serializer_class = VoucherOutput
+    conflicts = OF_VOUCHERS
     filterset_class = VoucherFilter
     permissions = {
         "list": Permission.LOYALTY_VIEW,

@@ -21,6 +21,7 @@ from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
 from crm.actions import NewLine
 from loyalty.actions.till_queue import OperationRefusedError, Outcome, Sent, deliver_operations
+from loyalty.api.conflicts import OF_TILLS
 from loyalty.api.inputs import CaptureInput, CartInput, HoldInput, OperationsInput, SaleInput, TillRefundInput
 from loyalty.api.keys import KeyedViewSet
 from loyalty.api.outputs import (
@@ -46,6 +47,8 @@ STATUS = {OperationState.APPLIED: 200, OperationState.WAITING: 202}
 
 class PerformingViewSet(KeyedViewSet):
     """A viewset that does one of a till's operations at once."""
+
+    conflicts = OF_TILLS
 
     def done(self, kind: str, values: Mapping[str, Any], status_code: int = 200) -> Response:
         """Do it, and answer."""

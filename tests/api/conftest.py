@@ -13,6 +13,7 @@ from accounts.actions import create_api_key
 from accounts.models import Membership, MembershipLocation, Organization
 from accounts.permissions import API_SCOPES, Permission
 from accounts.tenancy import tenant
+from tests.api.documents import assert_documented
 from tests.api.world import make_world
 from tests.conftest import Cast
 
@@ -21,7 +22,7 @@ JSON = "application/json"
 
 @dataclass
 class Caller:
-    """A program that calls the API with its key."""
+    """A program that calls the API with its key, and finds every answer in the document."""
 
     secret: str
     client: Client = field(default_factory=Client)
@@ -33,7 +34,9 @@ class Caller:
         data: dict[str, Any] = (
             {} if body is None else {"data": body if isinstance(body, str | bytes) else json.dumps(body), "content_type": JSON}
         )
-        return self.client.generic(method, f"/api/v1/{path}", headers=headers, **data, **options)
+        response = self.client.generic(method, f"/api/v1/{path}", headers=headers, **data, **options)
+        assert_documented(response)
+        return response
 
     def get(self, path: str, **options: Any) -> Any:
         return self.call("GET", path, **options)

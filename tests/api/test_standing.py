@@ -34,7 +34,7 @@ def stage(cast: Cast, world: dict[str, int], till: Caller) -> dict[str, int]:
         ("POST", "visits/{coming}/state/", {"state": "no_show"}, "not_yet", {"state": "booked"}),
         ("POST", "campaigns/{campaigns}/resume/", {}, "wrong_state", {"state": "draft"}),
         ("POST", "programs/{draft}/close/", {}, "wrong_state", {"state": "draft"}),
-        ("POST", "programs/{draft}/activate/", {}, "not_ready", {"state": "draft"}),
+        ("POST", "programs/{draft}/activate/", {}, "not_ready", {}),
         ("POST", "purchases/{refund}/refund/", {"amount_minor": 1}, "wrong_kind", {"kind": "refund"}),
         ("POST", "till/refunds/", {"purchase": "{refund}", "amount_minor": 1}, "wrong_kind", {"kind": "refund"}),
         ("POST", "segments/{segments}/members/", {"add": ["{customers}"]}, "wrong_kind", {"kind": "dynamic"}),
@@ -48,6 +48,28 @@ def test_a_thing_that_does_not_stand_so_is_a_conflict(
     before = written(cast)
     told = assert_problem(till.call(method, path.format(**stage), filled(body, stage), idempotency_key="again"), 409, code)
     assert {name: told[name] for name in told.keys() - {"type", "title", "status", "detail", "instance"}} == stands
+    assert written(cast) == before
+
+
+def test_points_rewards_and_vouchers_say_how_they_stand(cast: Cast, till: Caller, world: dict[str, int], assert_problem: Problem) -> None:
+    member, reward = f"members/{world['members']}/", world["rewards"]
+    too_many = assert_problem(till.post(f"{member}redeem/", {"points": 10_000}, idempotency_key="1"), 409, "insufficient_points")
+    assert (too_many["wanted"], too_many["available"]) == (10_000, 850)
+    till.patch(f"rewards/{reward}/", {"stock": 1})
+    refused = assert_problem(till.post(f"{member}redeem-reward/", {"reward": reward}, idempotency_key="2"), 409, "reward_refused")
+    assert refused["reason"] == "sold_out"
+    till.patch(f"rewards/{reward}/", {"stock": None, "cash_minor": 500})
+    bought = till.post(f"{member}redeem-reward/", {"reward": reward}, idempotency_key="3").json()
+    use = {"code": bought["voucher"]["code"]}
+    due = assert_problem(till.post("vouchers/use/", use, idempotency_key="4"), 409, "cash_due")
+    assert due["due_minor"] == 500
+    assert till.post("vouchers/use/", {**use, "paid_minor": 500}, idempotency_key="5").status_code == 200
+    before = written(cast)
+    for again, path, body in (
+        ("6", "vouchers/use/", {**use, "paid_minor": 500}),
+        ("7", f"{member}undo/", {"entry": bought["receipt"]["entry"]}),
+    ):
+        assert assert_problem(till.post(path, body, idempotency_key=again), 409, "voucher_not_open")["state"] == "used"
     assert written(cast) == before
 
 
