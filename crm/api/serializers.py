@@ -31,6 +31,7 @@ from crm.models import (
 )
 
 MAX_EVENTS = 500
+MAX_QUANTITY = 1_000_000
 # Kinds that the product writes itself: an integrator's event must not pass for one of them.
 OWN_NOUNS = frozenset(
     [
@@ -170,11 +171,26 @@ class PurchaseAnswerOutput(PurchaseWithLinesOutput):
         return {**super().get_fields(), **done}
 
 
+@extend_schema_field({"type": "integer", "minimum": -MAX_QUANTITY, "maximum": MAX_QUANTITY, "not": {"const": 0}})
+class QuantityField(serializers.IntegerField):
+    """How many; below zero where goods came back."""
+
+    default_error_messages = {"zero": _("A line of no pieces is none: leave it out, or say how many.")}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=-MAX_QUANTITY, max_value=MAX_QUANTITY, **options)
+
+    def to_internal_value(self, data: Any) -> int:
+        if (quantity := int(super().to_internal_value(data))) == 0:
+            self.fail("zero")
+        return quantity
+
+
 class LineInput(Input):
     product_code = serializers.CharField(required=False, allow_blank=True, max_length=60)
     description = serializers.CharField(required=False, allow_blank=True, max_length=200)
     category = serializers.CharField(required=False, allow_blank=True, max_length=80)
-    quantity = serializers.IntegerField(default=1, min_value=-1_000_000, max_value=1_000_000)
+    quantity = QuantityField(default=1)
     unit_price_minor = MoneyField()
 
 

@@ -99,20 +99,31 @@ class PurchaseRows:
         columns["search_key"] = [cells.for_copy(key) or NULL for key in keys]
 
     def _price(self, reader: ColumnReader, columns: dict[str, Sequence[str]]) -> None:
-        """Of quantity, unit price and amount the missing one follows from the others; the amount decides if all stand there."""
+        """Of quantity, unit price and amount the missing one follows from the others; the amount decides if all stand there.
+
+        Tills write lines of no pieces: money without goods is one piece of it, nothing at all is left out.
+        """
         quantities, prices, amounts = (list(columns[name]) for name in ("quantity", "unit_price", "amount"))
         for position, (quantity, price, amount) in enumerate(zip(quantities, prices, amounts, strict=True)):
             if price == NULL and amount == NULL:
                 reader.note(position, Problem("price_missing", "The row has no price.", rejects=True), "unit_price")
                 quantities[position] = prices[position] = amounts[position] = "0"
                 continue
-            count = int(quantity) if quantity != NULL else (-1 if amount.startswith("-") else 1)
+            count = int(quantity) if quantity != NULL else _one_of(amount)
             total = int(amount) if amount != NULL else count * int(price)
+            if not count and not total:
+                reader.note(position, Problem("line_empty", "The row is about no pieces and no money.", rejects=True), "quantity")
+            elif not count:
+                count, price = _one_of(amount), NULL
             quantities[position], amounts[position] = str(count), str(total)
-            prices[position] = price if price != NULL else str(round(total / count) if count else total)
+            prices[position] = price if price != NULL else str(round(total / (count or 1)))
             if not -(2**62) < total < 2**62:
                 reader.note(position, Problem("number_too_large", "The number is too large.", rejects=True), "amount")
         columns["quantity"], columns["unit_price_minor"], columns["amount_minor"] = quantities, prices, amounts
+
+
+def _one_of(amount: str) -> int:
+    return -1 if amount.startswith("-") else 1
 
 
 def _reading(read: Callable[[str], str], missing: str) -> Callable[[str], str | Problem]:

@@ -97,6 +97,7 @@ def test_a_part_is_given_back_and_never_more_than_was_paid(cast: Cast, till: Cal
         ({"lines": [{"unit_price_minor": 10**15 + 1}]}, {"#/lines/0/unit_price_minor": "max_value"}),
         ({"lines": [CUT, {"unit_price_minor": 10**15, "quantity": 1_000_000}]}, {"#/lines": "max_value"}),
         ({"lines": [CUT, {"unit_price_minor": 1.5}]}, {"#/lines/1/unit_price_minor": "invalid"}),
+        ({"lines": [CUT, {**CUT, "quantity": 0}]}, {"#/lines/1/quantity": "zero"}),
         ({"lines": [{**CUT, "colour": "red"}]}, {"#/lines/0/colour": "unknown_field"}),
         ({"currency": "EUR"}, {"#/currency": "invalid"}),
         ({"purchased_at": "1815-06-18T12:00:00Z"}, {"#/purchased_at": "too_early"}),

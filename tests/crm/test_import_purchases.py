@@ -102,6 +102,21 @@ def test_bad_lines_are_refused_and_the_rest_is_taken(cast: Cast) -> None:
         assert Customer.objects.count() == 0
 
 
+def test_lines_of_no_pieces_are_taken_where_they_are_about_money(cast: Cast) -> None:
+    rows = ("1,0.0,4.20,", "1,2,3.00,", "2,0,-1.40,", "3,0,0.00,", "4,0,,5.00", "5,,0.00,", "1,0.0,0.0,")
+    body = "".join(f"{number},2025-03-01,{rest}\n" for number, rest in (row.split(",", 1) for row in rows))
+    job = imported(cast.saffron, cast.alice_acts, f"invoice,date,qty,amount,price\n{body}", kind="purchases")
+    assert findings(job) == [(5, True, "line_empty"), (6, True, "line_empty"), (8, True, "line_empty")]
+    assert (job.counts["read"], job.counts["lines"], job.counts["total_minor"]) == (7, 4, 580)
+    with tenant(cast.saffron.pk):
+        assert list(Purchase.objects.order_by("number").values_list("number", "kind", "total_minor")) == [
+            ("1", "sale", 720), ("2", "refund", -140), ("5", "sale", 0),
+        ]  # fmt: skip
+        assert list(PurchaseLine.objects.order_by("id").values_list("quantity", "unit_price_minor", "amount_minor")) == [
+            (1, 420, 420), (2, 150, 300), (-1, 140, -140), (1, 0, 0),
+        ]  # fmt: skip
+
+
 def test_a_receipt_number_is_never_cut_to_that_of_another(cast: Cast) -> None:
     long = "R" * 60
     job = imported(cast.saffron, cast.alice_acts, f"invoice,date,amount\n{long},2025-03-01,1\n{long}1,2025-03-01,2\n", kind="purchases")
