@@ -56,6 +56,7 @@ def earn_points(
         PointsError, KeyReusedError, UnknownMemberError: see ``ledger.posting``.
     """
     checked_points(amount)
+    told = details or {}
 
     def entry(wallet: OpenWallet) -> NewEntry:
         entry_id = wallet.next_entry_id()
@@ -64,20 +65,10 @@ def earn_points(
         lot = NewLot(amount, at, matures_at, expires_at)
         legs = postings.earn(LotState(entry_id, at, expires_at), amount, debt=wallet.debt, pending=is_pending)
         return NewEntry(
-            kind,
-            amount,
-            legs,
-            at,
-            actor,
-            entry_id,
-            lot=lot,
-            terms_id=terms_id,
-            purchase_id=purchase_id,
-            reason=reason,
-            details=details or {},
+            kind, amount, legs, at, actor, entry_id, lot=lot, terms_id=terms_id, purchase_id=purchase_id, reason=reason, details=told
         )
 
-    body = {"kind": kind, "amount": amount, "occurred_at": occurred_at, "purchase": purchase_id, "details": details or {}}
+    body = {"kind": kind, "amount": amount, "occurred_at": occurred_at, "purchase": purchase_id, "details": told}
     return post_once(member_id=member_id, key=key, body=body, now=now, build=entry)
 
 

@@ -62,14 +62,7 @@ def use_voucher(
     if not (voucher.state == VoucherState.EXPIRED and voucher.expires_at and at < voucher.expires_at):
         check_open(voucher, at)
     voucher.state, voucher.used_at, voucher.used_location_id, voucher.used_key = VoucherState.USED, at, location_id, key
-    try:
-        with transaction.atomic():
-            voucher.save(update_fields=["state", "used_at", "used_location", "used_key"])
-    except IntegrityError as error:
-        # Another till used the key for another voucher meanwhile.
-        if "voucher_used_key" in str(error):
-            raise KeyReusedError(key) from error
-        raise
+    _save_used(voucher)
     record_audit(action="voucher.used", subject=voucher, actor=actor, after={"location": location_id, "paid_minor": paid_minor})
     tell("voucher.used", voucher, at)
     return voucher
@@ -98,6 +91,17 @@ def undo_use(*, code: str, key: str, now: datetime, actor: Actor) -> Voucher:
     if is_over:
         tell("voucher.expired", voucher, now)
     return voucher
+
+
+def _save_used(voucher: Voucher) -> None:
+    try:
+        with transaction.atomic():
+            voucher.save(update_fields=["state", "used_at", "used_location", "used_key"])
+    except IntegrityError as error:
+        # Another till used the key for another voucher meanwhile.
+        if "voucher_used_key" in str(error):
+            raise KeyReusedError(voucher.used_key) from error
+        raise
 
 
 def _locked(code: str) -> Voucher:
