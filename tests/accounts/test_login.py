@@ -102,6 +102,18 @@ def test_only_the_shell_lets_scripts_be_evaluated(as_alice: Client) -> None:
         assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
 
 
+def test_what_a_password_has_to_be_is_told_in_persian_digits(cast: Cast) -> None:
+    client = signed_in(cast.alice)
+    client.cookies["django_language"] = "fa"
+    page = client.get("/admin/password_change/")
+    told = "گذرواژه دست‌کم ۱۰ نویسه لازم دارد."
+    assert told in page.content.decode()
+    refused = client.post("/admin/password_change/", {"old_password": PASSWORD, "new_password1": "gTz!84", "new_password2": "gTz!84"})
+    assert refused.context["form"].errors["new_password2"] == ["این گذرواژه کوتاه است؛ دست‌کم ۱۰ نویسه لازم است."]
+    cast.alice.refresh_from_db()
+    assert cast.alice.check_password(PASSWORD)
+
+
 def test_a_forgotten_password_is_chosen_anew_by_a_link_that_works_once(cast: Cast, settings: object) -> None:
     Client().post(reverse("admin_password_reset"), {"email": "alice@example.com"})
     link = next(word for word in mail.outbox[0].body.split() if word.startswith("http"))
