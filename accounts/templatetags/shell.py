@@ -4,12 +4,15 @@ from datetime import date, datetime
 from typing import Any
 
 from django import template
+from django.forms.utils import ErrorList
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import formats
 
 register = template.Library()
+# Parameters of Django's messages about numbers that are too small, too large or too long.
+_LIMITS = {"limit_value", "max"}
 
 
 @register.filter
@@ -22,6 +25,12 @@ def number(value: Any, decimals: int | None = None) -> str:
 def digits(text: str) -> str:
     """``{{ words|digits }}``: text of others in the digits of the reader's language."""
     return formats.digits(text)
+
+
+@register.filter
+def told(errors: ErrorList) -> list[str]:
+    """``{{ field.errors|told }}``: what is wrong; a limit that Django names is in the digits of the reader's language."""
+    return [digits(words) if _LIMITS & set(error.params or ()) else words for error in errors.as_data() for words in error.messages]
 
 
 @register.filter

@@ -89,6 +89,12 @@ def test_what_is_no_number_of_points_is_said_at_its_field(cast: Cast, member: Me
     assert _balance(cast) == 300
 
 
+def test_a_limit_is_told_in_persian_digits(cast: Cast, member: Member, as_bob: Client) -> None:
+    as_bob.cookies["django_language"] = "fa"
+    assert "مطمئن شوید این مقدار بزرگتر و یا مساوی ۱ است." in _post(as_bob, member, "give", "0").content.decode()
+    assert _balance(cast) == 300
+
+
 def test_points_are_read_in_persian_digits_and_with_separators(cast: Cast, member: Member, as_alice: Client) -> None:
     _post(as_alice, member, "give", "۱٬۲۵۰")
     assert _balance(cast) == 1550
