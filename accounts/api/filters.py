@@ -4,7 +4,9 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ErrorDetail
@@ -42,6 +44,26 @@ class IdFilter(django_filters.NumberFilter):
 
     def get_max_validator(self) -> None:
         return None
+
+
+class FlagField(forms.Field):
+    """``true`` or ``false``; browsers' own field takes everything else for no answer."""
+
+    words = {"true": True, "false": False}
+    default_error_messages = {"invalid": _("Write true or false.")}
+
+    def to_python(self, value: Any) -> bool | None:
+        if value in self.empty_values:
+            return None
+        if (word := str(value).lower()) not in self.words:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return self.words[word]
+
+
+class FlagFilter(django_filters.BooleanFilter):
+    """Yes or no; anything else is an error."""
+
+    field_class = FlagField
 
 
 class TextFilter(django_filters.CharFilter):

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.fields import MomentField, Output
-from accounts.api.filters import IdFilter
+from accounts.api.filters import FlagFilter, IdFilter
 from accounts.api.schema import PATH_ID
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
@@ -104,8 +104,8 @@ class RecipientFilter(django_filters.FilterSet):
     state = django_filters.ChoiceFilter(choices=DeliveryState.choices)
     reason = django_filters.CharFilter(max_length=20)
     customer = IdFilter("customer_id")
-    is_opened = django_filters.BooleanFilter(field_name="opened_at", lookup_expr="isnull", exclude=True)
-    is_clicked = django_filters.BooleanFilter(field_name="clicked_at", lookup_expr="isnull", exclude=True)
+    is_opened = FlagFilter(field_name="opened_at", lookup_expr="isnull", exclude=True)
+    is_clicked = FlagFilter(field_name="clicked_at", lookup_expr="isnull", exclude=True)
 
     class Meta:
         model = Delivery

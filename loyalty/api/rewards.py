@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.errors import CONTENT_TYPE
-from accounts.api.filters import IdFilter
+from accounts.api.filters import FlagFilter, IdFilter
 from accounts.api.schema import ProblemSerializer
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Access, Permission
@@ -29,7 +29,7 @@ UNKNOWN = {(404, CONTENT_TYPE): ProblemSerializer}
 
 class RewardFilter(django_filters.FilterSet):
     program = IdFilter("program_id")
-    is_active = django_filters.BooleanFilter("is_active")
+    is_active = FlagFilter("is_active")
 
     class Meta:
         model = Reward

@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.filters import IdFilter
+from accounts.api.filters import FlagFilter, IdFilter
 from accounts.api.schema import PATH_ID
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
@@ -28,7 +28,7 @@ STAMP_PATH = OpenApiParameter("stamp_id", PATH_ID, OpenApiParameter.PATH)
 
 class StampCardFilter(django_filters.FilterSet):
     program = IdFilter("program_id")
-    is_active = django_filters.BooleanFilter("is_active")
+    is_active = FlagFilter("is_active")
 
     class Meta:
         model = StampCard

@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.fields import Input, Output
+from accounts.api.filters import FlagFilter
 from accounts.api.schema import PATH_ID
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
@@ -111,7 +112,7 @@ class MessagePreviewOutput(serializers.Serializer[Any]):
 
 
 class TemplateFilter(django_filters.FilterSet):
-    is_archived = django_filters.BooleanFilter(field_name="archived_at", lookup_expr="isnull", exclude=True)
+    is_archived = FlagFilter(field_name="archived_at", lookup_expr="isnull", exclude=True)
     purpose = django_filters.ChoiceFilter(choices=Purpose.choices)
 
     class Meta:
