@@ -15,7 +15,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.errors import Conflict, Unavailable, placed
+from accounts.api.errors import Conflict, Unavailable, called, placed
 from accounts.api.fields import BoundedListField, Input, Output
 from accounts.api.parsing import MAX_INTEGER
 from accounts.api.schema import PATH_ID, WrongKindProblemSerializer
@@ -213,8 +213,10 @@ class SegmentViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def members(self, request: Request, pk: int) -> Response:
         segment, values = self.found(pk), self.parsed(MembersInput)
-        added = add_members(segment=segment, customer_ids=values.get("add", ()), actor=self.actor, now=self.now)
-        removed = remove_members(segment=segment, customer_ids=values.get("remove", ()), actor=self.actor, now=self.now)
+        with called(customers="add"):
+            added = add_members(segment=segment, customer_ids=values.get("add", ()), actor=self.actor, now=self.now)
+        with called(customers="remove"):
+            removed = remove_members(segment=segment, customer_ids=values.get("remove", ()), actor=self.actor, now=self.now)
         return self.rendered(MembersOutput, {"added": added, "removed": removed})
 
 

@@ -1,6 +1,7 @@
 """Errors as problem details (RFC 9457), each with the place in the request it is about."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -102,6 +103,17 @@ def problem(exc: APIException, *, instance: str = "") -> dict[str, Any]:
     body |= getattr(exc, "facts", None) or {}
     problems = getattr(exc, "problems", None)
     return body if problems is None else {**body, "problems": list(problems)}
+
+
+@contextmanager
+def called(**members: str) -> Iterator[None]:
+    """Tell what an action says of its field at the member of the body that has another name."""
+    try:
+        yield
+    except ModelValidationError as error:
+        if not hasattr(error, "error_dict"):
+            raise
+        raise ModelValidationError({members.get(name, name): items for name, items in error.error_dict.items()}) from error
 
 
 def placed(items: Iterable[tuple[Place, str, str]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.errors import called
 from accounts.api.fields import Input
 from accounts.api.schema import WrongStateProblemSerializer
 from accounts.api.views import ApiViewSet
@@ -169,7 +170,8 @@ class CampaignViewSet(ApiViewSet):
     @extend_schema(summary="Let a draft start at a time", request=ScheduleInput, responses=CampaignOutput)
     @action(detail=True, methods=["post"])
     def schedule(self, request: Request, pk: int) -> Response:
-        return self._step(pk, schedule_campaign, ScheduleInput)
+        with called(scheduled_at="at"):
+            return self._step(pk, schedule_campaign, ScheduleInput)
 
     @extend_schema(summary="Make a scheduled campaign a draft again", request=None, responses=CampaignOutput)
     @action(detail=True, methods=["post"])
