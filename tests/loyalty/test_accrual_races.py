@@ -7,6 +7,7 @@ from django.db.models import Sum
 
 from accounts.audit import SYSTEM
 from accounts.tenancy import tenant
+from config.reactions import react
 from crm.actions import NewLine
 from crm.models import Customer, Purchase
 from loyalty.actions.accrual import accrue_purchases
@@ -88,6 +89,27 @@ def test_points_of_one_program_pay_while_another_earns_and_nobody_waits_in_a_cir
     assert failed == []
     with tenant(saffron):
         assert [shop.wallet()[0], other.wallet()[0]] == [100 + 8 * 9 + 8 * 20, 100 + 8 * (9 - 10) + 8 * 20]
+    assert broken(saffron) == {}
+
+
+def test_a_till_waits_for_few_of_the_sales_that_earn_beside_it(saffron: int) -> None:
+    with tenant(saffron):
+        program = open_program()
+        shops = [Shop(program, waits=True) for _shopper in range(60)]
+        for shop in shops:
+            enrol_member(program=program, customer=shop.customer, now=NOW, actor=SYSTEM)
+            shop.buy(20_000)
+    with tenant(saffron):
+        Wallet.objects.select_for_update().get(member=shops[-1].member)
+        thread, came = run_beside(partial(react, organization_id=saffron))
+        wait_for_a_lock()
+        assert [shop.wallet()[0] for shop in shops[:40:10]] == [20] * 4  # committed: nobody waits for these any more
+    thread.join(60)
+    assert [isinstance(one, Exception) for one in came] == [False]
+    react(organization_id=saffron)
+    with tenant(saffron):
+        assert list(Wallet.objects.values_list("balance", flat=True)) == [20] * 60
+        assert Entry.objects.count() == 60
     assert broken(saffron) == {}
 
 
