@@ -20,7 +20,7 @@ from crm.views.asking import asking, customer_or_404
 def new_customer(request: HttpRequest) -> HttpResponse:
     """Write down a new customer."""
     form = CustomerForm(request.POST or None, initial=_typed_before(request))
-    if request.method == "POST":
+    if form.is_bound:
         try:
             if form.is_valid():
                 customer = create_customer(actor=asking(request).actor, now=timezone.now(), **form.changed_values(None))
@@ -38,7 +38,7 @@ def edit_customer(request: HttpRequest, pk: int) -> HttpResponse:
     # Who saves at the same time waits, and is compared with what the first one wrote.
     customer = customer_or_404(pk, lock=request.method == "POST")
     form = CustomerForm(request.POST or None, customer=customer)
-    if request.method == "POST":
+    if form.is_bound:
         try:
             if form.is_valid():
                 update_customer(customer=customer, actor=asking(request).actor, now=timezone.now(), **form.changed_values(customer))
