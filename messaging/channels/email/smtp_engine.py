@@ -117,15 +117,12 @@ class SmtpEngine:
     # --- permission ------------------------------------------------------------------------------
 
     def _ask_permission(self) -> None:
-        """Start the next durable write: at most one body per connection may be permitted and unanswered.
-
-        It is for half of the lines at the most: while it is on its way to the disk, the other half is sent.
-        """
+        """Start the next durable write: at most one body per connection may be permitted and unanswered."""
         if self._asked is not None or not self._has_to_ask() or self._is_worth_waiting():
             return
         self._share_until = self.now + SHARING_SECONDS
         starting = [outgoing for outgoing in self._waiting if not outgoing.permitted]
-        del starting[max(0, min(self._share(), self.settings.connections - self._open_permits)) :]
+        del starting[max(0, self.settings.connections - self._open_permits) :]
         if starting or self._store.has_news():
             self._open_permits += len(starting)
             self._asked = starting
@@ -136,30 +133,23 @@ class SmtpEngine:
 
     def _is_worth_waiting(self) -> bool:
         """Tell whether other lines are about to be answered, of which fewer than half wait for a write by now."""
-        return len(self._waiting) < self._share() and self._open_permits > 0 and self.now < self._share_until
-
-    def _share(self) -> int:
-        return (len(self._connections) + 1) // 2
+        few = len(self._waiting) * 2 < len(self._connections)
+        return few and self._open_permits > 0 and self.now < self._share_until
 
     def _hear_store(self) -> None:
         if not self._store.permitted() or self._asked is None:
             return
         granted, self._asked = self._asked, None
-        ready = [connection for outgoing in granted if (connection := self._permit(outgoing)) is not None]
-        self._ask_permission()  # before these leave: the next write is on its way to the disk meanwhile
-        for connection in ready:
-            connection.send_body()
-            self._watch_blocked(connection)
+        for outgoing in granted:
+            outgoing.permitted = True
+            connection = self._waiting.pop(outgoing, None)
+            if connection is not None:
+                connection.send_body()
+                self._watch_blocked(connection)
+            elif outgoing in self._returned:
+                self._returned.remove(outgoing)
+                self._returned.appendleft(outgoing)
         self._ask_permission()
-
-    def _permit(self, outgoing: Outgoing) -> SmtpConnection | None:
-        """A body may leave; answers with the line that waits for it, or puts a message that lost its line first in the queue."""
-        outgoing.permitted = True
-        connection = self._waiting.pop(outgoing, None)
-        if connection is None and outgoing in self._returned:
-            self._returned.remove(outgoing)
-            self._returned.appendleft(outgoing)
-        return connection
 
     # --- what connections ask of the engine ------------------------------------------------------
 
