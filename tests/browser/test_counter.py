@@ -14,7 +14,8 @@ pytestmark = pytest.mark.browser
 def test_on_a_phone_a_customer_is_found_and_a_sale_recorded(visitor: Visitor, counter: Counter) -> None:
     visitor.resize(360)
     page = visitor.log_in("bob@example.com")
-    page.click(".phone-bar >> text=Sale")
+    with page.expect_navigation():
+        page.click(".phone-bar >> text=Sale")
     page.fill("#who", "dan")
     page.click(".choice >> text=Dana Reyes")
     page.fill("[name=lines-0-description]", "Beard oil")

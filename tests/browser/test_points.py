@@ -45,7 +45,8 @@ def test_on_a_phone_points_are_given_redeemed_and_a_redemption_undone(
     visitor.resize(360)
     visitor.speaks(language)
     page = visitor.log_in("bob@example.com")
-    page.click(f".phone-bar >> text={job}")
+    with page.expect_navigation():
+        page.click(f".phone-bar >> text={job}")
     page.fill("#who", "dan")
     page.click(".choice >> text=Dana Reyes")
     page.click(f".points-actions .chip >> text={give}")
