@@ -14,6 +14,8 @@ from accounts.queries import current_organization
 from loyalty.models import Entry, EntryKind, Member, StampCard
 from loyalty.refusals import Counted, over_limit
 from loyalty.rules.limits import Limit, most_now
+from loyalty.rules.rewards import period_of
+from loyalty.rules.terms import CapPer
 
 GIVEN_OR_TAKEN = Q(kind__in=[EntryKind.GIVE, EntryKind.TAKE])
 EITHER_UNDONE = Q(kind=EntryKind.CLAWBACK, origin__kind=EntryKind.GIVE) | Q(kind=EntryKind.UNDO, origin__kind=EntryKind.TAKE)
@@ -62,5 +64,4 @@ def stamps_today(member: Member, *, now: datetime, actor: Actor) -> int:
 
 
 def _day_began(now: datetime) -> datetime:
-    local = now.astimezone(ZoneInfo(current_organization().time_zone))
-    return local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return period_of(CapPer.DAY, now, ZoneInfo(current_organization().time_zone))[0]

@@ -1,7 +1,7 @@
 """The thread beside the engine: it does all database work that the engine need not wait for.
 
-It keeps the queue of rows filled, asks again for those that grew old in it, writes "sent" back in bulk, closes finished chunks, extends the lease, hears
-pause and cancel, and takes the rate limit's permits.
+It keeps the queue of rows filled, asks again for those that grew old in it, writes "sent" back in bulk, closes
+finished chunks, extends the lease, hears pause and cancel, and takes the rate limit's permits.
 """
 
 from __future__ import annotations
