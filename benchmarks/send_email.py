@@ -30,7 +30,7 @@ LIMIT = 0.7
 MEMORY_LIMIT_MB = 150.0
 # In each of two senders. More than the reference's sessions: ours wait for a durable write before every body, which they
 # share, postfix's wait for nothing.
-CONNECTIONS = 64
+CONNECTIONS = 128
 MESSAGE_BYTES = 3_000
 LOGIN = {"username": "bench", "password": "bench"}
 

@@ -29,7 +29,7 @@ class SenderAccount(TenantModel):
         _("options"), default=dict, blank=True, help_text=_('For SMTP: {"host": …, "port": …, "security": "none" | "starttls" | "tls"}.')
     )
     credentials = EncryptedJSONField(_("credentials"), default=dict, blank=True)
-    connections = models.PositiveSmallIntegerField(_("connections"), default=16, validators=[MinValueValidator(1), MaxValueValidator(64)])
+    connections = models.PositiveSmallIntegerField(_("connections"), default=16, validators=[MinValueValidator(1), MaxValueValidator(128)])
     rate_per_second = models.PositiveIntegerField(
         _("messages per second"), null=True, blank=True, validators=[MinValueValidator(1)], help_text=_("Empty: no limit.")
     )

@@ -18,7 +18,7 @@ class Security(StrEnum):
     TLS = "tls"
 
 
-MOST_CONNECTIONS = 64
+MOST_CONNECTIONS = 128
 _NAME = re.compile(r"[\w.:\[\]-]{1,253}")
 _NUMBERS: dict[str, type[int] | type[float]] = {
     **dict.fromkeys(("port", "connections", "max_messages", "failures_until_trouble", "refusals_until_trouble"), int),
