@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import ProgrammingError, connection
 
 from config.embedded import start_embedded, stop_embedded
 from config.embedded.home import EmbeddedHome, EmbeddedServerError
 from config.processes import ProcessError, Processes, Program, claim_port
+from config.servers import interruptible
 
 ROOT = Path(settings.BASE_DIR)
 Usage = namedtuple("Usage", "total used free")
@@ -242,6 +243,26 @@ def test_whenever_an_interrupt_comes_the_processes_are_stopped(tmp_path: Path) -
     finally:
         signal.signal(signal.SIGVTALRM, before)
     assert process.returncode == -15
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_the_driver_says_of_an_interrupted_wait_is_the_interrupt(number: signal.Signals) -> None:
+    def wait() -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            raise ProgrammingError("connection in transaction status ACTIVE")
+
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt) as raised, interruptible():
+        wait()
+    assert str(raised.value.__cause__) == "connection in transaction status ACTIVE"
+    assert signal.getsignal(number) is before
+
+
+def test_an_error_without_an_interrupt_stays_what_it_is() -> None:
+    with pytest.raises(ProgrammingError, match=r"^no such table$"), interruptible():
+        raise ProgrammingError("no such table")
 
 
 def test_a_folder_of_somebody_else_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
