@@ -29,6 +29,7 @@ def benchmark_database(name: str) -> Iterator[str]:
         _use(database)
         if template is None:
             call_command("migrate", verbosity=0)
+            _touch_memory(database)
         yield database
     finally:
         _use(before)
@@ -56,6 +57,15 @@ def analyze(*tables: str) -> None:
 def bare_connection(database: str) -> psycopg.Connection:
     """An administrator's connection to the database, for references that pass by our own machinery."""
     return administrator(database)
+
+
+def _touch_memory(database: str) -> None:
+    """Use all of the server's shared memory once: a server just started is handed it page by page, at the expense of whoever comes first."""
+    with administrator(database) as there, there.transaction(force_rollback=True):
+        there.execute("create unlogged table filler (page text storage plain)")
+        there.execute(
+            "insert into filler select repeat('x', 8000) from pg_settings, generate_series(1, setting::int) where name = 'shared_buffers'"
+        )
 
 
 def _use(database: str) -> None:
