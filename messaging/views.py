@@ -1,18 +1,19 @@
 """Pages of templates: what a customer would get, and a test of it."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.permissions import Permission, access_of, requires
 from accounts.queries import current_organization
@@ -22,7 +23,7 @@ from messaging.actions.templates import source_of
 from messaging.content.problems import MessageRejectedError, RenderError
 from messaging.models import MessageTemplate, SenderAccount, TemplateVersion
 from messaging.previews import Preview, preview_message, template_problems
-from messaging.trial_messages import TrialError, send_trial
+from messaging.trial_messages import Trial, TrialError, send_trial
 
 MAX_TEST_ADDRESSES = 5
 # The body is somebody's HTML: no script, no form, nothing but pictures and its own styles.
@@ -46,23 +47,17 @@ class _Shown:
     preview: Preview | None = None
     failure: str = ""
 
+    @property
+    def query(self) -> str:
+        """What the address of the page says of it."""
+        return urlencode({"customer": self.wanted, "version": self.version.number if self.version else ""})
+
 
 @require_safe
 @requires(Permission.TEMPLATES_VIEW)
 def template_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """The newest version (or the one asked for) as a customer would get it, with what is wrong with it."""
-    shown = _show(request, pk)
-    access = access_of(request)
-    context = {
-        "title": shown.template.name,
-        "shown": shown,
-        "problems": template_problems(shown.template, shown.version),
-        "versions": shown.template.versions.order_by("-number").only("pk", "number"),
-        "senders": SenderAccount.objects.filter(channel=shown.template.channel, is_active=True).only("pk", "name", "from_email"),
-        "body_url": reverse("messaging:template_body", args=[pk]) + f"?{request.GET.urlencode()}",
-        "may_change": access is not None and access.allows(Permission.TEMPLATES_CHANGE),
-    }
-    return render(request, "messaging/template_preview.html", context)
+    return _preview_page(request, _show(pk, request.GET))
 
 
 @require_safe
@@ -70,26 +65,26 @@ def template_preview(request: HttpRequest, pk: int) -> HttpResponse:
 @xframe_options_sameorigin
 def template_body(request: HttpRequest, pk: int) -> HttpResponse:
     """The HTML of the preview, for the frame in the page."""
-    shown = _show(request, pk)
+    shown = _show(pk, request.GET)
     response = HttpResponse(shown.preview.html if shown.preview else "")
     # Not the shell's policy, nor what it adds for its own script.
     response._csp_config, response._csp_update = _BODY_POLICY, {}  # type: ignore[attr-defined]  # read by csp.middleware
     return response
 
 
-@require_POST
 @requires(Permission.TEMPLATES_CHANGE)
 def send_template_test(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send what the page shows to a few addresses."""
-    shown = _show(request, pk, values=request.POST)
-    back = redirect(reverse("messaging:template_preview", args=[pk]) + (f"?customer={shown.wanted}" if shown.wanted else ""))
+    """Send what the page shows to a few addresses; what is refused stays typed."""
+    if request.method != "POST":  # the address of a refused test, opened anew
+        return redirect("messaging:template_preview", pk=pk)
+    shown = _show(pk, request.POST)
     chosen = _number(request.POST.get("sender", ""))
     sender = SenderAccount.objects.filter(pk=chosen, is_active=True).first() if chosen else None
     addresses = request.POST.get("addresses", "").replace(",", " ").split()
     refusal = _refusal(shown, sender, addresses)
     if refusal or sender is None or shown.version is None:
         messages.error(request, refusal)
-        return back
+        return _preview_page(request, shown)
     try:
         trial = send_trial(
             source=source_of(shown.version),
@@ -101,16 +96,34 @@ def send_template_test(request: HttpRequest, pk: int) -> HttpResponse:
         )
     except (MessageRejectedError, RenderError, TrialError) as error:
         messages.error(request, _("The test was not sent: %(reason)s") % {"reason": error})
-        return back
+        return _preview_page(request, shown)
+    _tell_trial(request, trial)
+    return redirect(f"{reverse('messaging:template_preview', args=[pk])}?{shown.query}")
+
+
+def _preview_page(request: HttpRequest, shown: _Shown) -> HttpResponse:
+    access = access_of(request)
+    context = {
+        "title": shown.template.name,
+        "shown": shown,
+        "problems": template_problems(shown.template, shown.version),
+        "versions": shown.template.versions.order_by("-number").only("pk", "number"),
+        "senders": SenderAccount.objects.filter(channel=shown.template.channel, is_active=True).only("pk", "name", "from_email"),
+        "addresses": request.POST.get("addresses", request.user.email),  # type: ignore[union-attr]  # nobody anonymous has the permission
+        "chosen_sender": _number(request.POST.get("sender", "")),
+        "may_change": access is not None and access.allows(Permission.TEMPLATES_CHANGE),
+    }
+    return render(request, "messaging/template_preview.html", context)
+
+
+def _tell_trial(request: HttpRequest, trial: Trial) -> None:
     words = ngettext("The test is on its way to %(count)s address.", "The test is on its way to %(count)s addresses.", len(trial.sent))
     messages.success(request, words % {"count": len(trial.sent)})
     for address, reason in trial.refused.items():
         messages.warning(request, _("The mail server did not take it for %(address)s: %(reason)s") % {"address": address, "reason": reason})
-    return back
 
 
-def _show(request: HttpRequest, pk: int, values: object = None) -> _Shown:
-    given = request.GET if values is None else request.POST
+def _show(pk: int, given: QueryDict) -> _Shown:
     template = get_object_or_404(MessageTemplate, pk=pk)
     number = _number(given.get("version", ""))
     versions = template.versions.order_by("-number")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.utils.translation import gettext as _
+
 
 class Severity(StrEnum):
     """An error stops the message from being sent; a warning is only told."""
@@ -22,6 +24,12 @@ class Part(StrEnum):
     HTML = "html"
     TEXT = "text"
     MESSAGE = "message"
+
+    @property
+    def label(self) -> str:
+        """The name of its field on the page of a template."""
+        labels = {Part.SUBJECT: _("Subject"), Part.PREHEADER: _("Preview text"), Part.TEXT: _("Text part")}
+        return labels.get(self, _("Message"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,3 +273,33 @@ def test_the_list_of_versions_is_read_without_their_words(
     ]
     assert listed
     assert not any('"html"' in sql for sql in listed)
+
+
+def test_a_refused_test_keeps_what_was_typed_and_the_version_that_was_looked_at(cast: Cast, as_alice: Client) -> None:
+    mail.outbox = []
+    template = saved_template(cast)
+    with tenant(cast.saffron.pk):
+        save_version(template=template, source=MessageSource("Newest", HTML), actor=cast.alice_acts)
+        SenderAccount.objects.create(name="First", kind=SenderKind.ANYMAIL_TEST, from_email="first@saffron.example")
+        second = SenderAccount.objects.create(name="Second", kind=SenderKind.ANYMAIL_TEST, from_email="second@saffron.example")
+    preview, url = (reverse(f"messaging:template_{page}", args=[template.pk]) for page in ("preview", "test"))
+    typed = {"version": "1", "customer": "Dana", "sender": second.pk, "addresses": "me@example.com, you@example"}
+    refused = as_alice.post(url, typed, follow=True).content.decode()
+    assert "“you@example” is no e-mail address." in refused
+    assert 'value="me@example.com, you@example"' in refused
+    assert f'<option value="{second.pk}" selected>' in refused
+    assert '<option value="1" selected>' in refused
+    assert f'src="{reverse("messaging:template_body", args=[template.pk])}?customer=Dana&amp;version=1"' in refused
+    assert mail.outbox == []
+    sent = as_alice.post(url, {**typed, "addresses": "me@example.com"})
+    assert sent["Location"] == f"{preview}?customer=Dana&version=1"
+    assert [message.subject for message in mail.outbox] == ["[Test] Hi Sara"]
+    assert as_alice.get(url)["Location"] == preview
+    mail.outbox = []
+
+
+def test_where_to_mend_is_said_in_persian(cast: Cast, as_alice: Client) -> None:
+    as_alice.cookies["django_language"] = "fa"
+    template = saved_template(cast, html="<p>\n{{ customer.nickname }}</p>{{ footer }}")
+    page = as_alice.get(reverse("messaging:template_preview", args=[template.pk])).content.decode()
+    assert '<span class="soft">پیام، سطر ۲</span>' in page
