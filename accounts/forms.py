@@ -44,6 +44,13 @@ class TenantModelForm(forms.ModelForm[Any]):
         # What the model refuses stands at the field that a constraint names, not above the form.
         add_refusal(self, errors)
 
+    def full_clean(self) -> None:
+        super().full_clean()
+        # A browser does not fill in a file again.
+        for name in self.files if self.is_bound and self.errors else ():
+            if name in self.fields and name not in self.errors:
+                self.add_error(name, _("The file was not kept: choose it again."))
+
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # not in the stubs
         if self.refused is not None:

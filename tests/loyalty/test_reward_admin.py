@@ -80,3 +80,17 @@ def test_the_front_desk_reads_rewards_and_vouchers_and_another_organization_neit
     change = reverse("admin:loyalty_reward_change", args=[voucher.reward_id])
     assert as_bob.get(change).status_code == 200
     assert as_bob.post(change, typed(program, points=1)).status_code == 403
+
+
+def test_a_picture_that_is_lost_to_a_mistake_elsewhere_is_asked_for_again(cast: Cast, program: Program, as_alice: Client) -> None:
+    def add(**values: object) -> str:
+        return as_alice.post(reverse("admin:loyalty_reward_add"), typed(program, **values)).content.decode()
+
+    words = "The file was not kept: choose it again."
+    assert words in add(points="", picture=SimpleUploadedFile("a.png", PNG))
+    assert words not in add(points="")
+    assert words not in add(points="", picture=SimpleUploadedFile("a.png", b"no picture")), "it has to be another one"
+    with tenant(cast.saffron.pk):
+        assert Reward.objects.count() == 0
+    as_alice.cookies["django_language"] = "fa"
+    assert "پرونده نگه داشته نشد؛ دوباره انتخابش کنید." in add(points="", picture=SimpleUploadedFile("a.png", PNG))
