@@ -96,7 +96,7 @@ class Attribution(TenantModel):
     """A purchase (or a refund, negative) that counts for a campaign: last click, else last open, within its window."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="attributions")
-    delivery_id = models.BigIntegerField()
+    delivery_id = models.BigIntegerField(_("delivery"))
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="+", db_index=False)
     purchase = models.ForeignKey(Purchase, on_delete=models.CASCADE, related_name="attributions", db_index=False)
     basis = models.CharField(_("because of"), max_length=5, choices=AttributionBasis)

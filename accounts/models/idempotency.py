@@ -11,7 +11,7 @@ class IdempotencyKey(TenantModel):
     key = models.CharField(_("key"), max_length=200)
     request_hash = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(_("status"), null=True)
-    body = models.TextField(blank=True)
+    body = models.TextField(_("answer"), blank=True)
     location = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(_("created"))
     is_lasting = models.BooleanField(_("never forgotten"), db_default=False)

@@ -60,6 +60,10 @@ class ImportFindingAdmin(OfImport):
     ordering = ("-job_id", "row")
     fields = ("job", "row", "is_rejected", "code", "reason", "field", "raw")
 
+    @admin.display(description=_("reason"))
+    def reason(self, finding: ImportFinding) -> str:
+        return finding.reason
+
 
 @admin.register(ImportChunk)
 class ImportChunkAdmin(OfImport):

@@ -69,7 +69,7 @@ class EventCursor(TenantModel):
     """How far a consumer has read the event log of an organization."""
 
     consumer = models.CharField(_("reader"), max_length=60)
-    transaction_id = TransactionIdField(default="0")
+    transaction_id = TransactionIdField(verbose_name=_("last transaction read"), default="0")
     event_id = models.BigIntegerField(_("last event read"), default=0)
 
     class Meta:

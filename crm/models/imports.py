@@ -106,7 +106,7 @@ class ImportFinding(TenantModel):
     job = models.ForeignKey(ImportJob, on_delete=models.CASCADE, related_name="findings")
     row = models.BigIntegerField(_("row"))
     is_rejected = models.BooleanField(_("rejected"))
-    code = models.CharField(max_length=40)
+    code = models.CharField(_("code"), max_length=40)
     message = models.CharField(_("reason"), max_length=500)
     field = models.CharField(_("field"), max_length=60, blank=True)
     raw = models.TextField(_("row as it stood"), blank=True)

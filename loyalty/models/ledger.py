@@ -32,9 +32,9 @@ class Wallet(TenantModel):
     held = models.BigIntegerField(_("held"), default=0)
     pending = models.BigIntegerField(_("pending"), default=0)
     debt = models.BigIntegerField(_("debt"), default=0)
-    sequence = models.BigIntegerField(default=0)
+    sequence = models.BigIntegerField(_("entries"), default=0)
     head = models.BinaryField(max_length=32, default=bytes)
-    next_due_at = models.DateTimeField(null=True)
+    next_due_at = models.DateTimeField(_("next due"), null=True)
     updated_at = models.DateTimeField(_("changed"))
 
     class Meta:
@@ -109,7 +109,7 @@ class Entry(BulkTenantModel):
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="entries", db_index=False, db_constraint=False)
-    sequence = models.BigIntegerField()
+    sequence = models.BigIntegerField(_("number"))
     kind = models.CharField(_("kind"), max_length=10, choices=EntryKind)
     amount = models.BigIntegerField(_("points"), help_text="Points that the entry is about, never negative.")
     occurred_at = models.DateTimeField(_("when"))
@@ -121,7 +121,7 @@ class Entry(BulkTenantModel):
     hold = models.ForeignKey(Hold, on_delete=models.PROTECT, null=True, related_name="entries", db_index=False)
     origin = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="followers", db_index=False)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
-    details = models.JSONField(default=dict)
+    details = models.JSONField(_("details"), default=dict)
     actor_kind = models.CharField(_("kind of actor"), max_length=10, choices=ActorKind)
     actor_id = models.BigIntegerField(null=True)
     actor_label = models.CharField(_("who"), max_length=160, blank=True)

@@ -115,7 +115,7 @@ class ReferredIdentity(TenantModel):
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="+", db_index=False)
     referral = models.ForeignKey(Referral, on_delete=models.CASCADE, related_name="identities")
-    identity = models.CharField(max_length=64)
+    identity = models.CharField(_("identity"), max_length=64)
 
     class Meta:
         verbose_name = _("referred identity")

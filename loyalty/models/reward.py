@@ -125,8 +125,8 @@ class Voucher(TenantModel):
     used_location = models.ForeignKey(
         Location, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("used at")
     )
-    used_key = models.CharField(max_length=120, null=True)
-    undone_key = models.CharField(max_length=120, null=True)
+    used_key = models.CharField(_("key of the use"), max_length=120, null=True)
+    undone_key = models.CharField(_("key of the undoing"), max_length=120, null=True)
 
     class Meta:
         verbose_name = _("voucher")

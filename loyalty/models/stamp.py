@@ -73,7 +73,7 @@ class Stamp(TenantModel):
     """What one purchase, visit or press of a button counts on a card: none any more when it was refunded."""
 
     member_card = models.ForeignKey(MemberCard, on_delete=models.PROTECT, related_name="sources", db_index=False)
-    key = models.CharField(max_length=120)
+    key = models.CharField(_("key"), max_length=120)
     count = models.PositiveSmallIntegerField(_("stamps"))
     stamped_at = models.DateTimeField(_("when"))
 
@@ -91,7 +91,7 @@ class FilledCard(TenantModel):
     """A card that was full and gave a voucher; the row goes when the voucher is taken back."""
 
     member_card = models.ForeignKey(MemberCard, on_delete=models.PROTECT, related_name="filled", db_index=False)
-    number = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(_("number"))
     voucher = models.ForeignKey(Voucher, on_delete=models.PROTECT, related_name="filled_cards", db_index=False, verbose_name=_("voucher"))
     filled_at = models.DateTimeField(_("when"))
 
