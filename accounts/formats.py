@@ -1,7 +1,8 @@
 """How numbers, money and moments read in the reader's language: Persian digits and Jalali dates in Persian."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils import timezone
@@ -14,6 +15,8 @@ from accounts.currencies import currency_exponent, currency_sign
 
 _ISOLATE: Final = "\N{LEFT-TO-RIGHT ISOLATE}"
 _END_OF_ISOLATE: Final = "\N{POP DIRECTIONAL ISOLATE}"
+_SATURDAY: Final = 5  # the first day of the Persian week
+_Day = TypeVar("_Day")
 _PERSIAN_DIGITS: Final = {ord("0") + digit: chr(0x06F0 + digit) for digit in range(10)}
 JALALI_MONTHS: Final = ["فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند"]
 RELATIVE_DAYS: Final = 7
@@ -22,6 +25,12 @@ RELATIVE_DAYS: Final = 7
 def is_persian() -> bool:
     """Whether the page is read in Persian."""
     return (get_language() or "").startswith("fa")
+
+
+def in_week_order(days: Sequence[_Day]) -> list[_Day]:
+    """The seven days of a week, given from Monday on, as the reader's week goes."""
+    first = _SATURDAY if is_persian() else 0
+    return [*days[first:], *days[:first]]
 
 
 def digits(text: str) -> str:
@@ -148,6 +157,7 @@ __all__ = [
     "format_relative",
     "format_time",
     "in_one_run",
+    "in_week_order",
     "is_persian",
     "jalali_day",
     "jalali_input",

@@ -9,7 +9,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.formats import format_day, format_moment, is_persian, money_unit_of
+from accounts.formats import format_day, format_moment, in_week_order, money_unit_of
 from accounts.models import AuditEntry
 from accounts.permissions import Permission, requires
 from campaigns.audience import audience_of, reach_of
@@ -31,7 +31,6 @@ HISTORY = 50
 # From so many people on, a slip hurts: then the name has to be typed.
 TYPED_FROM = 10_000
 SMALL_SAMPLE = 100
-SATURDAY = 5  # the first day of the Persian week
 FEWEST_FOR_A_LINE = 3
 # htmx's own status: take this answer and ask no more.
 STOP_ASKING = 286
@@ -90,9 +89,7 @@ def show_charts(request: HttpRequest, pk: int) -> HttpResponse:
     grid = opening_hours(campaign)
     most = max(map(max, grid)) or 1
     days = [_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday")]
-    week = list(zip(days, grid, strict=True))
-    if is_persian():
-        week = week[SATURDAY:] + week[:SATURDAY]
+    week = in_week_order(list(zip(days, grid, strict=True)))
     context = {
         "campaign": campaign,
         "engagement": _chart(timeline, {_("Opened"): timeline.opened, _("Clicked"): timeline.clicked}),

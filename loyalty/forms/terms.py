@@ -8,6 +8,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import NumberField
+from accounts.formats import in_week_order
 from accounts.queries import Seat
 from crm.forms.fields import MoneyField
 from loyalty.rules.terms import BenefitKind, Calendar, CapPer, Counted, EarnOn, Enrolment, ExpiryKind, TierBasis, WindowKind
@@ -247,7 +248,7 @@ class EarnForm(RowForm):
 class MultiplierForm(RowForm):
     percent = NumberField(label=_("Percent"), min_value=0, max_value=10_000, initial=200, help_text=_("200: twice as many points."))
     weekdays = forms.TypedMultipleChoiceField(
-        label=_("On"), choices=WEEKDAYS, coerce=int, required=False, widget=forms.CheckboxSelectMultiple
+        label=_("On"), choices=lambda: in_week_order(WEEKDAYS), coerce=int, required=False, widget=forms.CheckboxSelectMultiple
     )
 
     def add_fields(self, seat: Seat, basis: str) -> None:

@@ -1,5 +1,6 @@
 """Programs are set up step by step and published; their boards; rewards and vouchers at the counter."""
 
+import re
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -90,6 +91,13 @@ def test_numbers_are_typed_in_persian_digits(cast: Cast, program: Program, as_al
     # A browser's own number input keeps Persian digits out, without a word.
     for step in STEPS:
         assert 'type="number"' not in as_alice.get(_url("setup", program, step)).content.decode(), step
+
+
+@pytest.mark.parametrize(("language", "days"), [("en", "0123456"), ("fa", "5601234")])
+def test_the_days_of_a_multiplier_begin_as_the_readers_week_does(as_alice: Client, program: Program, language: str, days: str) -> None:
+    as_alice.cookies["django_language"] = language
+    page = as_alice.get(_url("setup", program, "earning")).content.decode()
+    assert "".join(re.findall(r'name="multipliers-__prefix__-weekdays" value="(\d)"', page)) == days
 
 
 def test_a_tier_reached_by_money_is_asked_for_in_money(cast: Cast, program: Program, as_alice: Client) -> None:
