@@ -1,6 +1,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit_words import told_action
 from accounts.models.tenant import TenantModel
 
 
@@ -35,4 +36,4 @@ class AuditEntry(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action}: {self.subject_label}"
+        return f"{told_action(self.action, self.subject_type)} · {self.subject_label}"

@@ -9,6 +9,8 @@ from django.test import Client
 from django.utils import translation
 
 from accounts.audit_words import VERBS, told_action, told_field, told_kind
+from accounts.models import AuditEntry
+from accounts.tenancy import tenant
 from tests.conftest import Cast
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,3 +60,15 @@ def test_the_audit_log_is_told_in_the_readers_language(as_alice: Client, cast: C
     page = as_alice.get("/admin/accounts/auditentry/").content.decode()
     assert told in page
     assert "location.created" not in page
+
+
+def test_the_page_of_an_audit_entry_is_titled_in_the_readers_language(as_alice: Client, cast: Cast) -> None:
+    as_alice.post("/admin/accounts/location/add/", {"name": "Harbour", "slug": "harbour", "time_zone": "", "is_active": "on"})
+    with tenant(cast.saffron.pk):
+        entry = AuditEntry.objects.get(action="location.created", subject_label="Harbour")
+    with translation.override("fa"):
+        told = told_action("location.created", "accounts.location")
+    as_alice.cookies["django_language"] = "fa"
+    page = as_alice.get(f"/admin/accounts/auditentry/{entry.pk}/change/")
+    assert page.context["subtitle"] == f"{told} · Harbour"
+    assert "location.created: Harbour" not in page.content.decode()
