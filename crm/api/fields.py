@@ -13,6 +13,7 @@ from accounts.api.fields import Input, ReferenceField
 from accounts.models import Location, Membership
 from accounts.timezones import time_zones
 from crm.models import Customer
+from crm.normalisation.names import clean_text
 
 
 class TimeZoneField(serializers.CharField):
@@ -53,7 +54,7 @@ class KnownCustomers:
     def named_in(cls, items: Iterable[Any]) -> "KnownCustomers":
         objects = [item for item in items if isinstance(item, dict)]
         ids = {item["customer"] for item in objects if isinstance(item.get("customer"), int)}
-        numbers = {item["customer_external_id"] for item in objects if isinstance(item.get("customer_external_id"), str)} - {""}
+        numbers = {clean_text(item["customer_external_id"]) for item in objects if isinstance(item.get("customer_external_id"), str)} - {""}
         return cls(
             Customer.objects.in_bulk(ids) if ids else {},
             {customer.external_id: customer for customer in Customer.objects.filter(external_id__in=numbers)} if numbers else {},
@@ -107,7 +108,7 @@ class OfCustomer(Input):
         return attrs
 
     def _numbered(self, number: str) -> Customer | None:
-        known: KnownCustomers | None = self.context.get("known_customers")
+        number, known = clean_text(number), self.context.get("known_customers")
         return known.by_number.get(number) if known else Customer.objects.filter(external_id=number).first()
 
 

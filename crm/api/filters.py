@@ -1,23 +1,63 @@
 """Filters of crm's lists."""
 
+from collections.abc import Callable
+from typing import Any
+
 import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.api.filters import IdFilter, TextFilter
 from accounts.queries import current_organization
 from crm.models import Channel, Consent, ConsentState, Customer, Event, PaymentMethod, Purchase, PurchaseKind, Purpose, Visit, VisitState
-from crm.queries.search import find_by_any_word, find_customers, kept_email
+from crm.normalisation.emails import normalise_email
+from crm.normalisation.errors import NormalisationError
+from crm.normalisation.names import clean_text
+from crm.normalisation.phones import MAX_TEXT, normalise_phone
+from crm.queries.search import find_by_any_word, find_customers
+from crm.refusals import words_for
+
+
+def region_phone(text: str) -> str:
+    """A phone number as the organization's customers have it."""
+    return normalise_phone(text, region=current_organization().region)
+
+
+class KeptField(forms.CharField):
+    """A text as it is kept, however it was typed; one of which nothing could be kept is an error, or it would find everybody."""
+
+    def __init__(self, *, kept: Callable[[str], str], **options: Any) -> None:
+        super().__init__(**options)
+        self.kept = kept
+
+    def to_python(self, value: Any) -> str:
+        if not (text := str(super().to_python(value))):
+            return text
+        try:
+            kept = self.kept(text)
+        except NormalisationError as error:
+            raise ValidationError(words_for(error), code="invalid") from error
+        if not kept:
+            raise ValidationError(self.error_messages["required"], code="invalid")
+        return kept
+
+
+class KeptFilter(TextFilter):
+    """Exactly this text, as it is kept."""
+
+    field_class = KeptField
 
 
 class CustomerFilter(django_filters.FilterSet):
     search = django_filters.CharFilter(
         method="find", max_length=200, help_text=_("The beginning of a name or e-mail address, a phone number, or a customer number.")
     )
-    email = django_filters.CharFilter(method="addressed", max_length=254)
-    phone = TextFilter("phone", max_length=16)
-    external_id = TextFilter("external_id", max_length=80)
-    tag = django_filters.CharFilter(method="tagged", max_length=60)
+    email = KeptFilter("email", kept=normalise_email)
+    phone = KeptFilter("phone", kept=region_phone, max_length=MAX_TEXT)
+    external_id = KeptFilter("external_id", kept=clean_text, max_length=80)
+    tag = KeptFilter("tags", kept=clean_text, method="tagged", max_length=60)
     created_from = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
     updated_from = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
@@ -28,9 +68,6 @@ class CustomerFilter(django_filters.FilterSet):
 
     def tagged(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         return rows.filter(tags__contains=[value])
-
-    def addressed(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
-        return rows.filter(email=kept_email(value))
 
     def find(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         found = find_customers(value, region=current_organization().region, at_most=None).order_by()

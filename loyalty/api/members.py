@@ -7,6 +7,7 @@ import django_filters
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -39,7 +40,7 @@ from loyalty.api.outputs import (
 from loyalty.api.refusing import refusals_told, stamp_refusals_told
 from loyalty.ledger.posting import Receipt
 from loyalty.models import Entry, LotRemainder, Member
-from loyalty.queries.members import MEMBERS_SHOWN, find_members, history, history_lines
+from loyalty.queries.members import MEMBERS_SHOWN, find_members, history, history_lines, member_number
 from loyalty.queries.rewards import catalogue_for
 from loyalty.queries.stamps import card_of, cards_of, stamp_by_hand
 from loyalty.referring import referral_block
@@ -52,11 +53,14 @@ class MemberFilter(django_filters.FilterSet):
     customer = IdFilter("customer_id")
     program = IdFilter("program_id")
     tier = TextFilter("tier", max_length=40)
-    number = TextFilter("number", max_length=20)
+    number = TextFilter("number", method="numbered", max_length=40, help_text=_("However it was typed."))
 
     class Meta:
         model = Member
         fields: list[str] = []
+
+    def numbered(self, rows: QuerySet[Member], name: str, value: str) -> QuerySet[Member]:
+        return rows.filter(number=member_number(value))
 
 
 class MemberViewSet(KeyedViewSet):

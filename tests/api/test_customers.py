@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, Organization
 from accounts.tenancy import tenant
 from crm.models import AttributeDefinition, Consent, ConsentChange, Customer, CustomerFacts, Event
 from crm.queries.search import find_customers
@@ -120,6 +120,41 @@ def test_search_finds_by_every_name_people_know(cast: Cast, till: Caller) -> Non
     assert found("created_before=2001-01-01T00:00:00Z") == []
 
 
+@pytest.mark.parametrize(
+    ("region", "kept", "filters"),
+    [
+        ("US", {"phone": "+12025550123"}, ["phone=+12025550123", "phone=%2B12025550123", "phone=(202)%20555-0123", "phone=۲۰۲۵۵۵۰۱۲۳"]),
+        (
+            "IR",
+            {"phone": "+989123456789"},
+            ["phone=0912%20345%206789", "phone=۰۹۱۲۳۴۵۶۷۸۹", "phone=00989123456789", "phone=%2B98912-3456789"],
+        ),
+        ("US", {"email": "dana@xn--mnchen-3ya.de"}, ["email=%20Dana@München.DE%20", "email=dana@xn--mnchen-3ya.de"]),
+        ("US", {"external_id": "کی-7"}, ["external_id=%20كي-7%20", "external_id=کی-7%E2%80%8F"]),
+        ("US", {"tags": ["کافی"]}, ["tag=كافي", "tag=%20کافی%E2%80%8E"]),
+    ],
+)
+def test_a_filter_finds_who_is_meant_however_it_is_typed(
+    cast: Cast, till: Caller, region: str, kept: dict[str, Any], filters: list[str]
+) -> None:
+    with tenant(cast.saffron.pk):
+        Organization.objects.filter(pk=cast.saffron.pk).update(region=region)
+        CustomerFactory.create(first_name="Dana", **kept)
+        CustomerFactory.create(first_name="Bo")
+    assert {one: [row["first_name"] for row in till.get(f"customers/?{one}").json()["results"]] for one in filters} == {
+        one: ["Dana"] for one in filters
+    }
+
+
+def test_a_customer_number_names_its_customer_however_it_is_typed(cast: Cast, till: Caller) -> None:
+    dana = till.post("customers/", {"first_name": "Dana", "external_id": "كي-7"}).json()
+    assert dana["external_id"] == "کی-7"
+    named = {"customer_external_id": "كي-7\u200f"}
+    assert till.post("visits/", {**named, "starts_at": "2026-05-01T09:30:00Z"}).json()["customer"] == dana["id"]
+    told = till.post("events/batch/", {"events": [{**named, "kind": "class.attended", "key": "1"}]})
+    assert told.json() == {"recorded": 1, "duplicates": 0}
+
+
 def test_a_search_narrowed_by_a_tag_looks_at_everybody_who_fits(cast: Cast, till: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(find_customers.__kwdefaults__ or {}, "at_most", 2)
     with tenant(cast.saffron.pk):
@@ -145,6 +180,11 @@ def test_a_search_for_the_last_code_point_finds_nobody(cast: Cast, till: Caller)
         ("emial=a@b.c", {"emial": "unknown_parameter"}),
         ("search=a%00b", {"search": "null_characters_not_allowed"}),
         ("created_from=yesterday", {"created_from": "invalid"}),
+        ("phone=dana", {"phone": "invalid"}),
+        ("phone=12", {"phone": "invalid"}),
+        ("email=dana", {"email": "invalid"}),
+        ("tag=%E2%80%8F", {"tag": "invalid"}),
+        ("external_id=%E2%80%8F", {"external_id": "invalid"}),
     ],
 )
 def test_parameters_that_cannot_be_used_are_named(till: Caller, assert_problem: Problem, query: str, errors: dict[str, str]) -> None:

@@ -319,3 +319,9 @@ def test_a_redemption_and_a_sale_keep_to_their_queries(cast: Cast, till: Caller,
             response = till.post(path, body, idempotency_key=f"second {path}")
             assert response.status_code in (200, 201), response.content
         assert len(queries) <= budget, [query["sql"][:150] for query in queries]
+
+
+def test_members_are_listed_by_the_number_on_their_card_however_it_is_typed(cast: Cast, till: Caller, world: dict[str, int]) -> None:
+    number = till.get(f"members/{world['members']}/").json()["number"]
+    assert [row["id"] for row in till.get(f"members/?number={number[:4].lower()}-{number[4:]}").json()["results"]] == [world["members"]]
+    assert till.get("members/?number=nobody").json()["results"] == []
