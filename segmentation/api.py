@@ -207,7 +207,7 @@ class SegmentViewSet(ApiViewSet):
         segment, values = self.found(pk), self.parsed(SnapshotInput)
         with in_time():
             fixed = snapshot_segment(segment=segment, name=values["name"], actor=self.actor, now=self.now)
-        return self.rendered(SegmentOutput, fixed, 201)
+        return self.created(SegmentOutput, fixed)
 
     @extend_schema(summary="Change who is on a fixed list", request=MembersInput, responses=MembersOutput)
     @action(detail=True, methods=["post"])

@@ -20,6 +20,7 @@ ALWAYS = {
     "503": "Busy.",
 }
 MISSING = {"404": "There is no such thing here."}
+LOCATION = {"schema": {"type": "string", "format": "uri-reference"}, "description": "The address of what was made.", "required": True}
 READING = {"413": "The body is too large.", "415": "The body is of the wrong kind."}
 
 
@@ -119,7 +120,14 @@ class OperationSchema(AutoSchema):
             problems |= READING
         for code, description in problems.items():
             bodies.setdefault(code, {"content": {CONTENT_TYPE: {"schema": self._problem(code)}}, "description": description})
+        if "201" in bodies and self._has_address():
+            bodies["201"]["headers"] = {"Location": LOCATION}
         return dict(sorted(bodies.items()))
+
+    def _has_address(self) -> bool:
+        """Whether what is made can be asked for."""
+        view: Any = self.view
+        return view.action in view.made_at or "retrieve" in view.permissions
 
     def _problem(self, code: str) -> dict[str, Any]:
         kinds = getattr(self.view, "conflicts", ()) if code == "409" and self.method != "GET" else ()

@@ -9,6 +9,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import status
@@ -37,6 +38,7 @@ class ApiViewSet(GenericViewSet[Any]):
     ``permissions`` says per action of the viewset what the caller needs; an action that is missing there is shut.
     Keys of ``lasting`` actions are never forgotten: what they record earns, and nothing else may tell that it was recorded.
     ``conflicts`` are the problems with members of their own that its writing actions may answer, for the document.
+    ``made_at`` says where what an action makes stands, by the base name of its addresses, if not among the viewset's own.
     ``queryset`` rows are found by ``pk`` inside the caller's organization, and at the caller's locations where
     ``location_lookup`` names the way to the location.
     """
@@ -44,6 +46,7 @@ class ApiViewSet(GenericViewSet[Any]):
     permissions: ClassVar[Mapping[str, Permission | tuple[Permission, ...]]] = {}
     lasting: ClassVar[frozenset[str]] = frozenset()
     conflicts: ClassVar[tuple[type[Serializer[Any]], ...]] = ()
+    made_at: ClassVar[Mapping[str, str]] = {}
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
     lookup_value_regex = ID
@@ -153,6 +156,11 @@ class ApiViewSet(GenericViewSet[Any]):
 
     def created(self, kind: type[BaseSerializer[Any]], instance: models.Model) -> Response:
         """201 with the address of what is new."""
-        response = self.rendered(kind, instance, status.HTTP_201_CREATED)
-        response["Location"] = f"{self.request.path.rstrip('/')}/{instance.pk}/"
+        return self.located(self.rendered(kind, instance, status.HTTP_201_CREATED), pk=instance.pk)
+
+    def located(self, response: Response, **known_by: Any) -> Response:
+        """The answer with the address of what was made."""
+        place = {name: value for name, value in self.kwargs.items() if name != "pk"} | known_by
+        address = reverse(f"{self.made_at.get(self.action, self.basename)}-detail", kwargs=place)
+        response["Location"] = f"{address.rstrip('/')}/"
         return response

@@ -116,7 +116,7 @@ class CampaignViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: int) -> Response:
         campaign, values = self.found(pk), self.parsed(DuplicateInput)
-        return self.rendered(CampaignOutput, duplicate_campaign(campaign=campaign, actor=self.actor, **values), 201)
+        return self.created(CampaignOutput, duplicate_campaign(campaign=campaign, actor=self.actor, **values))
 
     @extend_schema(summary="Say what keeps a campaign from being launched", request=None, responses=ReadinessOutput)
     @action(detail=True, methods=["post"], url_path="validate")

@@ -58,7 +58,7 @@ class PurchaseViewSet(ApiViewSet):
         purchase, values = self.found(pk), self.parsed(RefundInput)
         values = {"refunded_at": refund_moment(purchase, self.now), **values}
         refund = refund_purchase(purchase=purchase, actor=self.actor, source=SOURCE, **values)
-        return self.rendered(PurchaseAnswerOutput, self._answered(refund), 201)
+        return self.created(PurchaseAnswerOutput, self._answered(refund))
 
     def _answered(self, purchase: Purchase) -> Purchase:
         purchase.answers = act_on_purchase(purchase, actor=self.actor, now=self.now)  # type: ignore[attr-defined]  # for the serializer

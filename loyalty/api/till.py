@@ -55,6 +55,11 @@ class PerformingViewSet(KeyedViewSet):
         with refusals_told():
             return Response(KINDS[kind].perform(values, By(self.actor, self.ledger_key, self.now, self.now)), status=status_code)
 
+    def made(self, kind: str, values: Mapping[str, Any], member: str) -> Response:
+        """Do it, and answer 201 with the address of what stands in this member of the answer."""
+        response = self.done(kind, values, status.HTTP_201_CREATED)
+        return self.located(response, pk=response.data[member]["id"])
+
 
 class TillViewSet(PerformingViewSet):
     """What a point of sale asks for."""
@@ -62,6 +67,7 @@ class TillViewSet(PerformingViewSet):
     queryset = TillOperation.objects.all()
     permissions = {"quote": Permission.LOYALTY_VIEW, "sales": SELL, "refunds": SELL}
     keyed = lasting = frozenset({"sales", "refunds"})
+    made_at = dict.fromkeys(keyed, "purchase")
 
     @extend_schema(
         summary="Work out a cart",
@@ -85,7 +91,7 @@ class TillViewSet(PerformingViewSet):
     )
     @action(detail=False, methods=["post"])
     def sales(self, request: Request) -> Response:
-        return self.done("sale", self.parsed(SaleInput), 201)
+        return self.made("sale", self.parsed(SaleInput), "purchase")
 
     @extend_schema(
         summary="Refund lines of a sale",
@@ -95,7 +101,7 @@ class TillViewSet(PerformingViewSet):
     )
     @action(detail=False, methods=["post"])
     def refunds(self, request: Request) -> Response:
-        return self.done("refund", self.parsed(TillRefundInput), 201)
+        return self.made("refund", self.parsed(TillRefundInput), "refund")
 
 
 class HoldViewSet(PerformingViewSet):
@@ -117,7 +123,7 @@ class HoldViewSet(PerformingViewSet):
 
     @extend_schema(summary="Hold points or a reward", request=HoldInput, responses={201: HeldOutput})
     def create(self, request: Request) -> Response:
-        return self.done("hold", self.parsed(HoldInput), 201)
+        return self.made("hold", self.parsed(HoldInput), "hold")
 
     @extend_schema(
         summary="Capture a hold",

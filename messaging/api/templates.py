@@ -221,9 +221,7 @@ class VersionViewSet(ApiViewSet):
         template, values = self.template(), self.parsed(WordingInput)
         with faults_told():
             version = save_version(template=template, source=worded(values), actor=self.actor)
-        response = self.rendered(VersionOutput, version, 201)
-        response["Location"] = f"{request.path.rstrip('/')}/{version.number}/"
-        return response
+        return self.located(self.rendered(VersionOutput, version, 201), number=version.number)
 
     @extend_schema(summary="Show a version as a customer would see it", request=PreviewVersionInput, responses=MessagePreviewOutput)
     @action(detail=True, methods=["post"])

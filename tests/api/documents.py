@@ -19,7 +19,9 @@ def assert_documented(response: Any) -> None:
         return
     told = f"{response.wsgi_request.method} {response.wsgi_request.path} → {response.status_code}"
     assert str(response.status_code) in responses, told
-    content = responses[str(response.status_code)].get("content")
+    documented = responses[str(response.status_code)]
+    assert ("Location" in response) == ("Location" in documented.get("headers", {})), told
+    content = documented.get("content")
     if content is None:
         assert response.content == b"", told
         return
