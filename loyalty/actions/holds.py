@@ -3,6 +3,9 @@
 from dataclasses import replace
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
 from accounts.audit import Actor
 from loyalty.ledger.bought import issue_reserved, return_reserved
 from loyalty.ledger.lapsed import believed, spent_as_of
@@ -13,7 +16,11 @@ from loyalty.rules import postings
 
 
 class HoldResolvedError(ValueError):
-    """The hold was captured, released or has lapsed, or is not this member's."""
+    """The hold was captured, released or has lapsed; ``state`` says which."""
+
+    def __init__(self, state: HoldState) -> None:
+        super().__init__(state.value)
+        self.state = state
 
 
 class CaptureError(ValueError):
@@ -116,9 +123,20 @@ def _lapsed_since(wallet: OpenWallet, hold_id: int, said: datetime | None) -> Ho
     return None if is_honoured else hold
 
 
+def hold_of(member_id: int, hold_id: int) -> Hold:
+    """The member's hold, whatever its state.
+
+    Raises:
+        ValidationError: the member has none with this id.
+    """
+    if (hold := Hold.objects.filter(pk=hold_id, member_id=member_id).first()) is None:
+        raise ValidationError({"hold": ValidationError(_("The member has no such hold."), code="does_not_exist")})
+    return hold
+
+
 def _held(member_id: int, hold_id: int) -> int:
     if (amount := open_hold(member_id, hold_id)) is None:
-        raise HoldResolvedError(hold_id)
+        raise HoldResolvedError(HoldState(hold_of(member_id, hold_id).state))
     return amount
 
 

@@ -17,12 +17,12 @@ from crm.actions import NewLine, record_purchase, refund_lines, refund_moment
 from crm.answers import act_on_purchase
 from crm.models import Customer, Purchase, PurchaseLine
 from loyalty.actions.earning import lock_all
-from loyalty.actions.holds import HoldResolvedError, capture_hold, hold_points
+from loyalty.actions.holds import capture_hold, hold_of, hold_points
 from loyalty.actions.points import NotUndoableError, redeem_points, undo_redemption
 from loyalty.actions.restoring import TILL, goods_back, restore_points
 from loyalty.ledger.families import entry_of
 from loyalty.ledger.posting import Receipt
-from loyalty.models import EntryKind, Hold, Member, Voucher
+from loyalty.models import EntryKind, Member, Voucher
 from loyalty.queries.programs import TermsBook, Version, terms_in_force
 from loyalty.refusals import TillRefusedError, fewer_than_smallest, worth_more_than_goods
 from loyalty.rules.terms import Redemption
@@ -225,19 +225,12 @@ class _Payment:
 
 def _payment(member: Member, points: int, hold_id: int | None, lines: Sequence[NewLine], at: datetime) -> _Payment | None:
     if hold_id is not None and not points:
-        points = _held(member, hold_id)
+        points = hold_of(member.pk, hold_id).amount
     if not points:
         return None
     book = TermsBook()
     minor = 0 if _is_of_reward(hold_id) else _worth(points, redemption_rate(book.in_force(member.program_id, at)), lines)
     return _Payment(member, points, minor, hold_id, book)
-
-
-def _held(member: Member, hold_id: int) -> int:
-    held = Hold.objects.filter(pk=hold_id, member=member).values_list("amount", flat=True).first()
-    if held is None:
-        raise HoldResolvedError(hold_id)
-    return held
 
 
 def _is_of_reward(hold_id: int | None) -> bool:

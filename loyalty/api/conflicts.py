@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from accounts.api.schema import ConflictSerializer, WrongKindProblemSerializer
-from loyalty.models import VoucherState
+from loyalty.models import HoldState, VoucherState
 from loyalty.rules.rewards import Refusal
 
 
@@ -23,6 +23,11 @@ class VoucherNotOpenProblemSerializer(ConflictSerializer):
     state = serializers.ChoiceField(choices=VoucherState.choices)
 
 
+class HoldResolvedProblemSerializer(ConflictSerializer):
+    codes = ("hold_resolved",)
+    state = serializers.ChoiceField(choices=[choice for choice in HoldState.choices if choice[0] != HoldState.OPEN])
+
+
 class CashDueProblemSerializer(ConflictSerializer):
     codes = ("cash_due",)
     due_minor = serializers.IntegerField(help_text="What has to be paid with the voucher.")
@@ -30,4 +35,4 @@ class CashDueProblemSerializer(ConflictSerializer):
 
 OF_POINTS = (InsufficientPointsProblemSerializer, RewardRefusedProblemSerializer, VoucherNotOpenProblemSerializer)
 OF_VOUCHERS = (VoucherNotOpenProblemSerializer, CashDueProblemSerializer)
-OF_TILLS = (*OF_POINTS, WrongKindProblemSerializer)
+OF_TILLS = (*OF_POINTS, HoldResolvedProblemSerializer, WrongKindProblemSerializer)

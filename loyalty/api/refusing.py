@@ -31,7 +31,8 @@ def refusals_told() -> Iterator[None]:
     except KeyReusedError as error:
         raise _key_reused() from error
     except HoldResolvedError as error:
-        raise Conflict(_("The hold was captured, released or has lapsed."), code="hold_resolved") from error
+        message = _("The hold was captured, released or has lapsed.")
+        raise Conflict(message, code="hold_resolved", facts={"state": str(error.state)}) from error
     except CaptureError as error:
         raise Conflict(_("More was to be captured than is held."), code="above_hold") from error
     except (NotUndoableError, NotEarnedError) as error:

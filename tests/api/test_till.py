@@ -1,6 +1,7 @@
 """The till over the API: quote, hold, sale, refund; what moves points is done once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from accounts.tasks import forget_idempotency_keys
 from accounts.tenancy import tenant
 from crm.models import Purchase
 from loyalty.actions.catalogue import create_reward
+from loyalty.actions.holds import hold_points
 from loyalty.actions.members import enrol_member
 from loyalty.actions.points import earn_points
 from loyalty.actions.rewards import redeem_reward
@@ -111,12 +113,14 @@ def test_a_hold_is_released_or_captured_once(cast: Cast, till: Caller, member: M
         till.post("holds/", {"member": member.pk, "points": 150}, idempotency_key=key).json()["hold"]["id"] for key in ("a", "b")
     )
     assert till.post(f"holds/{first}/release/", idempotency_key="r").json()["balance"] == 250
-    assert_problem(till.post(f"holds/{first}/capture/", idempotency_key="c"), 409, "hold_resolved")
+    released = assert_problem(till.post(f"holds/{first}/capture/", idempotency_key="c"), 409, "hold_resolved")
     assert_problem(till.post(f"holds/{second}/capture/", {"points": 151}, idempotency_key="d"), 409, "above_hold")
     captured = till.post(f"holds/{second}/capture/", {"points": 120}, idempotency_key="d").json()
     assert (captured["balance"], captured["held"]) == (280, 0)
     gone = till.post("till/sales/", {"member": member.pk, "hold": first, "lines": [CUT]}, idempotency_key="e")
-    assert_problem(gone, 409, "hold_resolved")
+    assert (assert_problem(gone, 409, "hold_resolved")["state"], released["state"]) == ("released", "released")
+    spent = assert_problem(till.post(f"holds/{second}/release/", idempotency_key="f"), 409, "hold_resolved")
+    assert spent["state"] == "captured"
     with tenant(cast.saffron.pk):
         assert Purchase.objects.count() == 0
 
@@ -319,6 +323,28 @@ def test_a_redemption_and_a_sale_keep_to_their_queries(cast: Cast, till: Caller,
             response = till.post(path, body, idempotency_key=f"second {path}")
             assert response.status_code in (200, 201), response.content
         assert len(queries) <= budget, [query["sql"][:150] for query in queries]
+
+
+def test_a_hold_that_has_lapsed_says_so(cast: Cast, till: Caller, member: Member, assert_problem: Problem) -> None:
+    ago = timezone.now() - timedelta(hours=1)
+    with tenant(cast.saffron.pk):
+        _receipt, hold = hold_points(member_id=member.pk, amount=150, lapses_at=ago + timedelta(minutes=1), key="a", now=ago, actor=SYSTEM)
+    for step in ("capture", "release"):
+        told = assert_problem(till.post(f"holds/{hold}/{step}/", idempotency_key=step), 409, "hold_resolved")
+        assert told["state"] == "lapsed"
+
+
+@pytest.mark.parametrize("points", [0, 100])
+def test_a_hold_of_another_member_pays_for_nothing(
+    cast: Cast, till: Caller, member: Member, world: dict[str, int], assert_problem: Problem, points: int
+) -> None:
+    """It is as unknown as one that never was, and nobody is told that it was resolved."""
+    before = [wallet_of(cast, member), till.get(f"holds/{world['holds']}/").json()]
+    for hold in (world["holds"], 10**9):
+        sale = {"member": member.pk, "hold": hold, "points": points, "lines": [CUT]}
+        told = assert_problem(till.post("till/sales/", sale, idempotency_key="s"), 400, "invalid")
+        assert errors_of(told) == {"#/hold": "does_not_exist"}
+    assert [wallet_of(cast, member), till.get(f"holds/{world['holds']}/").json()] == before
 
 
 def test_members_are_listed_by_the_number_on_their_card_however_it_is_typed(cast: Cast, till: Caller, world: dict[str, int]) -> None:
