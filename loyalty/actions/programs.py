@@ -42,13 +42,22 @@ def create_program(*, name: str, actor: Actor, slug: str = "", points_name: str 
     Raises:
         ValidationError: per field.
     """
-    slug = slug.strip() or slugify(name)[:60] or f"program-{Program.objects.count() + 1}"
+    slug = slug.strip() or _slug_of(name)
     program = Program(name=name.strip(), slug=slug, points_name=points_name.strip())
     program.validate()
     program.save(force_insert=True)
     after = {"name": program.name, "slug": program.slug, "points_name": program.points_name}
     record_audit(action="program.created", subject=program, actor=actor, after=after)
     return program
+
+
+def _slug_of(name: str) -> str:
+    """A slug for a program that was given none; where it is taken, the name is what was said of it."""
+    slug = slugify(name)[:60] or f"program-{Program.objects.count() + 1}"
+    if Program.objects.filter(slug=slug).exists():
+        message = _("Another program has the slug that is made of this name.")
+        raise ValidationError({"name": ValidationError(message, code="unique")})
+    return slug
 
 
 @transaction.atomic

@@ -53,7 +53,7 @@ def taken(cast: Cast, world: dict[str, int], till: Caller) -> dict[str, int]:
         ("segments/{segments}/snapshot/", {"name": "Spenders"}, ["#/name"]),
         ("templates/", {"name": "Spring"}, ["#/name"]),
         ("programs/", {"name": "Another", "slug": "club"}, ["#/slug"]),
-        ("programs/", {"name": "Club"}, ["#/slug"]),
+        ("programs/", {"name": "Club"}, ["#/name"]),
     ],
 )
 def test_what_is_taken_is_told_at_its_member(

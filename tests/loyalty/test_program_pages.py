@@ -58,7 +58,7 @@ def test_a_program_is_begun_and_asks_for_its_terms(cast: Cast, as_alice: Client)
     assert (program.name, program.slug, program.state) == ("Saffron club", "saffron-club", "draft")
     assert answer["Location"] == _url("setup", program, "basics")
     again = as_alice.post(reverse("loyalty:new_program"), {"name": "Saffron club", "points_name": "points"})
-    assert "Another program has this slug." in again.content.decode()
+    assert "Another program has the slug that is made of this name." in again.content.decode()
 
 
 def test_the_steps_write_a_draft_and_publishing_it_the_next_version(cast: Cast, program: Program, as_alice: Client) -> None:
