@@ -133,6 +133,7 @@ class SegmentViewSet(ApiViewSet):
     queryset = Segment.objects.all()
     serializer_class = SegmentOutput
     conflicts = (WrongKindProblemSerializer,)
+    bodiless = frozenset({"destroy"})
     permissions = {
         "list": Permission.SEGMENTS_VIEW,
         "retrieve": Permission.SEGMENTS_VIEW,

@@ -116,7 +116,7 @@ class OperationSchema(AutoSchema):
         problems = {**ALWAYS}
         if "{" in self.path:
             problems |= MISSING
-        if self.method in ("POST", "PATCH", "PUT"):
+        if self.method in ("POST", "PATCH", "PUT", "DELETE"):
             problems |= READING
         for code, description in problems.items():
             bodies.setdefault(code, {"content": {CONTENT_TYPE: {"schema": self._problem(code)}}, "description": description})

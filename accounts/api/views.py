@@ -20,6 +20,7 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.errors import ParameterError
+from accounts.api.fields import Input
 from accounts.api.idempotency import Replayed, claim, keep_answer
 from accounts.audit import Actor
 from accounts.permissions import Access, Permission
@@ -38,6 +39,7 @@ class ApiViewSet(GenericViewSet[Any]):
     ``permissions`` says per action of the viewset what the caller needs; an action that is missing there is shut.
     Keys of ``lasting`` actions are never forgotten: what they record earns, and nothing else may tell that it was recorded.
     ``conflicts`` are the problems with members of their own that its writing actions may answer, for the document.
+    ``bodiless`` actions are told nothing by a body; one that says something all the same is refused.
     ``made_at`` says where what an action makes stands, by the base name of its addresses, if not among the viewset's own.
     ``queryset`` rows are found by ``pk`` inside the caller's organization, and at the caller's locations where
     ``location_lookup`` names the way to the location.
@@ -47,6 +49,7 @@ class ApiViewSet(GenericViewSet[Any]):
     lasting: ClassVar[frozenset[str]] = frozenset()
     conflicts: ClassVar[tuple[type[Serializer[Any]], ...]] = ()
     made_at: ClassVar[Mapping[str, str]] = {}
+    bodiless: ClassVar[frozenset[str]] = frozenset()
     ordering: tuple[str, ...] = ("-id",)
     location_lookup: str | None = None
     lookup_value_regex = ID
@@ -77,6 +80,8 @@ class ApiViewSet(GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         self.check_parameters()
         self.claimed = claim(request, self.access, self.now)
+        if self.action in self.bodiless:
+            self.parsed(Input)
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)

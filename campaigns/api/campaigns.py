@@ -74,6 +74,7 @@ class CampaignViewSet(ApiViewSet):
     serializer_class = CampaignOutput
     filterset_class = CampaignFilter
     conflicts = (WrongStateProblemSerializer, NotReadyProblemSerializer)
+    bodiless = frozenset({"readiness", "unschedule", "launch", "pause", "resume", "destroy"})
     permissions = {
         "list": VIEW, "retrieve": VIEW, "readiness": VIEW, "reach": VIEW, "stats": VIEW, "timeline": VIEW, "preview": (VIEW, Permission.CUSTOMERS_VIEW),
         "create": CHANGE, "partial_update": CHANGE, "destroy": CHANGE, "duplicate": CHANGE, "test": CHANGE,

@@ -70,6 +70,7 @@ class MemberViewSet(KeyedViewSet):
     serializer_class = MemberOutput
     conflicts = OF_POINTS
     filterset_class = MemberFilter
+    bodiless = frozenset({"make_code"})
     permissions = {
         "list": VIEW,
         "retrieve": VIEW,

@@ -48,6 +48,7 @@ class ProgramViewSet(ApiViewSet):
     queryset = Program.objects.all()
     serializer_class = ProgramOutput
     conflicts = (WrongStateProblemSerializer,)
+    bodiless = frozenset({"activate", "close"})
     permissions = {
         "list": Permission.LOYALTY_VIEW,
         "retrieve": Permission.LOYALTY_VIEW,

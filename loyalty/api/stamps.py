@@ -88,6 +88,7 @@ class HandStampViewSet(OfMemberViewSet):
     serializer_class = HandStampOutput
     filterset_class = HandStampFilter
     lookup_field, lookup_url_kwarg = "pk", "stamp_id"
+    bodiless = frozenset({"undo"})
     permissions = {"list": Permission.LOYALTY_VIEW, "undo": Permission.POINTS_CHANGE}
 
     @extend_schema(

@@ -109,6 +109,7 @@ class HoldViewSet(PerformingViewSet):
 
     queryset = Hold.objects.all()
     serializer_class = HoldOutput
+    bodiless = frozenset({"release"})
     permissions = {
         "retrieve": Permission.LOYALTY_VIEW,
         "create": Permission.POINTS_CHANGE,

@@ -126,6 +126,7 @@ class TemplateViewSet(ApiViewSet):
     queryset = MessageTemplate.objects.all()
     serializer_class = TemplateOutput
     filterset_class = TemplateFilter
+    bodiless = frozenset({"archive", "restore"})
     permissions = {
         "list": Permission.TEMPLATES_VIEW,
         "retrieve": Permission.TEMPLATES_VIEW,
