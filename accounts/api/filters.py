@@ -1,12 +1,15 @@
 """Filters of lists: the bounds that every filter set shares, and its errors as problem details of parameters."""
 
+from datetime import UTC
 from typing import Any
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ErrorDetail
@@ -44,6 +47,18 @@ class IdFilter(django_filters.NumberFilter):
 
     def get_max_validator(self) -> None:
         return None
+
+
+class UtcMomentField(IsoDateTimeField):
+    """A point in time; without an offset it is read as UTC, as in bodies, wherever the asking person is."""
+
+    def to_python(self, value: Any) -> Any:
+        with timezone.override(UTC):
+            return super().to_python(value)
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    field_class = UtcMomentField
 
 
 class FlagField(forms.Field):

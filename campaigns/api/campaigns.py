@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.api.errors import called
 from accounts.api.fields import Input
+from accounts.api.filters import MomentFilter
 from accounts.api.schema import WrongStateProblemSerializer
 from accounts.api.views import ApiViewSet
 from accounts.permissions import Permission
@@ -59,8 +60,8 @@ VIEW, CHANGE, LAUNCH = Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_CHANGE, P
 
 class CampaignFilter(django_filters.FilterSet):
     state = django_filters.ChoiceFilter(choices=CampaignState.choices)
-    launched_from = django_filters.IsoDateTimeFilter(field_name="launched_at", lookup_expr="gte")
-    launched_before = django_filters.IsoDateTimeFilter(field_name="launched_at", lookup_expr="lt")
+    launched_from = MomentFilter(field_name="launched_at", lookup_expr="gte")
+    launched_before = MomentFilter(field_name="launched_at", lookup_expr="lt")
 
     class Meta:
         model = Campaign

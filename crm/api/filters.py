@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from accounts.api.filters import IdFilter, TextFilter
+from accounts.api.filters import IdFilter, MomentFilter, TextFilter
 from accounts.queries import current_organization
 from crm.models import Channel, Consent, ConsentState, Customer, Event, PaymentMethod, Purchase, PurchaseKind, Purpose, Visit, VisitState
 from crm.normalisation.emails import normalise_email
@@ -58,9 +58,9 @@ class CustomerFilter(django_filters.FilterSet):
     phone = KeptFilter("phone", kept=region_phone, max_length=MAX_TEXT)
     external_id = KeptFilter("external_id", kept=clean_text, max_length=80)
     tag = KeptFilter("tags", kept=clean_text, method="tagged", max_length=60)
-    created_from = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
-    updated_from = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    created_from = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    updated_from = MomentFilter(field_name="updated_at", lookup_expr="gte")
 
     class Meta:
         model = Customer
@@ -94,8 +94,8 @@ class PurchaseFilter(django_filters.FilterSet):
     kind = django_filters.ChoiceFilter(choices=PurchaseKind.choices)
     number = TextFilter("number", max_length=60)
     payment_method = django_filters.ChoiceFilter(choices=PaymentMethod.choices)
-    purchased_from = django_filters.IsoDateTimeFilter(field_name="purchased_at", lookup_expr="gte")
-    purchased_before = django_filters.IsoDateTimeFilter(field_name="purchased_at", lookup_expr="lt")
+    purchased_from = MomentFilter(field_name="purchased_at", lookup_expr="gte")
+    purchased_before = MomentFilter(field_name="purchased_at", lookup_expr="lt")
 
     class Meta:
         model = Purchase
@@ -107,8 +107,8 @@ class VisitFilter(django_filters.FilterSet):
     location = IdFilter("location_id")
     staff = IdFilter("staff_id")
     state = django_filters.ChoiceFilter(choices=VisitState.choices)
-    starts_from = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="gte")
-    starts_before = django_filters.IsoDateTimeFilter(field_name="starts_at", lookup_expr="lt")
+    starts_from = MomentFilter(field_name="starts_at", lookup_expr="gte")
+    starts_before = MomentFilter(field_name="starts_at", lookup_expr="lt")
 
     class Meta:
         model = Visit
@@ -118,8 +118,8 @@ class VisitFilter(django_filters.FilterSet):
 class TimelineFilter(django_filters.FilterSet):
     kind = TextFilter("kind", max_length=60)
     source = TextFilter("source", max_length=20)
-    occurred_from = django_filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="gte")
-    occurred_before = django_filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="lt")
+    occurred_from = MomentFilter(field_name="occurred_at", lookup_expr="gte")
+    occurred_before = MomentFilter(field_name="occurred_at", lookup_expr="lt")
 
     class Meta:
         model = Event
