@@ -36,11 +36,20 @@ class StrictFilterBackend(DjangoFilterBackend):
         return rows
 
 
+class IdField(forms.IntegerField):
+    """Digits and nothing else; Python reads ``1_0`` as ten."""
+
+    def to_python(self, value: Any) -> int | None:
+        if value not in self.empty_values and not str(value).strip().removeprefix("-").isdecimal():
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
 @extend_schema_field({"type": "integer", "format": "int64", "minimum": 1})
 class IdFilter(django_filters.NumberFilter):
     """Rows that refer to the row with this id; ids that cannot exist are errors."""
 
-    field_class = forms.IntegerField
+    field_class = IdField
 
     def __init__(self, field_name: str, **options: Any) -> None:
         super().__init__(field_name=field_name, min_value=1, max_value=MAX_INTEGER, **options)

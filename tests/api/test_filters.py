@@ -1,5 +1,7 @@
 """Filters of lists that say yes or no, and those that say a moment."""
 
+from urllib.parse import quote
+
 import pytest
 
 from accounts.models import Organization
@@ -36,3 +38,11 @@ def test_a_moment_without_an_offset_is_utc_for_programs_and_people(
     Organization.objects.filter(pk=cast.saffron.pk).update(time_zone="Asia/Tehran")
     asked = [till.get(f"visits/?{query}"), signed_in(cast.alice).get(f"/api/v1/visits/?{query}")]
     assert [len(answer.json()["results"]) for answer in asked] == [found, found]
+
+
+@pytest.mark.parametrize("written", ["1_0", "1.0", "1e1", "+10"])
+def test_what_is_not_written_as_an_id_finds_nothing_of_another(
+    till: Caller, world: dict[str, int], assert_problem: Problem, written: str
+) -> None:
+    told = assert_problem(till.get(f"visits/?customer={quote(written)}"), 400, "invalid")
+    assert errors_of(told) == {"customer": "invalid"}
