@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from hypothesis.stateful import RuleBasedStateMachine
 
@@ -31,6 +32,7 @@ REFUSALS = (
     OpenHoldsError,
     RewardRefusedError,
     VoucherNotOpenError,
+    ValidationError,  # a hold that is not the member's
 )
 PRICE, STOCK = 15, 4
 Request = Callable[[str], Receipt]
